@@ -1,0 +1,1 @@
+//! Test contracts natively, without a node.

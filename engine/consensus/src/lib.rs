@@ -1,0 +1,1 @@
+//! Agree on one block per height.

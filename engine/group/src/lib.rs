@@ -1,0 +1,1 @@
+//! Join the parts to time, disk, CPU and network; supervise them.

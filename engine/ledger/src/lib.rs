@@ -1,0 +1,1 @@
+//! What is durable: one database per group, one batch per block.

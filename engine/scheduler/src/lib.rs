@@ -1,0 +1,1 @@
+//! Run one block: speculate, order, replay, prove.

@@ -1,0 +1,15 @@
+//! What a transaction may see: views, recording, the block's state, commitment.
+//!
+//! A [`StateView`] is frozen state that anyone may read: a ledger snapshot, a map in memory, or the changes of an
+//! uncommitted block over either. A transaction never holds one. It holds a [`StateAccess`], the only door of a
+//! contract to state, which notes everything that was seen and done.
+//!
+//! It knows nothing of transactions' meaning, of threads' scheduling or of disks.
+//!
+//! Start reading at [`view`], then [`access`].
+
+pub mod access;
+pub mod view;
+
+pub use access::{Added, Halt, Savepoint, ScanRequest, StateAccess};
+pub use view::{Entry, MemoryView, StateError, StateView};

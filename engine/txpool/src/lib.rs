@@ -1,0 +1,1 @@
+//! Transactions that wait, and when a batch is ready.

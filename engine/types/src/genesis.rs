@@ -1,0 +1,135 @@
+//! The genesis of a group: what its founders agreed on, and the parameters that governance may change later.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+use crate::crypto::PublicKey;
+use crate::encoding::Canonical;
+use crate::hash::{Domain, Hash};
+use crate::limits;
+use crate::units::{Gas, Timestamp};
+use hanse_abi::Address;
+
+/// How the header commits to the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StateCommitment {
+    /// A set hash: cheapest; shows divergence at once, proves no single value.
+    Flat,
+    /// A Merkle tree: proves presence and absence of single values.
+    Merkle,
+}
+
+/// How a group agrees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsensusKind {
+    /// One validator decides alone.
+    Solo,
+}
+
+/// Which algorithms a chain uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CryptoSuite {
+    /// SHA-256 and ed25519 (ZIP-215); secp256k1 accepted for client transactions.
+    Standard,
+}
+
+/// What governance may change while the chain lives.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Params {
+    /// Most transactions in a block.
+    pub block_tx_count_max: u32,
+    /// Most canonical bytes of transactions in a block.
+    pub block_bytes_max: u64,
+    /// Longest time that a transaction waits for the block to fill, in milliseconds.
+    pub block_interval_ms: u64,
+    /// Most gas that one transaction may ask for.
+    pub tx_gas_max: Gas,
+    /// Longest time between a transaction's reference block and its expiration, in milliseconds. Bounds the window in
+    /// which duplicates must be remembered.
+    pub tx_lifetime_ms_max: u64,
+    /// How many blocks back a reference block may lie.
+    pub ref_block_window: u64,
+    /// Most pages of 64 KiB that a contract's memory may have.
+    pub memory_pages_max: u32,
+    /// Whether contracts may use floating point (results are made canonical).
+    pub floats_allowed: bool,
+    /// Version of the gas schedule.
+    pub gas_schedule: u32,
+    /// Whether anyone may deploy, or administrators only.
+    pub open_deployment: bool,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Params {
+            block_tx_count_max: 10_000,
+            block_bytes_max: 8 << 20,
+            block_interval_ms: 200,
+            tx_gas_max: Gas(1_000_000_000),
+            tx_lifetime_ms_max: 10 * 60 * 1000,
+            ref_block_window: 1_000,
+            memory_pages_max: 256,
+            floats_allowed: false,
+            gas_schedule: hanse_abi::gas::SCHEDULE_VERSION,
+            open_deployment: true,
+        }
+    }
+}
+
+/// A validator at the start.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Validator {
+    /// Name for people.
+    pub name: String,
+    /// The key that signs votes.
+    pub key: PublicKey,
+}
+
+/// An account at the start.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct GenesisAccount {
+    /// Whose.
+    pub address: Address,
+    /// How much of the native asset it holds.
+    pub balance: u128,
+}
+
+/// The founders' agreement; its hash identifies the chain in every signature.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Genesis {
+    /// The chain.
+    pub chain_id: String,
+    /// The group.
+    pub group_id: String,
+    /// Time of block 0.
+    pub timestamp: Timestamp,
+    /// Algorithms.
+    pub crypto: CryptoSuite,
+    /// How the group agrees.
+    pub consensus: ConsensusKind,
+    /// How headers commit to the state.
+    pub state_commitment: StateCommitment,
+    /// Who decides blocks.
+    pub validators: Vec<Validator>,
+    /// Who may change parameters and freeze contracts.
+    pub administrators: Vec<Address>,
+    /// Accounts with a balance.
+    pub accounts: Vec<GenesisAccount>,
+    /// Parameters at the start.
+    pub params: Params,
+}
+
+impl Genesis {
+    /// The digest that binds every signature to this chain and group.
+    pub fn hash(&self) -> Hash {
+        Hash::of(Domain::Genesis, &self.encode())
+    }
+}
+
+impl Canonical for Genesis {
+    const NAME: &'static str = "genesis";
+    const MAX_BYTES: usize = limits::GENESIS_BYTES;
+}

@@ -1,0 +1,108 @@
+//! Digests, and the tags that keep hashes of different things apart.
+
+use std::fmt;
+use std::str::FromStr;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use sha2::{Digest, Sha256};
+
+/// A 32-byte digest.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
+pub struct Hash(pub [u8; 32]);
+
+/// What is being hashed. Each domain has its own tag, so that bytes of one kind never pass for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Domain {
+    /// A leaf of a Merkle tree.
+    MerkleLeaf = 0,
+    /// An inner node of a Merkle tree.
+    MerkleNode = 1,
+    /// A signed transaction body; the digest is the transaction id.
+    Transaction = 2,
+    /// A block header; the digest is the block hash.
+    Header = 3,
+    /// The block DAG.
+    Dag = 4,
+    /// A receipt.
+    Receipt = 5,
+    /// An access set.
+    RwSet = 6,
+    /// A validator set.
+    ValidatorSet = 7,
+    /// A genesis.
+    Genesis = 8,
+    /// A public key, of which an address is made.
+    PublicKey = 9,
+    /// A contract's deployer and name, of which its address is made.
+    Contract = 10,
+    /// A contract's code.
+    Code = 11,
+    /// A leaf of the state commitment.
+    StateLeaf = 12,
+    /// An inner node of the state commitment.
+    StateNode = 13,
+    /// A step of the chained state digest.
+    StateDelta = 14,
+}
+
+impl Hash {
+    /// The digest of nothing in particular: parent of the genesis, root of an empty tree.
+    pub const ZERO: Hash = Hash([0; 32]);
+
+    /// SHA-256 over the domain's tag and the bytes.
+    pub fn of(domain: Domain, bytes: &[u8]) -> Hash {
+        Hash::of_parts(domain, &[bytes])
+    }
+
+    /// SHA-256 over the domain's tag and the parts, one after another (the caller sees to it that they can't run into
+    /// one another).
+    pub fn of_parts(domain: Domain, parts: &[&[u8]]) -> Hash {
+        let mut hasher = Sha256::new();
+        hasher.update([domain as u8]);
+        for part in parts {
+            hasher.update(part);
+        }
+        Hash(hasher.finalize().into())
+    }
+
+    /// The raw bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "0x{}", const_hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Hash {
+    type Err = const_hex::FromHexError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut bytes = [0; 32];
+        const_hex::decode_to_slice(text, &mut bytes)?;
+        Ok(Hash(bytes))
+    }
+}
+
+impl serde::Serialize for Hash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Hash {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}

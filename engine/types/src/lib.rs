@@ -1,0 +1,39 @@
+//! What a block is: values, canonical bytes, hashes, sign-bytes, limits.
+//!
+//! Everything that nodes must agree on bit by bit is defined here: transactions, receipts, access sets, the block DAG,
+//! headers and blocks, certificates, the genesis. Each value has one canonical encoding ([`encoding`]), which is
+//! hashed and signed; protobuf (crate `hanse-proto`) only carries it.
+//!
+//! It does no I/O, reads no clock and draws no random numbers (key generation takes entropy as an argument).
+//!
+//! Start reading at [`transaction`], then [`rw_set`], [`dag`], [`block`].
+
+pub mod limits;
+pub mod units;
+pub mod encoding;
+pub mod hash;
+pub mod value;
+pub mod transaction;
+pub mod receipt;
+pub mod rw_set;
+pub mod dag;
+pub mod block;
+pub mod vote;
+pub mod genesis;
+pub mod merkle;
+pub mod sign_bytes;
+pub mod crypto;
+
+pub use hanse_abi::{Address, Status};
+
+pub use block::{Block, Header};
+pub use dag::{Dag, DagError};
+pub use encoding::{Canonical, DecodeError};
+pub use genesis::{Genesis, Params, StateCommitment};
+pub use hash::Hash;
+pub use receipt::{Execution, Receipt, ReceiptEvent};
+pub use rw_set::{Add, Delta, RangeRead, Read, RwSet, Version, Write};
+pub use transaction::{ContractRef, SignedTransaction, Transaction, TxId};
+pub use units::{Epoch, Gas, Height, Round, Timestamp, TxIndex};
+pub use value::Value;
+pub use vote::Certificate;

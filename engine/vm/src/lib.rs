@@ -1,0 +1,1 @@
+//! Run one transaction: wasm or native, same host; holds the system contracts.

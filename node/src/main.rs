@@ -1,0 +1,2 @@
+//! The process hanse: sockets, files, operators.
+fn main() {}
