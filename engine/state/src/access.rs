@@ -1,5 +1,7 @@
 //! The only door of a contract to state.
 
+use std::any::Any;
+
 use hanse_types::Value;
 use hanse_types::Delta;
 use thiserror::Error;
@@ -54,7 +56,7 @@ pub struct Savepoint(pub usize);
 ///
 /// # Errors
 /// Every method fails only with a [`Halt`], upon which the caller unwinds and reports it, whatever else it would do.
-pub trait StateAccess: Send {
+pub trait StateAccess: Any + Send {
     /// The value of a key.
     fn get(&mut self, key: &[u8]) -> Result<Option<Value>, Halt>;
 
@@ -75,6 +77,7 @@ pub trait StateAccess: Send {
     /// Marks this point.
     fn savepoint(&mut self) -> Savepoint;
 
-    /// Undoes writes, removals and adds since the savepoint. Observations stay: they decided what happened.
+    /// Undoes writes, removals and adds since the savepoint. Observations stay: they decided what happened; that an
+    /// undone add had fitted is one of them.
     fn rollback(&mut self, to: Savepoint);
 }

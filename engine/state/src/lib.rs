@@ -8,8 +8,19 @@
 //!
 //! Start reading at [`view`], then [`access`].
 
-pub mod access;
 pub mod view;
+pub mod changes;
+pub mod access;
+pub mod access_set;
+pub mod block_state;
+pub mod recorder;
+pub mod plain;
+pub mod number;
 
 pub use access::{Added, Halt, Savepoint, ScanRequest, StateAccess};
+pub use access_set::{AccessSet, Kind, Seen, Touch};
+pub use block_state::{BlockState, Slot};
+pub use changes::{ChangeSet, Overlay};
+pub use plain::PlainState;
+pub use recorder::{Confinement, Recorder};
 pub use view::{Entry, MemoryView, StateError, StateView};

@@ -1,0 +1,104 @@
+//! What one transaction observed and did, in slots: the form in which access sets live while a block runs.
+
+use hanse_types::{Add, Delta, RangeRead, Read, RwSet, TxIndex, Value, Version, Write};
+use smallvec::SmallVec;
+
+use crate::block_state::{BlockState, Slot};
+
+/// Whose value was seen, or who left a value: a transaction by its position, or the parent state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen(u32);
+
+impl Seen {
+    /// The parent state's value.
+    pub const PARENT: Seen = Seen(u32::MAX);
+    /// Nothing was looked at.
+    pub const NOTHING: Seen = Seen(u32::MAX - 1);
+
+    /// The value that the transaction at this position left.
+    ///
+    /// # Panics
+    /// If the position is beyond any block's size.
+    pub fn transaction(position: u32) -> Seen {
+        assert!(position < Seen::NOTHING.0, "a block has fewer transactions");
+        Seen(position)
+    }
+
+    /// The position, if it is a transaction's.
+    pub fn position(self) -> Option<u32> {
+        (self.0 < Seen::NOTHING.0).then_some(self.0)
+    }
+
+    /// The later of two touchers.
+    pub(crate) fn later(self, other: Seen) -> Seen {
+        match (self.position(), other.position()) {
+            (Some(left), Some(right)) => Seen(left.max(right)),
+            (Some(_), None) => self,
+            _ => other,
+        }
+    }
+}
+
+/// How a transaction touched a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Read only.
+    Read,
+    /// Written; perhaps read before.
+    Write,
+    /// Added to, never read or written.
+    Add,
+}
+
+/// One touched key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Touch {
+    /// Which key.
+    pub slot: Slot,
+    /// How.
+    pub kind: Kind,
+    /// Whose value was read, [`Seen::NOTHING`] if none was.
+    pub seen: Seen,
+    /// Whether the value that was read existed.
+    pub present: bool,
+}
+
+impl Touch {
+    /// Whether the key's value was observed.
+    pub fn is_read(&self) -> bool {
+        self.seen != Seen::NOTHING
+    }
+}
+
+/// The access set of one transaction, every key once, in the order of first access.
+///
+/// A key that was added to lies in none of the transaction's own ranges: having scanned it, the add depends on its
+/// value, and is recorded as a read and a write.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccessSet {
+    /// Every touched key.
+    pub touches: SmallVec<[Touch; 4]>,
+    /// Scanned ranges.
+    pub ranges: Vec<RangeRead>,
+    /// New values (none: removed) of the keys touched by [`Kind::Write`], in the order of their touches.
+    pub writes: SmallVec<[(Slot, Option<Value>); 2]>,
+    /// Deltas of the keys touched by [`Kind::Add`], in the order of their touches.
+    pub adds: SmallVec<[(Slot, Delta); 1]>,
+}
+
+impl AccessSet {
+    /// The durable form. `position` maps a [`Seen`] position to the place in the block.
+    pub fn to_rw_set(&self, state: &BlockState, position: impl Fn(u32) -> TxIndex) -> RwSet {
+        let key = |slot: Slot| state.key(slot).to_vec();
+        let version = |seen: Seen| seen.position().map_or(Version::Parent, |at| Version::Tx(position(at)));
+        let reads = self.touches.iter().filter(|touch| touch.is_read());
+        RwSet {
+            reads: reads
+                .map(|touch| Read { key: key(touch.slot), version: version(touch.seen), present: touch.present })
+                .collect(),
+            ranges: self.ranges.clone(),
+            writes: self.writes.iter().map(|(slot, value)| Write { key: key(*slot), value: value.clone() }).collect(),
+            adds: self.adds.iter().map(|(slot, delta)| Add { key: key(*slot), delta: *delta }).collect(),
+        }
+    }
+}
