@@ -1,8 +1,21 @@
 //! Keys and signatures; the only place that names an algorithm.
+//!
+//! Everything outside asks a [`PublicKey`] whether a signature is good, and a [`Signer`] for one. A chain's genesis
+//! names its [`CryptoSuite`]: which algorithms nodes and clients may use.
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use hanse_abi::Address;
+use thiserror::Error;
+use zeroize::Zeroizing;
 
+use crate::genesis::CryptoSuite;
+use crate::hash::{Domain, Hash};
+
+mod ed25519;
+mod secp256k1;
 pub mod verified;
+
+pub use verified::{Verified, VerifyError};
 
 /// A public key with its algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
@@ -52,6 +65,170 @@ impl std::str::FromStr for PublicKey {
             "ed25519" => const_hex::decode_to_array(digits).map(PublicKey::Ed25519).map_err(|_| PublicKeyError),
             "secp256k1" => const_hex::decode_to_array(digits).map(PublicKey::Secp256k1).map_err(|_| PublicKeyError),
             _ => Err(PublicKeyError),
+        }
+    }
+}
+
+/// Why a key or a signature is of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum CryptoError {
+    /// The bytes are not a key of their algorithm.
+    #[error("the bytes are not a valid key of their algorithm")]
+    InvalidKey,
+    /// The signature is not the key's over these bytes.
+    #[error("the signature does not match the key and the signed bytes")]
+    InvalidSignature,
+}
+
+impl PublicKey {
+    /// The address of the account that this key controls.
+    pub fn address(&self) -> Address {
+        let encoded = borsh::to_vec(self).expect("a key encodes into memory");
+        let Hash(digest) = Hash::of(Domain::PublicKey, &encoded);
+        let mut address = Address::ZERO;
+        address.0.copy_from_slice(&digest[12..]);
+        address
+    }
+
+    /// Whether the signature is this key's over these bytes.
+    ///
+    /// # Errors
+    /// If the key is no point of its curve, or the signature is another's, of other bytes, or not canonical.
+    pub fn verify(&self, bytes: &[u8], signature: &Signature) -> Result<(), CryptoError> {
+        match self {
+            PublicKey::Ed25519(key) => ed25519::verify(key, bytes, signature),
+            PublicKey::Secp256k1(key) => secp256k1::verify(key, bytes, signature),
+        }
+    }
+}
+
+impl CryptoSuite {
+    /// Whether a validator may use this key.
+    pub fn allows_validator(self, key: &PublicKey) -> bool {
+        match self {
+            CryptoSuite::Standard => matches!(key, PublicKey::Ed25519(_)),
+        }
+    }
+
+    /// Whether a client may use this key.
+    pub fn allows_client(self, key: &PublicKey) -> bool {
+        match self {
+            CryptoSuite::Standard => matches!(key, PublicKey::Ed25519(_) | PublicKey::Secp256k1(_)),
+        }
+    }
+}
+
+/// Whoever can sign: a key in memory, or a device that never gives its key away.
+pub trait Signer: Send + Sync {
+    /// The key that its signatures verify under.
+    fn public_key(&self) -> PublicKey;
+
+    /// Signs sign-bytes.
+    ///
+    /// # Errors
+    /// If the device refuses or can't be reached.
+    fn sign(&self, bytes: &[u8]) -> Result<Signature, SignError>;
+}
+
+/// Why a signer did not sign.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the signer did not sign: {reason}")]
+pub struct SignError {
+    /// What it said.
+    pub reason: String,
+}
+
+/// A secret key in memory; wiped when dropped, never printed.
+pub enum SecretKey {
+    /// For validators, nodes and clients.
+    Ed25519(ed25519::SigningKey),
+    /// For clients.
+    Secp256k1(Zeroizing<[u8; 32]>),
+}
+
+impl SecretKey {
+    /// An ed25519 key of 32 random bytes.
+    pub fn ed25519(seed: [u8; 32]) -> SecretKey {
+        SecretKey::Ed25519(ed25519::SigningKey::from(seed))
+    }
+
+    /// A secp256k1 key of 32 random bytes.
+    ///
+    /// # Errors
+    /// If they are zero or not below the curve's order: one chance in 2¹²⁸, or a broken source of randomness.
+    pub fn secp256k1(seed: [u8; 32]) -> Result<SecretKey, CryptoError> {
+        secp256k1::check_secret(&seed)?;
+        Ok(SecretKey::Secp256k1(Zeroizing::new(seed)))
+    }
+}
+
+impl Signer for SecretKey {
+    fn public_key(&self) -> PublicKey {
+        match self {
+            SecretKey::Ed25519(key) => PublicKey::Ed25519(ed25519::public_key(key)),
+            SecretKey::Secp256k1(key) => PublicKey::Secp256k1(secp256k1::public_key(key)),
+        }
+    }
+
+    fn sign(&self, bytes: &[u8]) -> Result<Signature, SignError> {
+        Ok(match self {
+            SecretKey::Ed25519(key) => Signature(key.sign(bytes).to_bytes()),
+            SecretKey::Secp256k1(key) => secp256k1::sign(key, bytes),
+        })
+    }
+}
+
+impl std::fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SecretKey(of {})", self.public_key())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn keys() -> [SecretKey; 2] {
+        [SecretKey::ed25519([7; 32]), SecretKey::secp256k1([8; 32]).unwrap()]
+    }
+
+    #[test]
+    fn a_signature_is_good_for_its_key_and_bytes_alone() {
+        for key in keys() {
+            let signature = key.sign(b"bytes").unwrap();
+            let public = key.public_key();
+            assert_eq!(public.verify(b"bytes", &signature), Ok(()));
+            assert_eq!(public.verify(b"other", &signature), Err(CryptoError::InvalidSignature));
+            let mut other = signature;
+            other.0[40] ^= 1;
+            assert!(public.verify(b"bytes", &other).is_err());
+            assert_eq!(public.to_string().parse(), Ok(public));
+        }
+        assert!(SecretKey::secp256k1([0; 32]).is_err());
+        assert!(SecretKey::secp256k1([0xff; 32]).is_err());
+    }
+
+    #[test]
+    fn a_secp256k1_signature_with_high_s_is_refused() {
+        let key = SecretKey::secp256k1([8; 32]).unwrap();
+        let signature = key.sign(b"bytes").unwrap();
+        let order = const_hex::decode("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141").unwrap();
+        let mut high = signature;
+        let mut borrow = 0i32;
+        for at in (0..32).rev() {
+            let digit = i32::from(order[at]) - i32::from(signature.0[32 + at]) - borrow;
+            borrow = i32::from(digit < 0);
+            high.0[32 + at] = digit.rem_euclid(256) as u8;
+        }
+        assert_eq!(key.public_key().verify(b"bytes", &high), Err(CryptoError::InvalidSignature));
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        for key in keys() {
+            let printed = format!("{key:?}");
+            assert!(!printed.contains("0707") && !printed.contains("0808"), "{printed}");
         }
     }
 }

@@ -42,8 +42,8 @@ pub enum Domain {
     StateLeaf = 12,
     /// An inner node of the state commitment.
     StateNode = 13,
-    /// A step of the chained state digest.
-    StateDelta = 14,
+    /// A transaction with key and signature, as a leaf of the block's transaction tree.
+    SignedTransaction = 14,
 }
 
 impl Hash {

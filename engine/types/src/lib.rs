@@ -8,25 +8,28 @@
 //!
 //! Start reading at [`transaction`], then [`rw_set`], [`dag`], [`block`].
 
-pub mod limits;
-pub mod units;
+pub mod block;
+pub mod crypto;
+pub mod dag;
 pub mod encoding;
+pub mod genesis;
 pub mod hash;
-pub mod value;
-pub mod transaction;
+pub mod limits;
+pub mod merkle;
 pub mod receipt;
 pub mod rw_set;
-pub mod dag;
-pub mod block;
-pub mod vote;
-pub mod genesis;
-pub mod merkle;
 pub mod sign_bytes;
-pub mod crypto;
+#[cfg(test)]
+mod test_values;
+pub mod transaction;
+pub mod units;
+pub mod value;
+pub mod vote;
 
 pub use hanse_abi::{Address, Status};
 
 pub use block::{Block, Header};
+pub use crypto::Verified;
 pub use dag::{Dag, DagError};
 pub use encoding::{Canonical, DecodeError};
 pub use genesis::{Genesis, Params, StateCommitment};

@@ -1,1 +1,130 @@
-//! Merkle trees over lists, with inclusion proofs.
+//! Merkle trees over lists of digests, with proofs of inclusion.
+//!
+//! The tree has the shape of RFC 6962: a list of more than one leaf is split at the greatest power of two below its
+//! length. Leaves and inner nodes are hashed under different tags, so neither passes for the other, and the proof's
+//! length follows from index and count, so a proof is for one place only.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use rayon::join;
+
+use crate::encoding::Canonical;
+use crate::hash::{Domain, Hash};
+
+/// Lists shorter than this are hashed on one thread.
+const PARALLEL_MIN: usize = 1_024;
+
+/// The root of a list of digests; [`Hash::ZERO`] for none. Long lists are hashed on the rayon pool in which it is called.
+pub fn root(leaves: &[Hash]) -> Hash {
+    match leaves {
+        [] => Hash::ZERO,
+        [leaf] => leaf_hash(leaf),
+        _ => {
+            let (left, right) = leaves.split_at(split(leaves.len()));
+            let (left, right) = if leaves.len() >= PARALLEL_MIN {
+                join(|| root(left), || root(right))
+            } else {
+                (root(left), root(right))
+            };
+            node_hash(&left, &right)
+        }
+    }
+}
+
+/// The digests beside the path from a leaf to the root, from the bottom up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Proof(pub Vec<Hash>);
+
+impl Canonical for Proof {
+    const NAME: &'static str = "Merkle proof";
+    const MAX_BYTES: usize = 4 + 64 * 32;
+}
+
+/// The proof that the leaf at `index` is in the list; none if there is no such leaf.
+pub fn prove(leaves: &[Hash], index: usize) -> Option<Proof> {
+    if index >= leaves.len() {
+        return None;
+    }
+    let mut path = Vec::new();
+    let (mut leaves, mut index) = (leaves, index);
+    while leaves.len() > 1 {
+        let (left, right) = leaves.split_at(split(leaves.len()));
+        if index < left.len() {
+            path.push(root(right));
+            leaves = left;
+        } else {
+            path.push(root(left));
+            index -= left.len();
+            leaves = right;
+        }
+    }
+    path.reverse();
+    Some(Proof(path))
+}
+
+/// Whether `leaf` is at `index` of the list of `count` leaves that has this root.
+pub fn verify(root: &Hash, leaf: &Hash, index: usize, count: usize, proof: &Proof) -> bool {
+    fn climb(leaf: &Hash, index: usize, count: usize, path: &[Hash]) -> Option<Hash> {
+        if count == 1 {
+            return path.is_empty().then(|| leaf_hash(leaf));
+        }
+        let (beside, below) = path.split_last()?;
+        let left = split(count);
+        if index < left {
+            Some(node_hash(&climb(leaf, index, left, below)?, beside))
+        } else {
+            Some(node_hash(beside, &climb(leaf, index - left, count - left, below)?))
+        }
+    }
+    index < count && climb(leaf, index, count, &proof.0).is_some_and(|computed| computed == *root)
+}
+
+/// The greatest power of two below `count`, which is at least 2.
+fn split(count: usize) -> usize {
+    count.next_power_of_two() / 2
+}
+
+fn leaf_hash(leaf: &Hash) -> Hash {
+    Hash::of(Domain::MerkleLeaf, leaf.as_bytes())
+}
+
+fn node_hash(left: &Hash, right: &Hash) -> Hash {
+    Hash::of_parts(Domain::MerkleNode, &[left.as_bytes(), right.as_bytes()])
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn leaves(count: usize) -> Vec<Hash> {
+        (0..count).map(|n| Hash::of(Domain::Receipt, &n.to_le_bytes())).collect()
+    }
+
+    #[test]
+    fn every_leaf_is_proven_at_its_place_only() {
+        for count in (1..40).chain([1_023, 1_024, 1_500]) {
+            let leaves = leaves(count);
+            let root = root(&leaves);
+            for index in (0..count).step_by(1 + count / 20) {
+                let proof = prove(&leaves, index).unwrap();
+                assert!(verify(&root, &leaves[index], index, count, &proof));
+                assert!(!verify(&root, &leaves[index], index + 1, count, &proof));
+                assert!(!verify(&root, &Hash::ZERO, index, count, &proof));
+                assert!(!verify(&Hash::ZERO, &leaves[index], index, count, &proof));
+                let longer = Proof([&proof.0[..], &[Hash::ZERO]].concat());
+                assert!(!verify(&root, &leaves[index], index, count, &longer));
+                let other = proof.0.iter().map(|hash| Hash::of(Domain::MerkleNode, hash.as_bytes())).collect();
+                assert!(count == 1 || !verify(&root, &leaves[index], index, count, &Proof(other)));
+            }
+            assert_eq!(prove(&leaves, count), None);
+        }
+    }
+
+    #[test]
+    fn an_inner_node_is_no_leaf() {
+        let leaves = leaves(2);
+        let whole = root(&leaves);
+        assert!(!verify(&root(&[whole]), &leaves[0], 0, 2, &prove(&leaves, 0).unwrap()));
+        assert_eq!(root(&[]), Hash::ZERO);
+    }
+}

@@ -1,22 +1,190 @@
-//! `Verified<T>`: a value whose signature was checked. Only this module makes one.
+//! `Verified`: a transaction whose signature was checked. Only this module makes one, so that whatever takes one can't be
+//! given an unchecked transaction by mistake.
 
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use thiserror::Error;
+
+use super::{PublicKey, Signature, ed25519};
+use crate::encoding::Canonical;
+use crate::genesis::Genesis;
+use crate::hash::{Domain, Hash};
 use crate::transaction::{SignedTransaction, TxId};
 
-/// A transaction whose signature and sender address were checked, with its identity.
+/// Signatures that are verified together; more do not make one cheaper by much.
+const BATCH: usize = 128;
+
+/// A transaction whose signature, sender and chain were checked, with what was computed on the way. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verified<T> {
-    value: T,
+pub struct Verified(Arc<Inner>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Inner {
+    signed: SignedTransaction,
     id: TxId,
+    bytes: usize,
 }
 
-impl Verified<SignedTransaction> {
-    /// The transaction's identity.
-    pub fn id(&self) -> TxId {
-        self.id
+impl Verified {
+    /// The transaction with its signature.
+    pub fn signed(&self) -> &SignedTransaction {
+        &self.0.signed
     }
 
     /// The transaction.
-    pub fn get(&self) -> &SignedTransaction {
-        &self.value
+    pub fn transaction(&self) -> &crate::Transaction {
+        &self.0.signed.transaction
+    }
+
+    /// Its identity.
+    pub fn id(&self) -> TxId {
+        self.0.id
+    }
+
+    /// Length of its canonical bytes, signature included.
+    pub fn byte_count(&self) -> usize {
+        self.0.bytes
+    }
+
+    /// The leaf that stands for it in the block's transaction tree: identity, key and signature.
+    pub fn leaf(&self) -> Hash {
+        self.0.signed.leaf(self.0.id)
     }
 }
+
+impl SignedTransaction {
+    /// The leaf that stands for it in the block's transaction tree. `id` is its identity.
+    pub fn leaf(&self, id: TxId) -> Hash {
+        let key = borsh::to_vec(&self.public_key).expect("a key encodes into memory");
+        Hash::of_parts(Domain::SignedTransaction, &[id.0.as_bytes(), &key, &self.signature.0])
+    }
+}
+
+/// Why a transaction is not what it claims to be.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum VerifyError {
+    /// It is for another chain.
+    #[error("the transaction is for chain {found:?}, this is {expected:?}")]
+    WrongChain {
+        /// Its chain.
+        found: String,
+        /// This chain.
+        expected: String,
+    },
+    /// It is for another group.
+    #[error("the transaction is for group {found:?}, this is {expected:?}")]
+    WrongGroup {
+        /// Its group.
+        found: String,
+        /// This group.
+        expected: String,
+    },
+    /// The key is of an algorithm that the chain does not use for clients.
+    #[error("the chain does not accept keys like {key} from clients")]
+    Algorithm {
+        /// The key.
+        key: PublicKey,
+    },
+    /// The sender is not the address of the key.
+    #[error("the sender is {sender}, but the key's address is {address}")]
+    WrongSender {
+        /// As stated.
+        sender: hanse_abi::Address,
+        /// As computed.
+        address: hanse_abi::Address,
+    },
+    /// The signature is not the key's over this transaction.
+    #[error("the signature does not match the transaction and the key")]
+    BadSignature,
+}
+
+/// Checks transactions of one group's chain.
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    genesis: Arc<Genesis>,
+    genesis_hash: Hash,
+}
+
+impl Verifier {
+    /// A verifier of transactions of this chain.
+    pub fn new(genesis: Arc<Genesis>) -> Verifier {
+        let genesis_hash = genesis.hash();
+        Verifier { genesis, genesis_hash }
+    }
+
+    /// Checks one transaction.
+    ///
+    /// # Errors
+    /// The first check that fails, cheapest first.
+    pub fn verify(&self, signed: SignedTransaction) -> Result<Verified, VerifyError> {
+        let claim = self.claim(signed)?;
+        claim.signed.public_key.verify(&claim.bytes, &claim.signed.signature).map_err(|_| VerifyError::BadSignature)?;
+        Ok(claim.accept())
+    }
+
+    /// Checks many transactions, signatures in batches, on the rayon pool in which it is called. The answers are those
+    /// of [`Verifier::verify`], in order.
+    pub fn verify_all(&self, signed: Vec<SignedTransaction>) -> Vec<Result<Verified, VerifyError>> {
+        let batches = signed.into_par_iter().chunks(BATCH);
+        batches.flat_map_iter(|batch| self.verify_batch(batch)).collect()
+    }
+
+    fn verify_batch(&self, signed: Vec<SignedTransaction>) -> Vec<Result<Verified, VerifyError>> {
+        let claims: Vec<_> = signed.into_iter().map(|signed| self.claim(signed)).collect();
+        let in_batch = claims.iter().filter_map(|claim| claim.as_ref().ok()?.ed25519());
+        let batch_holds = ed25519::verify_batch(in_batch);
+        let finish = |claim: Claim| {
+            let covered = batch_holds && claim.ed25519().is_some();
+            let good = covered || claim.signed.public_key.verify(&claim.bytes, &claim.signed.signature).is_ok();
+            if good { Ok(claim.accept()) } else { Err(VerifyError::BadSignature) }
+        };
+        claims.into_iter().map(|claim| claim.and_then(finish)).collect()
+    }
+
+    /// Every check but the signature's.
+    fn claim(&self, signed: SignedTransaction) -> Result<Claim, VerifyError> {
+        let transaction = &signed.transaction;
+        if transaction.chain_id != self.genesis.chain_id {
+            let expected = self.genesis.chain_id.clone();
+            return Err(VerifyError::WrongChain { found: transaction.chain_id.clone(), expected });
+        }
+        if transaction.group_id != self.genesis.group_id {
+            let expected = self.genesis.group_id.clone();
+            return Err(VerifyError::WrongGroup { found: transaction.group_id.clone(), expected });
+        }
+        if !self.genesis.crypto.allows_client(&signed.public_key) {
+            return Err(VerifyError::Algorithm { key: signed.public_key });
+        }
+        let address = signed.public_key.address();
+        if transaction.sender != address {
+            return Err(VerifyError::WrongSender { sender: transaction.sender, address });
+        }
+        let bytes = transaction.sign_bytes(&self.genesis_hash);
+        Ok(Claim { signed, bytes })
+    }
+}
+
+/// A transaction of which only the signature is left to check.
+struct Claim {
+    signed: SignedTransaction,
+    bytes: Vec<u8>,
+}
+
+impl Claim {
+    fn ed25519(&self) -> Option<(&[u8; 32], &[u8], &Signature)> {
+        match &self.signed.public_key {
+            PublicKey::Ed25519(key) => Some((key, &self.bytes, &self.signed.signature)),
+            PublicKey::Secp256k1(_) => None,
+        }
+    }
+
+    fn accept(self) -> Verified {
+        let id = TxId(Hash::of(Domain::Transaction, &self.bytes));
+        let bytes = self.signed.encode().len();
+        Verified(Arc::new(Inner { signed: self.signed, id, bytes }))
+    }
+}
+
+#[cfg(test)]
+mod tests;
