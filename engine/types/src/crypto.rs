@@ -141,7 +141,7 @@ pub struct SignError {
 /// A secret key in memory; wiped when dropped, never printed.
 pub enum SecretKey {
     /// For validators, nodes and clients.
-    Ed25519(ed25519::SigningKey),
+    Ed25519(Box<ed25519::SigningKey>),
     /// For clients.
     Secp256k1(Zeroizing<[u8; 32]>),
 }
@@ -149,7 +149,7 @@ pub enum SecretKey {
 impl SecretKey {
     /// An ed25519 key of 32 random bytes.
     pub fn ed25519(seed: [u8; 32]) -> SecretKey {
-        SecretKey::Ed25519(ed25519::SigningKey::from(seed))
+        SecretKey::Ed25519(Box::new(ed25519::SigningKey::from(seed)))
     }
 
     /// A secp256k1 key of 32 random bytes.

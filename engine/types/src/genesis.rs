@@ -122,10 +122,26 @@ pub struct Genesis {
     pub params: Params,
 }
 
+/// What binds a signature to one group's chain. Two chains with the same ids still differ in their genesis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainIdentity {
+    /// The chain.
+    pub chain_id: String,
+    /// The group.
+    pub group_id: String,
+    /// Hash of the genesis.
+    pub genesis: Hash,
+}
+
 impl Genesis {
     /// The digest that binds every signature to this chain and group.
     pub fn hash(&self) -> Hash {
         Hash::of(Domain::Genesis, &self.encode())
+    }
+
+    /// What binds a signature to this chain and group.
+    pub fn identity(&self) -> ChainIdentity {
+        ChainIdentity { chain_id: self.chain_id.clone(), group_id: self.group_id.clone(), genesis: self.hash() }
     }
 }
 

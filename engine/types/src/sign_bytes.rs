@@ -6,8 +6,10 @@
 use borsh::BorshSerialize;
 
 use crate::encoding::Canonical;
+use crate::genesis::ChainIdentity;
 use crate::hash::Hash;
 use crate::transaction::Transaction;
+use crate::units::{Epoch, Height, Round};
 
 /// Kinds of signed messages. A number is never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize)]
@@ -32,13 +34,24 @@ const VERSION: u8 = 1;
 /// Starts every sign-bytes.
 fn prefix(tag: Tag, chain_id: &str, group_id: &str, genesis: &Hash) -> Vec<u8> {
     let mut bytes = b"hanse".to_vec();
-    (tag, VERSION, chain_id, group_id, genesis).serialize(&mut bytes).expect("bounded values encode into memory");
+    append(&mut bytes, &(tag, VERSION, chain_id, group_id, genesis));
     bytes
+}
+
+fn append(bytes: &mut Vec<u8>, value: &impl BorshSerialize) {
+    value.serialize(bytes).expect("bounded values encode into memory");
 }
 
 /// Sign-bytes of a transaction.
 pub fn transaction(transaction: &Transaction, genesis: &Hash) -> Vec<u8> {
     let mut bytes = prefix(Tag::Transaction, &transaction.chain_id, &transaction.group_id, genesis);
     transaction.encode_into(&mut bytes);
+    bytes
+}
+
+/// Sign-bytes of a precommit: a validator's word that it decides for this block.
+pub fn precommit(chain: &ChainIdentity, epoch: Epoch, height: Height, round: Round, block_hash: &Hash) -> Vec<u8> {
+    let mut bytes = prefix(Tag::Precommit, &chain.chain_id, &chain.group_id, &chain.genesis);
+    append(&mut bytes, &(epoch, height, round, block_hash));
     bytes
 }

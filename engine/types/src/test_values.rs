@@ -1,8 +1,8 @@
 //! Plain values for tests of this crate.
 
 use crate::genesis::{ConsensusKind, CryptoSuite, Genesis, Params, StateCommitment, Validator};
-use crate::units::{Gas, Height, Timestamp};
-use crate::{Address, ContractRef, Transaction};
+use crate::units::{Epoch, Gas, Height, Round, Timestamp};
+use crate::{Address, ContractRef, Hash, Header, Transaction};
 
 pub(crate) fn genesis() -> Genesis {
     Genesis {
@@ -35,5 +35,29 @@ pub(crate) fn transaction() -> Transaction {
         contract: ContractRef::Address(Address::native(1)),
         method: "transfer".into(),
         args: vec![1, 2, 3],
+    }
+}
+
+pub(crate) fn header() -> Header {
+    Header {
+        version: Header::VERSION,
+        chain_id: "chain".into(),
+        group_id: "group".into(),
+        height: Height(4),
+        parent: Hash([1; 32]),
+        timestamp: Timestamp(3_000),
+        tx_root: Hash([2; 32]),
+        receipt_root: Hash([3; 32]),
+        rw_set_root: Hash([4; 32]),
+        dag_digest: Hash([5; 32]),
+        state_root: Hash([6; 32]),
+        validators: Hash([7; 32]),
+        next_validators: Hash([8; 32]),
+        epoch: Epoch(2),
+        round: Round(1),
+        proposer: 3,
+        gas_used: Gas(12_345),
+        tx_count: 0,
+        extra: b"extra".to_vec(),
     }
 }

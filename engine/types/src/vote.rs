@@ -1,12 +1,17 @@
 //! What shows that a group agreed on a block.
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use thiserror::Error;
 
+use crate::block::Header;
 use crate::crypto::Signature;
 use crate::encoding::Canonical;
+use crate::genesis::ChainIdentity;
 use crate::hash::Hash;
 use crate::limits;
+use crate::sign_bytes;
 use crate::units::{Epoch, Height, Round};
+use crate::validator_set::ValidatorSet;
 
 /// Signatures of validators over the sign-bytes of the precommit for one block.
 #[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -27,3 +32,140 @@ impl Canonical for Certificate {
     const NAME: &'static str = "commit certificate";
     const MAX_BYTES: usize = limits::CERTIFICATE_BYTES;
 }
+
+/// Why a certificate does not show that a block was decided.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CertificateError {
+    /// It is for a block of another height.
+    #[error("the certificate is for height {found}, the block has height {expected}")]
+    WrongHeight {
+        /// The certificate's height.
+        found: Height,
+        /// The block's height.
+        expected: Height,
+    },
+    /// It is of another epoch.
+    #[error("the certificate is of epoch {found}, the block of epoch {expected}")]
+    WrongEpoch {
+        /// The certificate's epoch.
+        found: Epoch,
+        /// The block's epoch.
+        expected: Epoch,
+    },
+    /// It is for another block.
+    #[error("the certificate is for block {found}, this is block {expected}")]
+    WrongBlock {
+        /// The certificate's block.
+        found: Hash,
+        /// The block.
+        expected: Hash,
+    },
+    /// The block is not decided by this validator set.
+    #[error("the block is decided by validator set {expected}, not by {found}")]
+    WrongValidators {
+        /// Hash of the given set.
+        found: Hash,
+        /// Hash that the block's header has.
+        expected: Hash,
+    },
+    /// Fewer signatures than a quorum.
+    #[error("the certificate has {found} signatures, a quorum is {quorum}")]
+    NoQuorum {
+        /// How many it has.
+        found: usize,
+        /// How many it needs.
+        quorum: usize,
+    },
+    /// A validator's signature is out of order or there twice.
+    #[error("the certificate's signature of validator {index} is out of order; indices strictly increase")]
+    Order {
+        /// The validator's index.
+        index: u32,
+    },
+    /// There is no such validator.
+    #[error("the certificate has a signature of validator {index}, but there are {count} validators")]
+    NoSuchValidator {
+        /// The index.
+        index: u32,
+        /// How many validators there are.
+        count: usize,
+    },
+    /// A signature is not the validator's precommit for this block.
+    #[error("the certificate's signature of validator {index} does not match its key and the precommit for the block")]
+    BadSignature {
+        /// The validator's index.
+        index: u32,
+    },
+}
+
+impl Certificate {
+    /// Whether these validators decided the block with this header. Every signature must be good, not only a quorum
+    /// of them, so that nobody can pass on a certificate with rubbish in it.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, cheapest checks first.
+    pub fn verify(
+        &self,
+        chain: &ChainIdentity,
+        validators: &ValidatorSet,
+        header: &Header,
+    ) -> Result<(), CertificateError> {
+        self.check_subject(validators, header)?;
+        self.check_signers(validators)?;
+        let bytes = self.sign_bytes(chain);
+        for (index, signature) in &self.signatures {
+            let validator = validators.get(*index).ok_or_else(|| no_such_validator(*index, validators))?;
+            let checked = validator.key.verify(&bytes, signature);
+            checked.map_err(|_| CertificateError::BadSignature { index: *index })?;
+        }
+        Ok(())
+    }
+
+    /// What each of its signatures covers.
+    pub fn sign_bytes(&self, chain: &ChainIdentity) -> Vec<u8> {
+        sign_bytes::precommit(chain, self.epoch, self.height, self.round, &self.block_hash)
+    }
+
+    fn check_subject(&self, validators: &ValidatorSet, header: &Header) -> Result<(), CertificateError> {
+        if self.height != header.height {
+            return Err(CertificateError::WrongHeight { found: self.height, expected: header.height });
+        }
+        if self.epoch != header.epoch {
+            return Err(CertificateError::WrongEpoch { found: self.epoch, expected: header.epoch });
+        }
+        let set = validators.hash();
+        if set != header.validators {
+            return Err(CertificateError::WrongValidators { found: set, expected: header.validators });
+        }
+        let block = header.hash();
+        if self.block_hash != block {
+            return Err(CertificateError::WrongBlock { found: self.block_hash, expected: block });
+        }
+        Ok(())
+    }
+
+    fn check_signers(&self, validators: &ValidatorSet) -> Result<(), CertificateError> {
+        let quorum = validators.quorum();
+        if self.signatures.len() < quorum {
+            return Err(CertificateError::NoQuorum { found: self.signatures.len(), quorum });
+        }
+        let mut at_least = 0;
+        for (index, _) in &self.signatures {
+            if *index < at_least {
+                return Err(CertificateError::Order { index: *index });
+            }
+            if *index as usize >= validators.len() {
+                return Err(no_such_validator(*index, validators));
+            }
+            at_least = *index + 1;
+        }
+        Ok(())
+    }
+}
+
+fn no_such_validator(index: u32, validators: &ValidatorSet) -> CertificateError {
+    CertificateError::NoSuchValidator { index, count: validators.len() }
+}
+
+#[cfg(test)]
+mod tests;
