@@ -90,6 +90,17 @@ impl PublicKey {
         address
     }
 
+    /// Whether it is a key of its algorithm at all, so that signatures can match it.
+    ///
+    /// # Errors
+    /// If the bytes are no point of the algorithm's curve.
+    pub fn check(&self) -> Result<(), CryptoError> {
+        match self {
+            PublicKey::Ed25519(key) => ed25519::check_public(key),
+            PublicKey::Secp256k1(key) => secp256k1::check_public(key),
+        }
+    }
+
     /// Whether the signature is this key's over these bytes.
     ///
     /// # Errors

@@ -10,6 +10,10 @@ use crate::limits;
 use crate::units::{Gas, Timestamp};
 use hanse_abi::Address;
 
+mod check;
+
+pub use check::{GenesisError, ParamsError};
+
 /// How the header commits to the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -63,6 +63,18 @@ pub const RECENT_BLOCKS: u64 = 256;
 pub const CALL_DEPTH: usize = 8;
 /// A genesis' canonical bytes.
 pub const GENESIS_BYTES: usize = 4 << 20;
+/// Administrators that a genesis may name.
+pub const ADMINISTRATORS: usize = 1_024;
+/// The greatest [`crate::genesis::Params::tx_gas_max`].
+pub const TX_GAS: u64 = 1 << 40;
+/// The greatest [`crate::genesis::Params::block_interval_ms`], in milliseconds: a minute.
+pub const BLOCK_INTERVAL_MS: u64 = 60 * 1_000;
+/// The greatest [`crate::genesis::Params::tx_lifetime_ms_max`], in milliseconds: a day.
+pub const TX_LIFETIME_MS: u64 = 24 * 60 * 60 * 1_000;
+/// The greatest [`crate::genesis::Params::ref_block_window`], in blocks.
+pub const REF_BLOCK_WINDOW: u64 = 100_000;
+/// The greatest [`crate::genesis::Params::memory_pages_max`], in pages of 64 KiB: 64 MiB.
+pub const MEMORY_PAGES: u32 = 1_024;
 
 const _: () = {
     assert!(ARGS_BYTES > CODE_BYTES);
@@ -75,4 +87,8 @@ const _: () = {
     assert!(BLOCK_BYTES > HEADER_BYTES + DAG_BYTES + BLOCK_BODY_BYTES);
     assert!(MESSAGE_FRAME_BYTES > BLOCK_BYTES + CERTIFICATE_BYTES);
     assert!(HEADER_BYTES > HEADER_EXTRA_BYTES + 512);
+    // A block's gas adds up without overflow.
+    assert!(TX_GAS < u64::MAX / BLOCK_TRANSACTIONS as u64);
+    assert!(TX_LIFETIME_MS > BLOCK_INTERVAL_MS);
+    assert!(GENESIS_BYTES > VALIDATORS * 128 + ADMINISTRATORS * 20 + 1024);
 };

@@ -1,5 +1,6 @@
 //! Plain values for tests of this crate.
 
+use crate::crypto::{SecretKey, Signer};
 use crate::genesis::{ConsensusKind, CryptoSuite, Genesis, Params, StateCommitment, Validator};
 use crate::units::{Epoch, Gas, Height, Round, Timestamp};
 use crate::{Address, ContractRef, Hash, Header, Transaction};
@@ -12,7 +13,7 @@ pub(crate) fn genesis() -> Genesis {
         crypto: CryptoSuite::Standard,
         consensus: ConsensusKind::Solo,
         state_commitment: StateCommitment::Flat,
-        validators: vec![Validator { name: "one".into(), key: crate::crypto::PublicKey::Ed25519([3; 32]) }],
+        validators: vec![Validator { name: "one".into(), key: SecretKey::ed25519([3; 32]).public_key() }],
         administrators: vec![Address([9; 20])],
         accounts: Vec::new(),
         params: Params::default(),

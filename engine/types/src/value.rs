@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
-/// Longest value that is kept inline, in bytes: balances, counters, addresses, small records.
-const INLINE_BYTES: usize = 30;
+/// Longest value that is kept inline, in bytes: balances, counters, addresses, hashes, small records.
+const INLINE_BYTES: usize = 38;
 
-/// Bytes of a stored value. Cloning never copies more than 32 bytes.
+/// Bytes of a stored value. Cloning never copies more than 40 bytes.
 #[derive(Clone)]
 pub struct Value(Repr);
 
@@ -102,6 +102,6 @@ mod tests {
             assert_eq!(Value::new(&bytes).as_slice(), bytes);
             assert_eq!(Value::from(bytes.clone()), Value::new(&bytes));
         }
-        assert_eq!(size_of::<Value>(), 32);
+        assert_eq!(size_of::<Value>(), 40);
     }
 }

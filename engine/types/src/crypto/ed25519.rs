@@ -13,6 +13,10 @@ pub(super) fn public_key(key: &SigningKey) -> [u8; 32] {
     VerificationKeyBytes::from(key).into()
 }
 
+pub(super) fn check_public(key: &[u8; 32]) -> Result<(), CryptoError> {
+    VerificationKey::try_from(*key).map(drop).map_err(|_| CryptoError::InvalidKey)
+}
+
 pub(super) fn verify(key: &[u8; 32], bytes: &[u8], signature: &Signature) -> Result<(), CryptoError> {
     let key = VerificationKey::try_from(*key).map_err(|_| CryptoError::InvalidKey)?;
     key.verify(&ZebraSignature::from_bytes(&signature.0), bytes).map_err(|_| CryptoError::InvalidSignature)

@@ -13,6 +13,10 @@ pub(super) fn check_secret(secret: &[u8; 32]) -> Result<(), CryptoError> {
     SecretKey::from_secret_bytes(*secret).map(drop).map_err(|_| CryptoError::InvalidKey)
 }
 
+pub(super) fn check_public(key: &[u8; 33]) -> Result<(), CryptoError> {
+    PublicKey::from_slice(key).map(drop).map_err(|_| CryptoError::InvalidKey)
+}
+
 fn secret_key(secret: &[u8; 32]) -> SecretKey {
     SecretKey::from_secret_bytes(*secret).expect("checked when the key was made")
 }

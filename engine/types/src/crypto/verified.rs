@@ -10,7 +10,7 @@ use super::{PublicKey, Signature, ed25519};
 use crate::encoding::Canonical;
 use crate::genesis::Genesis;
 use crate::hash::{Domain, Hash};
-use crate::transaction::{SignedTransaction, TxId};
+use crate::transaction::{SignedTransaction, TransactionError, TxId};
 
 /// Signatures that are verified together; more do not make one cheaper by much.
 const BATCH: usize = 128;
@@ -64,6 +64,9 @@ impl SignedTransaction {
 /// Why a transaction is not what it claims to be.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum VerifyError {
+    /// It breaks the rules that hold for every transaction.
+    #[error(transparent)]
+    Malformed(#[from] TransactionError),
     /// It is for another chain.
     #[error("the transaction is for chain {found:?}, this is {expected:?}")]
     WrongChain {
@@ -145,6 +148,8 @@ impl Verifier {
     /// Every check but the signature's.
     fn claim(&self, signed: SignedTransaction) -> Result<Claim, VerifyError> {
         let transaction = &signed.transaction;
+        // First, so that whatever an error below quotes is short and printable.
+        transaction.check()?;
         if transaction.chain_id != self.genesis.chain_id {
             let expected = self.genesis.chain_id.clone();
             return Err(VerifyError::WrongChain { found: transaction.chain_id.clone(), expected });
