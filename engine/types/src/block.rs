@@ -1,11 +1,21 @@
 //! Blocks: a header, the DAG, and the transactions in block order.
+//!
+//! A block that decodes is not yet a good one. [`Block::check_shape`] says whether body and header fit each other as far
+//! as the block alone shows it; that the transactions are the header's shows in [`tx_root`], for which they are verified
+//! first; and that receipts and access sets are the header's shows when the block is run.
 
-use borsh::{BorshDeserialize, BorshSerialize};
+use borsh::{BorshDeserialize, BorshSerialize, io};
+use rayon::prelude::*;
+use thiserror::Error;
 
+use crate::crypto::Verified;
 use crate::dag::Dag;
 use crate::encoding::Canonical;
 use crate::hash::{Domain, Hash};
 use crate::limits;
+use crate::merkle;
+use crate::names::{NameError, NameKind};
+use crate::receipt::Receipt;
 use crate::transaction::SignedTransaction;
 use crate::units::{Epoch, Gas, Height, Round, Timestamp};
 
@@ -60,6 +70,21 @@ impl Header {
     pub fn hash(&self) -> Hash {
         Hash::of(Domain::Header, &self.encode())
     }
+
+    /// Whether it keeps the rules that hold for a header by itself.
+    ///
+    /// # Errors
+    /// If the version is unknown, an id is none, or there are more transactions or extra bytes than allowed.
+    pub fn check(&self) -> Result<(), ShapeError> {
+        if self.version != Header::VERSION {
+            return Err(ShapeError::Version { found: self.version });
+        }
+        let id = |field, id: &str| NameKind::Id.check(id).map_err(|reason| ShapeError::Id { field, reason });
+        id("chain id", &self.chain_id)?;
+        id("group id", &self.group_id)?;
+        at_most("transactions", self.tx_count as usize, limits::BLOCK_TRANSACTIONS)?;
+        at_most("bytes of extra data", self.extra.len(), limits::HEADER_EXTRA_BYTES)
+    }
 }
 
 impl Canonical for Header {
@@ -77,3 +102,127 @@ pub struct Block {
     /// The transactions, in block order.
     pub transactions: Vec<SignedTransaction>,
 }
+
+impl Block {
+    /// Whether header, DAG and transactions fit each other and the limits, as far as can be said without verifying or
+    /// running anything.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check_shape(&self) -> Result<(), ShapeError> {
+        self.header.check()?;
+        let stated = self.header.tx_count as usize;
+        for (what, found) in [("transactions", self.transactions.len()), ("vertices in its DAG", self.dag.len())] {
+            if found != stated {
+                return Err(ShapeError::Count { what, found, stated });
+            }
+        }
+        at_most("bytes of transactions", self.body_bytes(), limits::BLOCK_BODY_BYTES)?;
+        let digest = self.dag.digest();
+        if digest != self.header.dag_digest {
+            return Err(ShapeError::DagDigest { found: digest, stated: self.header.dag_digest });
+        }
+        Ok(())
+    }
+
+    /// Canonical bytes of all its transactions together.
+    pub fn body_bytes(&self) -> usize {
+        self.transactions.par_iter().map(Canonical::encoded_len).sum()
+    }
+}
+
+/// Why a block's parts don't fit each other or the limits.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ShapeError {
+    /// Made for another format.
+    #[error("the block has format version {found}, this is version {}", Header::VERSION)]
+    Version {
+        /// Its version.
+        found: u16,
+    },
+    /// An id is none.
+    #[error("the block's {field} {reason}")]
+    Id {
+        /// Which id.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: NameError,
+    },
+    /// Too much of something.
+    #[error("the block has {found} {what}, the limit is {limit}")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How much it has.
+        found: usize,
+        /// How much it may have.
+        limit: usize,
+    },
+    /// The header counts otherwise.
+    #[error("the block has {found} {what}, its header says {stated} transactions")]
+    Count {
+        /// Of what.
+        what: &'static str,
+        /// How many it has.
+        found: usize,
+        /// How many the header says.
+        stated: usize,
+    },
+    /// The DAG is another block's.
+    #[error("the block's DAG has the digest {found}, its header says {stated}")]
+    DagDigest {
+        /// Of the DAG.
+        found: Hash,
+        /// In the header.
+        stated: Hash,
+    },
+}
+
+fn at_most(what: &'static str, found: usize, limit: usize) -> Result<(), ShapeError> {
+    if found > limit { Err(ShapeError::TooMany { what, found, limit }) } else { Ok(()) }
+}
+
+/// The header's root over these transactions, in block order. Runs on the rayon pool in which it is called.
+pub fn tx_root(transactions: &[Verified]) -> Hash {
+    let leaves: Vec<_> = transactions.par_iter().map(Verified::leaf).collect();
+    merkle::root(&leaves)
+}
+
+/// The header's root over these receipts, in block order. Runs on the rayon pool in which it is called.
+pub fn receipt_root(receipts: &[Receipt]) -> Hash {
+    let leaves: Vec<_> = receipts.par_iter().map(Receipt::digest).collect();
+    merkle::root(&leaves)
+}
+
+/// The header's root over the access sets, whose digests the receipts carry.
+pub fn rw_set_root(receipts: &[Receipt]) -> Hash {
+    let leaves: Vec<_> = receipts.iter().map(|receipt| receipt.rw_set).collect();
+    merkle::root(&leaves)
+}
+
+impl Canonical for Block {
+    const NAME: &'static str = "block";
+    const MAX_BYTES: usize = limits::BLOCK_BYTES;
+}
+
+/// Header, the DAG's own bytes with their length before them, transactions.
+impl BorshSerialize for Block {
+    fn serialize<W: io::Write>(&self, writer: &mut W) -> io::Result<()> {
+        self.header.serialize(writer)?;
+        self.dag.encode().serialize(writer)?;
+        self.transactions.serialize(writer)
+    }
+}
+
+impl BorshDeserialize for Block {
+    fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<Block> {
+        let header = Header::deserialize_reader(reader)?;
+        let dag = Dag::decode(&Vec::deserialize_reader(reader)?)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
+        let transactions = Vec::deserialize_reader(reader)?;
+        Ok(Block { header, dag, transactions })
+    }
+}
+
+#[cfg(test)]
+mod tests;

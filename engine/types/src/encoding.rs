@@ -50,6 +50,11 @@ pub trait Canonical: BorshSerialize + BorshDeserialize {
         self.serialize(bytes).expect("a bounded value encodes into memory");
     }
 
+    /// Length of the canonical bytes, without making them.
+    fn encoded_len(&self) -> usize {
+        borsh::object_length(self).expect("a bounded value encodes")
+    }
+
     /// The value of these bytes, if they are its canonical encoding.
     ///
     /// # Errors

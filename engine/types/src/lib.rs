@@ -30,7 +30,7 @@ pub mod vote;
 
 pub use hanse_abi::{Address, Status};
 
-pub use block::{Block, Header};
+pub use block::{Block, Header, ShapeError};
 pub use crypto::Verified;
 pub use dag::{Dag, DagError};
 pub use encoding::{Canonical, DecodeError};

@@ -21,7 +21,11 @@ pub const SIGNED_TRANSACTION_BYTES: usize = TRANSACTION_BYTES + 256;
 pub const KEY_BYTES: usize = 1 << 10;
 /// A state key with its contract prefix, in bytes.
 pub const STATE_KEY_BYTES: usize = KEY_BYTES + hanse_abi::keys::PREFIX_BYTES;
-/// A stored value, in bytes; a contract's code is one.
+/// A value that a contract stores, in bytes.
+pub const CONTRACT_VALUE_BYTES: usize = 128 << 10;
+/// Entries that one range scan returns.
+pub const SCAN_ENTRIES: usize = 1_024;
+/// Any stored value, in bytes; a contract's code is one.
 pub const VALUE_BYTES: usize = CODE_BYTES + 1024;
 /// A call's return value, in bytes.
 pub const OUTPUT_BYTES: usize = 256 << 10;
@@ -81,7 +85,7 @@ const _: () = {
     assert!(TRANSACTION_BYTES > ARGS_BYTES + 2 * ID_BYTES + 2 * NAME_BYTES + BUSINESS_ID_BYTES);
     assert!(SIGNED_TRANSACTION_BYTES > TRANSACTION_BYTES);
     assert!(BLOCK_BODY_BYTES > SIGNED_TRANSACTION_BYTES);
-    assert!(VALUE_BYTES > CODE_BYTES);
+    assert!(VALUE_BYTES > CODE_BYTES && VALUE_BYTES >= CONTRACT_VALUE_BYTES);
     assert!(RW_SET_BYTES > VALUE_BYTES + STATE_KEY_BYTES);
     assert!(RECEIPT_BYTES > OUTPUT_BYTES + EVENT_BYTES + MESSAGE_BYTES);
     assert!(BLOCK_BYTES > HEADER_BYTES + DAG_BYTES + BLOCK_BODY_BYTES);

@@ -1,9 +1,10 @@
 //! Plain values for tests of this crate.
+#![allow(clippy::unwrap_used)]
 
 use crate::crypto::{SecretKey, Signer};
 use crate::genesis::{ConsensusKind, CryptoSuite, Genesis, Params, StateCommitment, Validator};
 use crate::units::{Epoch, Gas, Height, Round, Timestamp};
-use crate::{Address, ContractRef, Hash, Header, Transaction};
+use crate::{Address, ContractRef, Hash, Header, SignedTransaction, Transaction};
 
 pub(crate) fn genesis() -> Genesis {
     Genesis {
@@ -61,4 +62,10 @@ pub(crate) fn header() -> Header {
         tx_count: 0,
         extra: b"extra".to_vec(),
     }
+}
+
+pub(crate) fn signed(key: &SecretKey, nonce: u64) -> SignedTransaction {
+    let transaction = Transaction { nonce, sender: key.public_key().address(), ..transaction() };
+    let signature = key.sign(&transaction.sign_bytes(&genesis().hash())).unwrap();
+    SignedTransaction { transaction, public_key: key.public_key(), signature }
 }

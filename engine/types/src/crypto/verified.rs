@@ -186,7 +186,7 @@ impl Claim {
 
     fn accept(self) -> Verified {
         let id = TxId(Hash::of(Domain::Transaction, &self.bytes));
-        let bytes = self.signed.encode().len();
+        let bytes = self.signed.encoded_len();
         Verified(Arc::new(Inner { signed: self.signed, id, bytes }))
     }
 }

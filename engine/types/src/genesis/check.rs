@@ -155,7 +155,7 @@ impl Genesis {
         let total = self.accounts.iter().try_fold(0u128, |sum, account| sum.checked_add(account.balance));
         total.ok_or(GenesisError::TotalBalance)?;
         self.params.check()?;
-        let bytes = self.encode().len();
+        let bytes = self.encoded_len();
         if bytes > limits::GENESIS_BYTES {
             return Err(GenesisError::TooLarge { found: bytes, limit: limits::GENESIS_BYTES });
         }

@@ -3,41 +3,34 @@
 
 use super::*;
 use crate::crypto::{SecretKey, Signer};
-use crate::test_values::{genesis, transaction};
-
-fn sign(key: &SecretKey, nonce: u64) -> SignedTransaction {
-    let genesis = genesis();
-    let transaction = crate::Transaction { nonce, sender: key.public_key().address(), ..transaction() };
-    let signature = key.sign(&transaction.sign_bytes(&genesis.hash())).unwrap();
-    SignedTransaction { transaction, public_key: key.public_key(), signature }
-}
+use crate::test_values::{genesis, signed};
 
 #[test]
 fn batches_answer_as_single_checks_do() {
     let verifier = Verifier::new(Arc::new(genesis()));
-    let mut signed = Vec::new();
+    let mut batch = Vec::new();
     for n in 0..300u64 {
         let key = match n % 5 {
             4 => SecretKey::secp256k1([(n % 50) as u8 + 1; 32]).unwrap(),
             _ => SecretKey::ed25519([(n % 7) as u8; 32]),
         };
-        signed.push(sign(&key, n));
+        batch.push(signed(&key, n));
     }
-    assert!(verifier.verify_all(signed.clone()).iter().all(Result::is_ok));
+    assert!(verifier.verify_all(batch.clone()).iter().all(Result::is_ok));
 
-    signed[3].signature.0[0] ^= 1;
-    signed[4].signature.0[0] ^= 1;
-    signed[5].transaction.chain_id.push('x');
-    signed[6].transaction.group_id.push('x');
-    signed[7].transaction.sender.0[0] ^= 1;
-    signed[140].transaction.args.push(0);
-    signed[141].public_key = SecretKey::ed25519([99; 32]).public_key();
-    signed[142].signature.0[63] |= 0xf0;
-    signed[143].transaction.method.clear();
-    let batch = verifier.verify_all(signed.clone());
-    let single: Vec<_> = signed.into_iter().map(|signed| verifier.verify(signed)).collect();
-    assert_eq!(batch, single);
-    let wrong: Vec<_> = (0..300).filter(|n| batch[*n].is_err()).collect();
+    batch[3].signature.0[0] ^= 1;
+    batch[4].signature.0[0] ^= 1;
+    batch[5].transaction.chain_id.push('x');
+    batch[6].transaction.group_id.push('x');
+    batch[7].transaction.sender.0[0] ^= 1;
+    batch[140].transaction.args.push(0);
+    batch[141].public_key = SecretKey::ed25519([99; 32]).public_key();
+    batch[142].signature.0[63] |= 0xf0;
+    batch[143].transaction.method.clear();
+    let together = verifier.verify_all(batch.clone());
+    let single: Vec<_> = batch.into_iter().map(|signed| verifier.verify(signed)).collect();
+    assert_eq!(together, single);
+    let wrong: Vec<_> = (0..300).filter(|n| together[*n].is_err()).collect();
     assert_eq!(wrong, [3, 4, 5, 6, 7, 140, 141, 142, 143]);
 }
 
@@ -45,8 +38,8 @@ fn batches_answer_as_single_checks_do() {
 fn the_identity_covers_everything_but_the_signature() {
     let verifier = Verifier::new(Arc::new(genesis()));
     let key = SecretKey::ed25519([1; 32]);
-    let one = verifier.verify(sign(&key, 1)).unwrap();
-    let two = verifier.verify(sign(&key, 2)).unwrap();
+    let one = verifier.verify(signed(&key, 1)).unwrap();
+    let two = verifier.verify(signed(&key, 2)).unwrap();
     assert_ne!(one.id(), two.id());
     assert_eq!(one.id(), one.transaction().id(&genesis().hash()));
     assert_eq!(one.byte_count(), one.signed().encode().len());
