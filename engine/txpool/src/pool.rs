@@ -1,0 +1,299 @@
+//! The pool's books: who waits, who is in a block under way, how much of it there is.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use hanse_types::{Address, Gas, Params, Timestamp, TxId, Verified};
+
+use crate::admission::{self, Place};
+use crate::history::{CommittedBlock, History, NotNext};
+use crate::refusal::Refusal;
+use crate::sealing::Dropped;
+
+/// How much a node keeps for one group. Transactions of blocks under way count, for they may come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolLimits {
+    /// Most transactions.
+    pub count: usize,
+    /// Most canonical bytes.
+    pub bytes: usize,
+    /// Most transactions of one sender, so that one can't keep out the others.
+    pub sender_count: usize,
+    /// Most canonical bytes of one sender.
+    pub sender_bytes: usize,
+    /// Most gas that the transactions of one batch may ask for together; a batch has one transaction at least.
+    pub batch_gas: Gas,
+}
+
+impl Default for PoolLimits {
+    fn default() -> Self {
+        PoolLimits {
+            count: 200_000,
+            bytes: 256 << 20,
+            sender_count: 50_000,
+            sender_bytes: 64 << 20,
+            batch_gas: Gas(u64::MAX),
+        }
+    }
+}
+
+/// How full a pool is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Transactions that wait.
+    pub waiting: usize,
+    /// Transactions in blocks under way.
+    pub sealed: usize,
+    /// Canonical bytes of all of them.
+    pub bytes: usize,
+    /// Committed transactions that are remembered against duplicates.
+    pub remembered: usize,
+}
+
+/// Transactions of one group that are not in a committed block yet, in the order of their arrival.
+#[derive(Debug)]
+pub struct Pool {
+    pub(crate) limits: PoolLimits,
+    pub(crate) params: Params,
+    pub(crate) history: History,
+    /// Those that wait, by arrival.
+    pub(crate) waiting: BTreeMap<Arrival, Entry>,
+    /// What the waiting ones add up to.
+    pub(crate) load: Load,
+    /// Those in blocks under way. They keep their arrival, and with it their place if they come back.
+    sealed: BTreeMap<Arrival, Entry>,
+    /// Both of them.
+    arrivals: HashMap<TxId, Arrival>,
+    /// The waiting ones by expiration.
+    expirations: BTreeSet<(Timestamp, Arrival)>,
+    total: Usage,
+    senders: HashMap<Address, Usage>,
+    next_arrival: Arrival,
+}
+
+/// Place in the order of arrival.
+pub(crate) type Arrival = u64;
+
+/// A transaction, and since when it waits.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) transaction: Verified,
+    pub(crate) since: Timestamp,
+}
+
+/// A number of transactions and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Usage {
+    count: usize,
+    bytes: usize,
+}
+
+impl Usage {
+    fn has_room(self, bytes: usize, limit: Usage) -> bool {
+        self.count < limit.count && self.bytes.saturating_add(bytes) <= limit.bytes
+    }
+
+    fn add(&mut self, bytes: usize) {
+        self.count += 1;
+        self.bytes += bytes;
+    }
+
+    fn subtract(&mut self, bytes: usize) {
+        self.count -= 1;
+        self.bytes -= bytes;
+    }
+}
+
+/// Bytes and gas limits of the transactions that wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Load {
+    pub(crate) bytes: u64,
+    pub(crate) gas: u128,
+}
+
+impl Load {
+    fn add(&mut self, transaction: &Verified) {
+        self.bytes += transaction.byte_count() as u64;
+        self.gas += u128::from(transaction.transaction().gas_limit.0);
+    }
+
+    fn subtract(&mut self, transaction: &Verified) {
+        self.bytes -= transaction.byte_count() as u64;
+        self.gas -= u128::from(transaction.transaction().gas_limit.0);
+    }
+}
+
+impl Pool {
+    /// An empty pool on top of a chain.
+    pub fn new(limits: PoolLimits, params: Params, history: History) -> Pool {
+        Pool {
+            limits,
+            params,
+            history,
+            waiting: BTreeMap::new(),
+            load: Load::default(),
+            sealed: BTreeMap::new(),
+            arrivals: HashMap::new(),
+            expirations: BTreeSet::new(),
+            total: Usage::default(),
+            senders: HashMap::new(),
+            next_arrival: 0,
+        }
+    }
+
+    /// The chain's parameters, as the next block has them.
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// What is known of the chain.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// How full it is.
+    pub fn status(&self) -> PoolStatus {
+        PoolStatus {
+            waiting: self.waiting.len(),
+            sealed: self.sealed.len(),
+            bytes: self.total.bytes,
+            remembered: self.history.remembered(),
+        }
+    }
+
+    /// Whether the transaction waits or is in a block under way.
+    pub fn contains(&self, id: &TxId) -> bool {
+        self.arrivals.contains_key(id)
+    }
+
+    /// Takes other parameters from the next block on. What waits is measured by them when its turn comes.
+    pub fn set_params(&mut self, params: Params) {
+        self.params = params;
+    }
+
+    /// Admits a transaction, or says why not.
+    ///
+    /// # Errors
+    /// The first check that fails, cheapest first.
+    pub fn submit(&mut self, transaction: Verified, now: Timestamp) -> Result<TxId, Refusal> {
+        let place = Place::next(&self.history, now);
+        let id = transaction.id();
+        admission::check_place(&transaction, &self.params, &self.history, place)?;
+        if self.contains(&id) {
+            return Err(Refusal::AlreadyInPool { id });
+        }
+        admission::check_not_committed(&transaction, &self.history)?;
+        self.check_room(&transaction)?;
+        self.count_in(&transaction);
+        let arrival = self.next_arrival;
+        self.next_arrival += 1;
+        self.arrivals.insert(id, arrival);
+        self.wait(arrival, Entry { transaction, since: now });
+        Ok(id)
+    }
+
+    /// A block is durable: its transactions leave the pool, whether or not it was made here, and are remembered as
+    /// long as they are valid.
+    ///
+    /// # Errors
+    /// If the block is not the next; nothing is changed then.
+    pub fn committed(&mut self, block: &CommittedBlock) -> Result<(), NotNext> {
+        self.history.append(block)?;
+        for (id, _) in &block.transactions {
+            self.remove(id);
+        }
+        Ok(())
+    }
+
+    /// A block failed: its transactions wait again, in the places that they had. Those that are not in a block under
+    /// way are left as they are.
+    pub fn returned(&mut self, ids: impl IntoIterator<Item = TxId>) {
+        for id in ids {
+            let arrival = self.arrivals.get(&id).copied();
+            if let Some((arrival, entry)) = arrival.and_then(|arrival| self.sealed.remove_entry(&arrival)) {
+                self.wait(arrival, entry);
+            }
+        }
+    }
+
+    /// Drops those that wait and have expired for every block of this time or later.
+    pub fn expire(&mut self, block_time: Timestamp) -> Vec<Dropped> {
+        let mut dropped = Vec::new();
+        while let Some((expiration, arrival)) = self.expirations.first().copied().filter(|first| first.0 <= block_time)
+        {
+            if let Some(entry) = self.take_waiting(arrival) {
+                let refusal = Refusal::Expired { expiration, block_time };
+                dropped.push(self.drop_taken(&entry.transaction, refusal));
+            }
+        }
+        dropped
+    }
+
+    /// All that it holds, in the order of arrival: for another pool to take over.
+    pub fn into_transactions(mut self) -> impl Iterator<Item = Verified> {
+        self.waiting.append(&mut self.sealed);
+        self.waiting.into_values().map(|entry| entry.transaction)
+    }
+
+    /// Takes one from those that wait; it stays in the books.
+    pub(crate) fn take_waiting(&mut self, arrival: Arrival) -> Option<Entry> {
+        let entry = self.waiting.remove(&arrival)?;
+        self.expirations.remove(&(entry.transaction.transaction().expiration, arrival));
+        self.load.subtract(&entry.transaction);
+        Some(entry)
+    }
+
+    /// Notes one that was taken as being in a block under way.
+    pub(crate) fn put_sealed(&mut self, arrival: Arrival, entry: Entry) {
+        self.sealed.insert(arrival, entry);
+    }
+
+    /// Strikes one that was taken from the books.
+    pub(crate) fn drop_taken(&mut self, transaction: &Verified, refusal: Refusal) -> Dropped {
+        self.arrivals.remove(&transaction.id());
+        self.count_out(transaction);
+        Dropped { id: transaction.id(), refusal }
+    }
+
+    fn wait(&mut self, arrival: Arrival, entry: Entry) {
+        self.load.add(&entry.transaction);
+        self.expirations.insert((entry.transaction.transaction().expiration, arrival));
+        self.waiting.insert(arrival, entry);
+    }
+
+    fn remove(&mut self, id: &TxId) {
+        let Some(arrival) = self.arrivals.remove(id) else { return };
+        if let Some(entry) = self.sealed.remove(&arrival).or_else(|| self.take_waiting(arrival)) {
+            self.count_out(&entry.transaction);
+        }
+    }
+
+    fn check_room(&self, transaction: &Verified) -> Result<(), Refusal> {
+        let bytes = transaction.byte_count();
+        let PoolLimits { count, bytes: most_bytes, sender_count, sender_bytes, .. } = self.limits;
+        let sender = self.senders.get(&transaction.transaction().sender).copied().unwrap_or_default();
+        if !sender.has_room(bytes, Usage { count: sender_count, bytes: sender_bytes }) {
+            return Err(Refusal::SenderLimit { count: sender.count, bytes: sender.bytes });
+        }
+        if !self.total.has_room(bytes, Usage { count, bytes: most_bytes }) {
+            return Err(Refusal::PoolFull { count: self.total.count, bytes: self.total.bytes });
+        }
+        Ok(())
+    }
+
+    fn count_in(&mut self, transaction: &Verified) {
+        let bytes = transaction.byte_count();
+        self.total.add(bytes);
+        self.senders.entry(transaction.transaction().sender).or_default().add(bytes);
+    }
+
+    fn count_out(&mut self, transaction: &Verified) {
+        let (sender, bytes) = (transaction.transaction().sender, transaction.byte_count());
+        self.total.subtract(bytes);
+        if let Some(usage) = self.senders.get_mut(&sender) {
+            usage.subtract(bytes);
+            if usage.count == 0 {
+                self.senders.remove(&sender);
+            }
+        }
+    }
+}

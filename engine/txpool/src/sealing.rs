@@ -1,0 +1,101 @@
+//! When a batch is ready, and what is in it.
+//!
+//! A batch is ready when it is full, or when its oldest transaction has waited the chain's block interval. It takes
+//! transactions in the order of their arrival; none overtakes another, so none starves.
+
+use hanse_types::{Timestamp, TxId, Verified};
+
+use crate::admission::{self, Place};
+use crate::pool::Pool;
+use crate::refusal::Refusal;
+
+/// A transaction that left the pool without a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// Which.
+    pub id: TxId,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+/// What sealing gave.
+#[derive(Debug, Default)]
+pub struct Sealed {
+    /// The transactions of the block, in the order of their arrival; empty only if none could be included.
+    pub batch: Vec<Verified>,
+    /// Those whose turn it was, but that can't be included any more.
+    pub dropped: Vec<Dropped>,
+}
+
+impl Pool {
+    /// When the next batch is ready, as things are: a time that has passed if it is full, none if nothing waits.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let (_, oldest) = self.waiting.first_key_value()?;
+        let wait_ms = if self.is_full() { 0 } else { self.params.block_interval_ms };
+        Some(oldest.since.plus_ms(wait_ms))
+    }
+
+    /// Whether a batch is ready.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.deadline().is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Takes a batch for the block at this place. Its transactions are in a block under way until they are
+    /// [committed](Pool::committed) or [returned](Pool::returned).
+    pub fn seal(&mut self, place: Place) -> Sealed {
+        let mut sealed = Sealed::default();
+        let mut room = Room::new(self);
+        while let Some((arrival, oldest)) = self.waiting.first_key_value() {
+            let arrival = *arrival;
+            let checked = admission::check_place(&oldest.transaction, &self.params, &self.history, place);
+            if checked.is_ok() && !room.take(&oldest.transaction) {
+                break;
+            }
+            let Some(entry) = self.take_waiting(arrival) else { break };
+            match checked {
+                Err(refusal) => sealed.dropped.push(self.drop_taken(&entry.transaction, refusal)),
+                Ok(()) => {
+                    sealed.batch.push(entry.transaction.clone());
+                    self.put_sealed(arrival, entry);
+                }
+            }
+        }
+        sealed
+    }
+
+    fn is_full(&self) -> bool {
+        self.waiting.len() >= admission::block_tx_count_max(&self.params)
+            || self.load.bytes >= admission::block_bytes_max(&self.params)
+            || self.load.gas >= u128::from(self.limits.batch_gas.0)
+    }
+}
+
+/// What still fits into a batch.
+struct Room {
+    empty: bool,
+    count: usize,
+    bytes: u64,
+    gas: u64,
+}
+
+impl Room {
+    fn new(pool: &Pool) -> Room {
+        let (count, bytes) = (admission::block_tx_count_max(&pool.params), admission::block_bytes_max(&pool.params));
+        Room { empty: true, count, bytes, gas: pool.limits.batch_gas.0 }
+    }
+
+    /// Takes room for a transaction, if it fits. The first always fits: by bytes it was checked, and of gas it needs
+    /// no more than the chain allows.
+    fn take(&mut self, transaction: &Verified) -> bool {
+        let (bytes, gas) = (transaction.byte_count() as u64, transaction.transaction().gas_limit.0);
+        let fits = self.count > 0 && bytes <= self.bytes && gas <= self.gas;
+        if !fits && !self.empty {
+            return false;
+        }
+        self.empty = false;
+        self.count = self.count.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.gas = self.gas.saturating_sub(gas);
+        true
+    }
+}
