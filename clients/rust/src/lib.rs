@@ -1,1 +1,40 @@
-//! RPC methods and JSON types (the server's too), typed client, proof checks.
+//! What an application links to talk to a node, and what the node's server shares with it.
+//!
+//! - [`methods`] is the list of RPC methods with their parameters and answers; the server dispatches by it and
+//!   [`Client`] calls by it, so the two can't drift apart. [`views`] are the values in it.
+//! - [`codes`] is the one table of error codes, for server, client, command line and docs.
+//! - [`call`] makes and signs transactions; [`Client`] submits them and waits for receipts.
+//! - [`proof`] checks that a receipt is in the block that a header describes.
+//!
+//! It trusts the node it asks with everything but a proof. It keeps no keys: whoever signs passes a
+//! [`Signer`](hanse_types::crypto::Signer). It does not know how a node works inside.
+//!
+//! ```no_run
+//! # async fn example(key: hanse_types::crypto::SecretKey) -> Result<(), hanse_client::ClientError> {
+//! use hanse_client::{Call, Client};
+//!
+//! let client = Client::new("http://127.0.0.1:7420")?;
+//! let args = 3u64.to_le_bytes().to_vec();
+//! let receipt = client.execute(Call::new("counter".parse()?, "add", args), &key).await?;
+//! println!("{} in block {}", receipt.status, receipt.height);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Start reading at [`methods`].
+
+pub mod bulk;
+pub mod call;
+pub mod client;
+pub mod codes;
+pub mod jsonrpc;
+pub mod methods;
+pub mod proof;
+pub mod text;
+pub mod views;
+
+pub use call::{Call, ChainContext};
+pub use client::{Client, ClientError};
+pub use codes::ErrorCode;
+pub use jsonrpc::RpcError;
+pub use text::{Bytes, Contract};

@@ -1,0 +1,94 @@
+//! The bulk path: many signed transactions in one HTTP body, without JSON.
+//!
+//! The body is the Borsh list of [`SignedTransaction`]s: their number in four bytes, little-endian, then each in its
+//! canonical bytes. The answer is a [`BatchSubmitted`](crate::methods::BatchSubmitted) in JSON.
+
+use borsh::BorshDeserialize;
+use hanse_types::{Canonical, SignedTransaction};
+use thiserror::Error;
+
+/// Where to post it.
+pub const PATH: &str = "/v1/submit";
+/// The content type.
+pub const CONTENT_TYPE: &str = "application/vnd.hanse.transactions";
+
+/// Why a body is no list of transactions.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BulkError {
+    /// More transactions than one submission may hold.
+    #[error("the submission announces {found} transactions, the limit is {limit}: split it")]
+    TooMany {
+        /// How many were announced.
+        found: usize,
+        /// How many may be.
+        limit: usize,
+    },
+    /// The bytes end early, or hold something else.
+    #[error("transaction {index} of the submission does not decode: {reason}")]
+    Malformed {
+        /// Place of the transaction.
+        index: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Bytes are left over.
+    #[error("{count} bytes follow the last transaction of the submission")]
+    Trailing {
+        /// How many.
+        count: usize,
+    },
+}
+
+/// The body for these transactions.
+pub fn encode(transactions: &[SignedTransaction]) -> Vec<u8> {
+    let mut body = Vec::with_capacity(4 + 400 * transactions.len());
+    body.extend_from_slice(&(transactions.len() as u32).to_le_bytes());
+    for transaction in transactions {
+        transaction.encode_into(&mut body);
+    }
+    body
+}
+
+/// The transactions of a body.
+///
+/// # Errors
+/// If it announces more than `limit`, or is not exactly a list of transactions.
+pub fn decode(body: &[u8], limit: usize) -> Result<Vec<SignedTransaction>, BulkError> {
+    let mut rest = body;
+    let malformed = |index, error: borsh::io::Error| BulkError::Malformed { index, reason: error.to_string() };
+    let found = u32::deserialize(&mut rest).map_err(|error| malformed(0, error))? as usize;
+    if found > limit {
+        return Err(BulkError::TooMany { found, limit });
+    }
+    let mut transactions = Vec::with_capacity(found);
+    for index in 0..found {
+        transactions.push(SignedTransaction::deserialize(&mut rest).map_err(|error| malformed(index, error))?);
+    }
+    if !rest.is_empty() {
+        return Err(BulkError::Trailing { count: rest.len() });
+    }
+    Ok(transactions)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::call::test_values::signed;
+
+    #[test]
+    fn a_list_and_back() {
+        let transactions = vec![signed(1), signed(2)];
+        assert_eq!(decode(&encode(&transactions), 2), Ok(transactions));
+        assert_eq!(decode(&encode(&[]), 2), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn what_is_no_list_is_refused_with_the_place() {
+        let body = encode(&[signed(1), signed(2)]);
+        assert_eq!(decode(&body, 1), Err(BulkError::TooMany { found: 2, limit: 1 }));
+        assert!(matches!(decode(&body[..body.len() - 1], 9), Err(BulkError::Malformed { index: 1, .. })));
+        assert_eq!(decode(&[&body[..], &[0]].concat(), 9), Err(BulkError::Trailing { count: 1 }));
+        assert!(matches!(decode(&[1], 9), Err(BulkError::Malformed { index: 0, .. })));
+    }
+}

@@ -1,0 +1,210 @@
+//! Makes and signs transactions.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hanse_types::crypto::{SignError, Signer};
+use hanse_types::{Gas, Hash, Height, SignedTransaction, Timestamp, Transaction};
+use thiserror::Error;
+
+use crate::text::Contract;
+use crate::views::ChainInfo;
+
+/// How long a transaction lives if nothing else is said.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(120);
+
+/// What a transaction must name of its chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainContext {
+    /// The chain.
+    pub chain_id: String,
+    /// The group.
+    pub group_id: String,
+    /// Hash of the genesis, which every signature covers.
+    pub genesis: Hash,
+    /// A recent block: its height
+    pub ref_height: Height,
+    /// and the first bytes of its hash.
+    pub ref_hash: [u8; 8],
+    /// The most gas that a transaction may ask for.
+    pub gas_max: Gas,
+    /// The longest life of a transaction.
+    pub lifetime_max: Duration,
+}
+
+impl From<&ChainInfo> for ChainContext {
+    fn from(info: &ChainInfo) -> Self {
+        let mut ref_hash = [0; 8];
+        ref_hash.copy_from_slice(&info.block_hash.as_bytes()[..8]);
+        ChainContext {
+            chain_id: info.chain_id.clone(),
+            group_id: info.group_id.clone(),
+            genesis: info.genesis_hash,
+            ref_height: info.height,
+            ref_hash,
+            gas_max: info.params.tx_gas_max,
+            lifetime_max: Duration::from_millis(info.params.tx_lifetime_ms_max),
+        }
+    }
+}
+
+/// Why a call did not become a signed transaction.
+#[derive(Debug, Error)]
+pub enum MakeError {
+    /// No random number for the nonce.
+    #[error("the operating system gave no random number for the nonce: {0}")]
+    Random(getrandom::Error),
+    /// The signer refused.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+}
+
+/// A call that becomes a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    contract: Contract,
+    method: String,
+    args: Vec<u8>,
+    gas_limit: Option<Gas>,
+    lifetime: Duration,
+    business_id: Vec<u8>,
+}
+
+impl Call {
+    /// A call of a method with Borsh-encoded arguments.
+    pub fn new(contract: Contract, method: impl Into<String>, args: Vec<u8>) -> Call {
+        Call {
+            contract,
+            method: method.into(),
+            args,
+            gas_limit: None,
+            lifetime: DEFAULT_LIFETIME,
+            business_id: Vec::new(),
+        }
+    }
+
+    /// Allows at most so much gas; what the chain allows if never called.
+    #[must_use]
+    pub fn gas_limit(mut self, gas: Gas) -> Call {
+        self.gas_limit = Some(gas);
+        self
+    }
+
+    /// Lets the transaction expire after so long; two minutes if never called. A chain's own limit caps it.
+    #[must_use]
+    pub fn lifetime(mut self, lifetime: Duration) -> Call {
+        self.lifetime = lifetime;
+        self
+    }
+
+    /// Gives it the client's own id.
+    #[must_use]
+    pub fn business_id(mut self, id: Vec<u8>) -> Call {
+        self.business_id = id;
+        self
+    }
+
+    /// The transaction, signed, with a random nonce and this machine's time.
+    ///
+    /// # Errors
+    /// If there is no randomness, or the signer refuses.
+    pub fn sign(self, chain: &ChainContext, signer: &dyn Signer) -> Result<SignedTransaction, MakeError> {
+        let nonce = getrandom::u64().map_err(MakeError::Random)?;
+        self.sign_with(chain, signer, nonce, now())
+    }
+
+    /// As [`Call::sign`], with the nonce and the time given: the same arguments give the same transaction.
+    ///
+    /// # Errors
+    /// If the signer refuses.
+    pub fn sign_with(
+        self,
+        chain: &ChainContext,
+        signer: &dyn Signer,
+        nonce: u64,
+        now: Timestamp,
+    ) -> Result<SignedTransaction, MakeError> {
+        let public_key = signer.public_key();
+        let lifetime = self.lifetime.min(chain.lifetime_max).as_millis() as u64;
+        let transaction = Transaction {
+            version: Transaction::VERSION,
+            chain_id: chain.chain_id.clone(),
+            group_id: chain.group_id.clone(),
+            sender: public_key.address(),
+            nonce,
+            ref_height: chain.ref_height,
+            ref_hash: chain.ref_hash,
+            timestamp: now,
+            expiration: now.plus_ms(lifetime),
+            gas_limit: self.gas_limit.unwrap_or(chain.gas_max),
+            business_id: self.business_id,
+            contract: self.contract.0,
+            method: self.method,
+            args: self.args,
+        };
+        let signature = signer.sign(&transaction.sign_bytes(&chain.genesis))?;
+        Ok(SignedTransaction { transaction, public_key, signature })
+    }
+}
+
+/// This machine's time.
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(since.as_millis() as u64)
+}
+
+#[cfg(test)]
+pub(crate) mod test_values {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use hanse_types::crypto::SecretKey;
+
+    pub(crate) fn context() -> ChainContext {
+        ChainContext {
+            chain_id: "chain".into(),
+            group_id: "group".into(),
+            genesis: Hash([4; 32]),
+            ref_height: Height(9),
+            ref_hash: [1; 8],
+            gas_max: Gas(1_000),
+            lifetime_max: Duration::from_secs(60),
+        }
+    }
+
+    pub(crate) fn signed(nonce: u64) -> SignedTransaction {
+        let call = Call::new(Contract::native(1), "transfer", vec![1, 2]);
+        call.sign_with(&context(), &SecretKey::ed25519([7; 32]), nonce, Timestamp(5_000)).unwrap()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::test_values::{context, signed};
+    use super::*;
+
+    #[test]
+    fn the_signature_is_good_for_this_chain_alone() {
+        let signed = signed(1);
+        let good = signed.transaction.sign_bytes(&context().genesis);
+        assert_eq!(signed.public_key.verify(&good, &signed.signature), Ok(()));
+        let elsewhere = signed.transaction.sign_bytes(&Hash([5; 32]));
+        assert!(signed.public_key.verify(&elsewhere, &signed.signature).is_err());
+        assert_eq!(signed.transaction.sender, signed.public_key.address());
+    }
+
+    #[test]
+    fn the_chain_caps_gas_and_lifetime() {
+        let transaction = signed(1).transaction;
+        assert_eq!(transaction.gas_limit, Gas(1_000));
+        assert_eq!(transaction.expiration, Timestamp(65_000));
+    }
+
+    #[test]
+    fn two_equal_calls_are_two_transactions() {
+        let make = || {
+            let call = Call::new(Contract::native(1), "transfer", vec![]);
+            call.sign(&context(), &hanse_types::crypto::SecretKey::ed25519([7; 32])).unwrap().transaction
+        };
+        assert_ne!(make().id(&Hash::ZERO), make().id(&Hash::ZERO));
+    }
+}

@@ -1,0 +1,181 @@
+//! The one table of error codes: server, client, command line and docs all read it.
+//!
+//! JSON-RPC's own five codes are negative. Codes of this application are positive and stable, and say by their
+//! thousand how far a request came: 1xxx it asks for something that is not there or does not fit, 2xxx a transaction
+//! was refused before it ran, 3xxx code ran and failed (3000 plus the receipt's status), 5xxx the node can't serve now.
+
+use hanse_types::Status;
+use serde::{Deserialize, Serialize};
+
+/// Whether asking again helps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Retry {
+    /// Not without changing the request.
+    Never,
+    /// The same request may succeed later.
+    Later,
+    /// A transaction that is made and signed anew may succeed.
+    NewTransaction,
+    /// First ask what became of the transaction.
+    AskAgain,
+}
+
+/// One kind of error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ErrorCode {
+    /// The number in a JSON-RPC error.
+    pub code: i32,
+    /// The stable name.
+    pub name: &'static str,
+    /// Whether asking again helps.
+    pub retry: Retry,
+    /// What it says.
+    pub meaning: &'static str,
+    /// What to do.
+    pub hint: &'static str,
+}
+
+macro_rules! codes {
+    ($($constant:ident = $code:literal, $name:literal, $retry:ident, $meaning:literal, $hint:literal;)*) => {
+        $(
+            #[doc = $meaning]
+            pub const $constant: ErrorCode = ErrorCode {
+                code: $code, name: $name, retry: Retry::$retry, meaning: $meaning, hint: $hint,
+            };
+        )*
+
+        /// Every code, in the order of the docs.
+        pub const ALL: &[ErrorCode] = &[$($constant),*];
+    };
+}
+
+codes! {
+    PARSE_ERROR = -32700, "parse_error", Never,
+        "The body is not JSON.", "Send one JSON-RPC 2.0 request object, or an array of them.";
+    INVALID_REQUEST = -32600, "invalid_request", Never,
+        "The JSON is not a JSON-RPC 2.0 request.",
+        "A request has exactly jsonrpc (\"2.0\"), method, params (an object) and id.";
+    UNKNOWN_METHOD = -32601, "unknown_method", Never,
+        "There is no such RPC method.", "The node's README lists the methods.";
+    INVALID_PARAMS = -32602, "invalid_params", Never,
+        "A parameter is missing, unknown, or not of its type.", "Parameters are named; unknown ones are refused.";
+    INTERNAL = -32603, "internal", Later,
+        "The node failed to answer, by its own fault.", "Look into the node's log.";
+
+    NOT_FOUND = 1001, "not_found", Never,
+        "There is no such block, transaction or contract.", "Check the id, and that it is of this chain and group.";
+    BAD_ARGUMENT = 1002, "bad_argument", Never,
+        "An argument does not fit what the contract's method takes.",
+        "`hanse contract abi NAME` shows methods and types.";
+    NO_ABI = 1003, "no_abi", Never,
+        "The contract has no ABI document, so arguments can't be given as JSON.",
+        "Give the Borsh bytes of the arguments as 0x….";
+    TOO_LARGE = 1004, "too_large", Never,
+        "The request passes a limit on size or count.", "Split it; `chain_info` tells the limits.";
+
+    MALFORMED = 2001, "malformed_transaction", Never,
+        "The transaction's bytes do not decode, or a field is out of its range.",
+        "Build transactions with the client library.";
+    BAD_SIGNATURE = 2002, "bad_signature", Never,
+        "Key, sender and signature do not fit together.", "Sign for this chain id, group id and genesis hash.";
+    WRONG_CHAIN = 2003, "wrong_chain", Never,
+        "The transaction is for another chain or group.", "Ask `chain_info` for chain, group and genesis hash.";
+    EXPIRED = 2004, "expired", NewTransaction,
+        "The transaction's expiration has passed, or it passed while the transaction waited.",
+        "Make and sign it anew; check this machine's clock.";
+    BAD_EXPIRATION = 2005, "bad_expiration", NewTransaction,
+        "The transaction's expiration is too far ahead.", "Stay below the chain's longest lifetime.";
+    BAD_REFERENCE = 2006, "bad_reference", NewTransaction,
+        "The reference block is not a recent block of this chain.", "Make and sign it anew with a recent block.";
+    GAS_LIMIT = 2007, "gas_limit", NewTransaction,
+        "The gas limit is zero or above what the chain allows.", "`chain_info` tells the most gas.";
+    DUPLICATE = 2008, "duplicate", AskAgain,
+        "The transaction is waiting already, or is in a block already.",
+        "Ask for its receipt; an equal call needs another nonce.";
+    POOL_FULL = 2009, "pool_full", Later,
+        "The node holds as many waiting transactions as it may.", "Wait a moment, then send it again.";
+    SENDER_LIMIT = 2010, "sender_limit", Later,
+        "This sender has as many waiting transactions as one sender may.", "Wait for some to be committed.";
+    NOT_PERMITTED = 2011, "not_permitted", Never,
+        "The sender, or its kind of key, may not send transactions here.", "Ask the group's administrators.";
+    REFUSED = 2012, "refused", NewTransaction,
+        "The transaction was refused, or dropped before it ran, for the reason given.",
+        "Read the reason; make and sign it anew.";
+
+    REVERTED = 3001, "reverted", Never,
+        "The contract refused with an error of its own.", "The error's name and fields say why.";
+    PANICKED = 3002, "panicked", Never,
+        "The contract panicked.", "Message, file and line are given; it is a fault of the contract.";
+    TRAPPED = 3003, "trapped", Never,
+        "The contract did what WebAssembly forbids.", "It is a fault of the contract.";
+    OUT_OF_GAS = 3004, "out_of_gas", NewTransaction,
+        "The gas limit was reached.", "Allow more gas (`--gas`), or do less in one call.";
+    LIMIT_EXCEEDED = 3005, "limit_exceeded", Never,
+        "A limit other than gas was passed: depth, memory, sizes, events.", "The message names the limit.";
+    CONTRACT_NOT_FOUND = 3006, "contract_not_found", Never,
+        "There is no contract at that address or under that name.", "Deploy it first, or check the name.";
+    METHOD_NOT_FOUND = 3007, "method_not_found", Never,
+        "The contract has no such method.", "`hanse contract abi NAME` shows the methods.";
+    FROZEN = 3008, "frozen", Later,
+        "The contract is frozen.", "Whoever froze it can unfreeze it.";
+    REVOKED = 3009, "revoked", Never,
+        "The contract was revoked for good.", "Deploy another.";
+    PERMISSION_DENIED = 3010, "permission_denied", Never,
+        "The caller may not do this.", "Use an account that may (`--from`).";
+    INVALID_ARGUMENTS = 3011, "invalid_arguments", Never,
+        "The arguments do not decode to what the method takes.", "`hanse contract abi NAME` shows the types.";
+    OUT_OF_BOUNDS = 3012, "out_of_bounds", Never,
+        "A commutative add would leave its bounds.", "The stored number is too small or too large for it.";
+    REENTRANCY = 3013, "reentrancy", Never,
+        "A contract was called again while it was running.", "Restructure the calls between the contracts.";
+    INVALID_OPERATION = 3014, "invalid_operation", Never,
+        "A view tried to change state, or stored bytes are not what the operation needs.",
+        "Call it by a transaction, not by a query.";
+
+    STOPPED = 5001, "stopped", Later,
+        "The group is stopping, or has stopped after a fault.", "Look into the node's log; start it again.";
+    BUSY = 5002, "busy", Later,
+        "The node serves as many requests as it may.", "Wait a moment, then ask again.";
+    OUTCOME_UNKNOWN = 5003, "outcome_unknown", AskAgain,
+        "The transaction was accepted, and the wait for its block ended before it came.",
+        "Ask for its receipt by its id; do not send it anew before it has expired.";
+    NOT_READY = 5004, "not_ready", Later,
+        "The node has not opened its chain yet.", "Wait until /ready answers 200.";
+}
+
+impl ErrorCode {
+    /// The entry of this number.
+    pub fn of(code: i32) -> Option<ErrorCode> {
+        ALL.iter().find(|entry| entry.code == code).copied()
+    }
+
+    /// The entry for code that ran and ended like this; none for success.
+    pub fn of_status(status: Status) -> Option<ErrorCode> {
+        ErrorCode::of(3000 + i32::from(status.code()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_names_are_unique() {
+        for (at, entry) in ALL.iter().enumerate() {
+            let clash = ALL[at + 1..].iter().any(|other| other.code == entry.code || other.name == entry.name);
+            assert!(!clash, "{}", entry.name);
+            assert!(entry.meaning.ends_with('.') && entry.hint.ends_with('.'), "{}", entry.name);
+        }
+    }
+
+    #[test]
+    fn every_status_has_its_entry() {
+        for status in Status::ALL {
+            assert_eq!(ErrorCode::of_status(status).is_none(), status.is_success());
+            if let Some(entry) = ErrorCode::of_status(status) {
+                assert_eq!(entry.name, status.name());
+            }
+        }
+    }
+}
