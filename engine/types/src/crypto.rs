@@ -12,6 +12,7 @@ use crate::genesis::CryptoSuite;
 use crate::hash::{Domain, Hash};
 
 mod ed25519;
+pub mod key_file;
 mod secp256k1;
 pub mod verified;
 
