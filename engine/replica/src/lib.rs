@@ -1,1 +1,24 @@
-//! One node's mind in one group: pool, consensus and sync as one state machine.
+//! One node's mind in one group: pool, consensus and (later) sync as one state machine.
+//!
+//! [`Replica::step`] takes an [`Input`] and the time, and answers with [`Output`]s that its driver carries out: execute
+//! this batch, sign this vote, write this block, tell these clients. Everything slow happens outside, so the mind never
+//! waits, and a simulator can be its driver as well as a node.
+//!
+//! It promises that
+//! - every transaction that it accepted ends in exactly one block, or is reported as dropped, with the reason;
+//! - no transaction is executed twice;
+//! - heights follow one another, block times strictly grow, no block is empty;
+//! - a block is decided only when its parent is durable, and at most one block is made ahead of the one being written;
+//! - after a failure it stops, says why, and gives back what it had accepted.
+//!
+//! It does no I/O, reads no clock and holds no blocks: batches go out, headers come back, and what else belongs to a
+//! block (receipts, access sets, state) is its driver's, by height.
+//!
+//! Start reading at [`interface`], then [`Replica`].
+
+pub mod interface;
+mod pipeline;
+mod replica;
+
+pub use interface::{HaltReason, Input, Output, Stage, Work};
+pub use replica::Replica;

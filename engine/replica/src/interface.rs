@@ -1,0 +1,157 @@
+//! What goes into a replica and what comes out.
+//!
+//! The driver's side of the bargain: it carries out the outputs in their order; answers [`Output::Execute`],
+//! [`Output::Sign`] and [`Output::Persist`] exactly once each, with success or [`Input::Failed`]; and hands in a time
+//! that never goes back while it runs (a wall clock read once, and a monotonic clock from there on). A driver that
+//! acknowledges a block to a client does so after [`Input::Persisted`], not before.
+
+use hanse_consensus::{Fault, Precommit, SignedPrecommit, Slot};
+use hanse_txpool::{Dropped, Refusal};
+use hanse_types::{Certificate, Hash, Header, Height, Params, Timestamp, TxId, Verified};
+use thiserror::Error;
+
+/// What a replica is told.
+#[derive(Debug)]
+pub enum Input {
+    /// Transactions were submitted. Answered at once with one [`Output::Admitted`].
+    Submitted(Vec<Verified>),
+    /// Time has passed: at the latest when [`Output::SetTimer`] asked for it. More often does no harm.
+    Tick,
+    /// The block of [`Output::Execute`] has been executed, all of its batch.
+    Executed {
+        /// Its header.
+        header: Box<Header>,
+        /// The chain's parameters from the next block on, if this block changed them.
+        params: Option<Box<Params>>,
+    },
+    /// The vote of [`Output::Sign`] is durable and signed.
+    Signed(SignedPrecommit),
+    /// The block of [`Output::Persist`] is durable, with its certificate.
+    Persisted {
+        /// Its height.
+        height: Height,
+    },
+    /// Something that was asked for failed and will not be tried again.
+    Failed {
+        /// The block's height.
+        height: Height,
+        /// What failed.
+        stage: Stage,
+        /// Why, for the operator.
+        reason: String,
+    },
+}
+
+/// What a replica wants done.
+#[derive(Debug)]
+pub enum Output {
+    /// The answers to one [`Input::Submitted`], in its order. "Accepted" promises no more than that the transaction
+    /// will either be in a block or be reported as dropped while this node runs.
+    Admitted(Vec<Result<TxId, Refusal>>),
+    /// These left the pool without a block.
+    Dropped(Vec<Dropped>),
+    /// Execute this batch on top of its parent, and make a header of it.
+    Execute(Work),
+    /// Make this vote durable, then sign it: [`VoteLog::sign`](hanse_consensus::VoteLog::sign).
+    Sign(Precommit),
+    /// The block of this height is decided: write it with its certificate.
+    Persist {
+        /// The block's height.
+        height: Height,
+        /// The certificate.
+        certificate: Certificate,
+    },
+    /// Send [`Input::Tick`] at this time. Replaces the timer set before.
+    SetTimer(Timestamp),
+    /// The replica has stopped for good; a block that is being written may still be reported as durable. What it
+    /// accepted and did not commit is in [`Replica::into_transactions`](crate::Replica::into_transactions).
+    Halted(HaltReason),
+}
+
+/// A block to be made.
+#[derive(Debug)]
+pub struct Work {
+    /// What consensus says of its header.
+    pub slot: Slot,
+    /// Its time.
+    pub timestamp: Timestamp,
+    /// Its transactions, in the order of their arrival; never empty.
+    pub batch: Vec<Verified>,
+}
+
+impl Work {
+    /// The block's height.
+    pub fn height(&self) -> Height {
+        self.slot.height
+    }
+
+    /// Hash of the block on which it is made; that block may still be under way to the disk.
+    pub fn parent(&self) -> Hash {
+        self.slot.parent
+    }
+}
+
+/// What can fail outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Executing a batch.
+    Execution,
+    /// Making a vote durable, or signing it.
+    Signing,
+    /// Writing a block.
+    Writing,
+}
+
+impl Stage {
+    const fn name(self) -> &'static str {
+        match self {
+            Stage::Execution => "executed",
+            Stage::Signing => "signed",
+            Stage::Writing => "written",
+        }
+    }
+}
+
+/// Why a replica has stopped.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum HaltReason {
+    /// Something outside failed.
+    #[error("block {height} could not be {}: {reason}; the group is stopped until the cause is mended and it is \
+             started again", stage.name())]
+    Failed {
+        /// The block's height.
+        height: Height,
+        /// What failed.
+        stage: Stage,
+        /// Why.
+        reason: String,
+    },
+    /// Consensus stopped.
+    #[error(transparent)]
+    Consensus(#[from] Fault),
+    /// The driver reported something that is not under way.
+    #[error("the node reported block {height} as {}, which was not under way; this is a bug in the node", stage.name())]
+    Unexpected {
+        /// The block's height.
+        height: Height,
+        /// What was reported as done.
+        stage: Stage,
+    },
+    /// The executed block is not made of its batch.
+    #[error(
+        "block {height} was made with {found} transactions of time {timestamp} ms, but {expected} of time \
+             {expected_timestamp} ms were asked for; this is a bug in the node"
+    )]
+    OtherBlock {
+        /// The block's height.
+        height: Height,
+        /// How many transactions it has.
+        found: u32,
+        /// How many it should have.
+        expected: usize,
+        /// Its time.
+        timestamp: Timestamp,
+        /// The time that it should have.
+        expected_timestamp: Timestamp,
+    },
+}

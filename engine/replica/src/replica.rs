@@ -1,0 +1,201 @@
+//! The state machine.
+
+use hanse_consensus as consensus;
+use hanse_consensus::{Consensus, SignedPrecommit, Slot};
+use hanse_txpool::{Place, Pool, PoolStatus, Refusal};
+use hanse_types::{Certificate, Header, Height, Params, Timestamp, TxId, Verified};
+
+use crate::interface::{HaltReason, Input, Output, Stage, Work};
+use crate::pipeline::{InWork, Pipeline};
+
+/// One node's part in one group.
+#[derive(Debug)]
+pub struct Replica<C> {
+    pool: Pool,
+    consensus: C,
+    pipeline: Pipeline,
+    /// The newest time handed in.
+    now: Timestamp,
+    /// When a tick was asked for.
+    timer: Option<Timestamp>,
+    halted: bool,
+}
+
+impl<C: Consensus> Replica<C> {
+    /// A replica whose pool and consensus stand on the same newest block.
+    pub fn new(pool: Pool, consensus: C) -> Replica<C> {
+        Replica { pool, consensus, pipeline: Pipeline::default(), now: Timestamp(0), timer: None, halted: false }
+    }
+
+    /// How full the pool is.
+    pub fn pool_status(&self) -> PoolStatus {
+        self.pool.status()
+    }
+
+    /// Whether a transaction was accepted and is not committed yet.
+    pub fn is_pending(&self, id: &TxId) -> bool {
+        self.pool.contains(id)
+    }
+
+    /// Whether it has stopped.
+    pub fn is_halted(&self) -> bool {
+        self.halted
+    }
+
+    /// What it accepted and has not seen committed, in the order of arrival: to be submitted again after a restart.
+    pub fn into_transactions(self) -> impl Iterator<Item = Verified> {
+        self.pool.into_transactions()
+    }
+
+    /// Takes one input. Outputs are appended to `out`; the driver carries them out in their order.
+    pub fn step(&mut self, input: Input, now: Timestamp, out: &mut Vec<Output>) {
+        self.now = self.now.max(now);
+        let result = match input {
+            Input::Submitted(transactions) => {
+                let answers = transactions.into_iter().map(|transaction| self.submit(transaction)).collect();
+                out.push(Output::Admitted(answers));
+                Ok(())
+            }
+            Input::Tick => Ok(()),
+            Input::Persisted { height } => self.persisted(height, out),
+            Input::Failed { height, stage, reason } => {
+                self.give_back_from(height);
+                Err(HaltReason::Failed { height, stage, reason })
+            }
+            // What a stopped replica is still told about blocks that it gave up.
+            Input::Executed { .. } | Input::Signed(_) if self.halted => Ok(()),
+            Input::Executed { header, params } => self.executed(header, params, out),
+            Input::Signed(signed) => self.signed(signed, out),
+        };
+        if let Err(reason) = result.and_then(|()| self.advance(out)) {
+            self.halt(reason, out);
+        }
+    }
+
+    fn submit(&mut self, transaction: Verified) -> Result<TxId, Refusal> {
+        if self.halted {
+            return Err(Refusal::GroupStopped);
+        }
+        self.pool.submit(transaction, self.now)
+    }
+
+    fn executed(
+        &mut self,
+        header: Box<Header>,
+        params: Option<Box<Params>>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), HaltReason> {
+        let height = header.height;
+        let unexpected = HaltReason::Unexpected { height, stage: Stage::Execution };
+        let block = self.pipeline.in_execution(height).ok_or(unexpected)?;
+        let (expected, expected_timestamp) = (block.len(), block.timestamp());
+        let Header { tx_count: found, timestamp, .. } = *header;
+        if found as usize != expected || timestamp != expected_timestamp {
+            return Err(HaltReason::OtherBlock { height, found, expected, timestamp, expected_timestamp });
+        }
+        self.pipeline.executed(&header);
+        if let Some(params) = params {
+            self.pool.set_params(*params);
+        }
+        self.consult(consensus::Input::Executed(header), out)
+    }
+
+    fn signed(&mut self, signed: SignedPrecommit, out: &mut Vec<Output>) -> Result<(), HaltReason> {
+        self.consult(consensus::Input::Signed(signed), out)
+    }
+
+    fn persisted(&mut self, height: Height, out: &mut Vec<Output>) -> Result<(), HaltReason> {
+        let unexpected = HaltReason::Unexpected { height, stage: Stage::Writing };
+        let block = self.pipeline.persisted(height).ok_or_else(|| unexpected.clone())?;
+        self.pool.committed(&block).map_err(|_| unexpected)?;
+        match self.halted {
+            true => Ok(()),
+            false => self.consult(consensus::Input::Persisted { height }, out),
+        }
+    }
+
+    /// Does what has become possible: drops what expired, asks for a block, sets the timer.
+    fn advance(&mut self, out: &mut Vec<Output>) -> Result<(), HaltReason> {
+        if self.halted {
+            return Ok(());
+        }
+        let dropped = self.pool.expire(self.next_time());
+        if !dropped.is_empty() {
+            out.push(Output::Dropped(dropped));
+        }
+        if self.pool.is_due(self.now) && self.has_room() {
+            self.consult(consensus::Input::BatchReady, out)?;
+        }
+        self.set_timer(out);
+        Ok(())
+    }
+
+    fn has_room(&self) -> bool {
+        !self.pipeline.is_full() && !self.pipeline.is_making()
+    }
+
+    fn set_timer(&mut self, out: &mut Vec<Output>) {
+        self.timer = self.timer.filter(|at| *at > self.now);
+        let wanted = self.pool.deadline().filter(|at| *at > self.now && self.has_room());
+        if let Some(at) = wanted.filter(|_| wanted != self.timer) {
+            self.timer = wanted;
+            out.push(Output::SetTimer(at));
+        }
+    }
+
+    /// Tells consensus something and does what it says.
+    fn consult(&mut self, input: consensus::Input, out: &mut Vec<Output>) -> Result<(), HaltReason> {
+        let mut wishes = Vec::new();
+        self.consensus.step(input, self.now, &mut wishes);
+        for wish in wishes {
+            match wish {
+                consensus::Output::Propose(slot) => self.propose(slot, out)?,
+                consensus::Output::Sign(vote) => out.push(Output::Sign(vote)),
+                consensus::Output::Decide(certificate) => self.decide(certificate, out),
+                consensus::Output::Halt(fault) => return Err(fault.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn propose(&mut self, slot: Slot, out: &mut Vec<Output>) -> Result<(), HaltReason> {
+        let timestamp = self.next_time();
+        let sealed = self.pool.seal(Place { height: slot.height, timestamp });
+        if !sealed.dropped.is_empty() {
+            out.push(Output::Dropped(sealed.dropped));
+        }
+        if sealed.batch.is_empty() {
+            return self.consult(consensus::Input::Withdrawn, out);
+        }
+        self.pipeline.push(InWork::new(slot.height, timestamp, &sealed.batch));
+        out.push(Output::Execute(Work { slot, timestamp, batch: sealed.batch }));
+        Ok(())
+    }
+
+    fn decide(&mut self, certificate: Certificate, out: &mut Vec<Output>) {
+        let height = certificate.height;
+        self.pipeline.decided(height);
+        out.push(Output::Persist { height, certificate });
+    }
+
+    /// The earliest time of the next block: now, or just after the newest block, written or not.
+    fn next_time(&self) -> Timestamp {
+        let newest = self.pipeline.newest().map_or(self.pool.history().timestamp(), InWork::timestamp);
+        self.now.max(newest.plus_ms(1))
+    }
+
+    fn give_back_from(&mut self, height: Height) {
+        let ids = self.pipeline.fail_from(height);
+        self.pool.returned(ids);
+    }
+
+    /// Stops. A block that is decided may still become durable, so it stays under way; others are given up.
+    fn halt(&mut self, reason: HaltReason, out: &mut Vec<Output>) {
+        let ids = self.pipeline.fail_undecided();
+        self.pool.returned(ids);
+        if !self.halted {
+            self.halted = true;
+            out.push(Output::Halted(reason));
+        }
+    }
+}
