@@ -10,6 +10,7 @@
 
 pub mod view;
 pub mod changes;
+pub mod commitment;
 pub mod access;
 pub mod access_set;
 pub mod block_state;

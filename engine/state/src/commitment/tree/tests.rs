@@ -1,0 +1,176 @@
+//! The tree agrees with one computed from nothing, whatever happened to it; proofs hold, and no others do.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+
+use hanse_types::{Canonical, Value};
+use proptest::prelude::*;
+
+use super::*;
+use crate::commitment::{MemoryNodes, PageOverlay, Proof, ProofError, prove};
+
+type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// A tree with what it should hold.
+#[derive(Default)]
+struct Tree {
+    entries: Entries,
+    nodes: MemoryNodes,
+    root: Hash,
+}
+
+impl Tree {
+    fn apply(&mut self, changes: &[(Vec<u8>, Option<Vec<u8>>)]) {
+        for (key, value) in changes {
+            match value {
+                Some(value) => self.entries.insert(key.clone(), value.clone()),
+                None => self.entries.remove(key),
+            };
+        }
+        let update = update(&self.root, &self.nodes, &change_set(changes)).unwrap();
+        self.nodes.apply(&update);
+        self.root = update.root;
+        assert_eq!(self.root, naive(&self.entries));
+    }
+}
+
+fn change_set(changes: &[(Vec<u8>, Option<Vec<u8>>)]) -> ChangeSet {
+    let last: BTreeMap<_, _> = changes.iter().cloned().collect();
+    let entries = last.into_iter().map(|(key, value)| (key.into(), value.map(Value::from))).collect();
+    ChangeSet::from_unsorted(entries)
+}
+
+fn naive(entries: &Entries) -> Hash {
+    root_of(entries.iter().map(|(key, value)| (&key[..], &value[..])))
+}
+
+fn key(n: u32) -> Vec<u8> {
+    n.to_be_bytes().to_vec()
+}
+
+fn filled(count: u32) -> Tree {
+    let mut tree = Tree::default();
+    tree.apply(&(0..count).map(|n| (key(n), Some(key(n * 7)))).collect::<Vec<_>>());
+    tree
+}
+
+#[test]
+fn a_large_tree_grows_and_shrinks_to_nothing() {
+    let mut tree = filled(5_000);
+    let all_pages = tree.nodes.len();
+    tree.apply(&(2_000..7_000).map(|n| (key(n), Some(key(n)))).collect::<Vec<_>>());
+    tree.apply(&(100..6_900).map(|n| (key(n), None)).collect::<Vec<_>>());
+    assert!(tree.nodes.len() < all_pages);
+    tree.apply(&(0..7_000).map(|n| (key(n), None)).collect::<Vec<_>>());
+    assert_eq!((tree.root, tree.nodes.len()), (Hash::ZERO, 0));
+}
+
+#[test]
+fn writing_what_is_there_or_removing_what_is_not_changes_nothing() {
+    let tree = filled(1_000);
+    let same = [(key(5), Some(key(35))), (key(70_000), None), (key(70_001), None)];
+    let update = update(&tree.root, &tree.nodes, &change_set(&same)).unwrap();
+    assert_eq!(update, Update { root: tree.root, pages: Vec::new() });
+}
+
+#[test]
+fn pages_survive_storage() {
+    let tree = filled(3_000);
+    let update = update(
+        &Hash::ZERO,
+        &MemoryNodes::default(),
+        &change_set(&(0..3_000).map(|n| (key(n), Some(key(n * 7)))).collect::<Vec<_>>()),
+    )
+    .unwrap();
+    for (path, page) in &update.pages {
+        let page = page.as_ref().unwrap();
+        assert_eq!(Page::from_bytes(path, &page.to_bytes()).unwrap(), **page);
+        for cut in [0, 3, page.to_bytes().len() - 1] {
+            assert!(Page::from_bytes(path, &page.to_bytes()[..cut]).is_err());
+        }
+        assert!(Page::from_bytes(path, &[page.to_bytes(), vec![0]].concat()).is_err());
+    }
+    assert_eq!(update.root, tree.root);
+}
+
+#[test]
+fn a_page_of_another_state_is_refused() {
+    let mut tree = filled(2_000);
+    let (old_root, old_nodes) = (tree.root, tree.nodes.clone());
+    tree.apply(&[(key(3), Some(b"new".to_vec()))]);
+    let changes = change_set(&[(key(3), Some(b"newer".to_vec()))]);
+    assert!(matches!(update(&tree.root, &old_nodes, &changes), Err(StateError::Damaged { .. })));
+    assert!(matches!(update(&old_root, &tree.nodes, &changes), Err(StateError::Damaged { .. })));
+    assert!(matches!(update(&tree.root, &MemoryNodes::default(), &changes), Err(StateError::Damaged { .. })));
+}
+
+#[test]
+fn a_block_builds_on_a_parent_that_is_not_stored() {
+    let mut tree = filled(2_000);
+    let stored: Arc<dyn NodeView> = Arc::new(tree.nodes.clone());
+    let first = change_set(&(1_500..2_500).map(|n| (key(n), (n % 3 != 0).then(|| key(n + 1)))).collect::<Vec<_>>());
+    let parent = update(&tree.root, &*stored, &first).unwrap();
+    let second: Vec<_> = (1_900..2_100).map(|n| (key(n), None)).collect();
+    let child = update(&parent.root, &PageOverlay::new(&parent, stored), &change_set(&second)).unwrap();
+    tree.apply(&(1_500..2_500).map(|n| (key(n), (n % 3 != 0).then(|| key(n + 1)))).collect::<Vec<_>>());
+    tree.apply(&second);
+    assert_eq!(child.root, tree.root);
+}
+
+fn check_proofs(tree: &Tree, key: &[u8]) {
+    let proof = prove(&tree.nodes, key).unwrap();
+    let value = tree.entries.get(key).map(|value| &value[..]);
+    proof.verify(&tree.root, key, value).unwrap();
+    assert_eq!(Proof::decode(&proof.encode()).unwrap(), proof);
+    assert!(proof.verify(&tree.root, key, Some(b"another value")).is_err());
+    assert!(proof.verify(&Hash([1; 32]), key, value).is_err());
+    let bytes = proof.encode();
+    for at in 0..bytes.len() {
+        let mut mutated = bytes.clone();
+        mutated[at] ^= 1 << (at % 8);
+        let holds = Proof::decode(&mutated).is_ok_and(|proof| proof.verify(&tree.root, key, value).is_ok());
+        assert!(!holds, "byte {at} of the proof does not matter");
+    }
+    if value.is_some() {
+        assert_eq!(proof.verify(&tree.root, key, None), Err(ProofError::Present));
+    }
+}
+
+#[test]
+fn proofs_of_presence_and_absence_hold_and_others_do_not() {
+    for count in [0, 1, 2, 30, 3_000] {
+        let tree = filled(count);
+        for n in (0..count).step_by(1 + count as usize / 10).chain(50_000..50_010) {
+            check_proofs(&tree, &key(n));
+        }
+    }
+    let tree = filled(300);
+    let elsewhere = prove(&tree.nodes, &key(3)).unwrap();
+    assert!(elsewhere.verify(&tree.root, &key(4), None).is_err());
+    assert!(elsewhere.verify(&tree.root, b"absent", None).is_err());
+}
+
+fn blocks() -> impl Strategy<Value = Vec<Vec<(Vec<u8>, Option<Vec<u8>>)>>> {
+    let key = prop_oneof![(0..60u8).prop_map(|n| vec![n]), prop::collection::vec(any::<u8>(), 0..40)];
+    let value = prop::option::weighted(0.6, prop::collection::vec(any::<u8>(), 0..200));
+    prop::collection::vec(prop::collection::vec((key, value), 0..120), 1..6)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_history_gives_the_tree_of_its_entries(blocks in blocks()) {
+        let mut tree = Tree::default();
+        for block in &blocks {
+            tree.apply(block);
+        }
+        let mut at_once = Tree::default();
+        at_once.apply(&tree.entries.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect::<Vec<_>>());
+        prop_assert_eq!(at_once.root, tree.root);
+        prop_assert_eq!(at_once.nodes.len(), tree.nodes.len());
+        for (key, _) in blocks.iter().flatten().take(20) {
+            check_proofs(&tree, key);
+        }
+    }
+}
