@@ -14,14 +14,14 @@
 //! | `state_remove(key, key_len)` | removes a key | – |
 //! | `state_add(key, key_len, low, high, width, bounds, bounds_len)` | adds the signed 128-bit number `high:low` to an unsigned little-endian integer of `width` bytes (1, 2, 4, 8, 16; absent is zero), without reading it; `bounds` holds minimum and maximum as two 16-byte integers, or `bounds_len` is 0 | 0, or 1 if it would leave the bounds or the width |
 //! | `state_scan(start, start_len, end, end_len, limit, flags)` | reads keys in `start..end` (an empty end means all that start with `start`), at most `limit` entries, in order (backwards with [`SCAN_REVERSE`]); the answer, Borsh `Vec<(Vec<u8>, Vec<u8>)>`, goes to the host's buffer | its length |
-//! | `call(address, method, method_len, args, args_len, gas)` | calls another contract with at most `gas` (−1: all that is left); its return value or error goes to the host's buffer | status code << 32 \| length |
+//! | `call(address, method, method_len, args, args_len, gas)` | calls another contract with at most `gas` (−1: all that is left); its return value goes to the host's buffer; if it reverted, its error's code as 4 little-endian bytes and then the fields; if it panicked, the message; else nothing | status code << 32 \| length |
 //! | `buffer(ptr, offset, len)` | copies from the host's buffer | – |
 //! | `event(ptr, len)` | emits a Borsh-encoded [`Event`](crate::Event) | – |
 //! | `revert(code, ptr, len)` | ends the call with an error of the contract: its code, and its fields in Borsh | never |
 //! | `panic(ptr, len)` | ends the call with a message | never |
 //! | `block_hash(height, ptr)` | writes the hash of one of the last 256 blocks | 1, or 0 if it is not among them |
 //! | `sha256(ptr, len, out)` | writes 32 bytes | – |
-//! | `verify(algorithm, key, key_len, message, message_len, signature, signature_len)` | checks a signature | 1 or 0 |
+//! | `verify(algorithm, key, key_len, message, message_len, signature, signature_len)` | checks a signature; algorithm 0 is ed25519, 1 is secp256k1 | 1 or 0 |
 //! | `debug(ptr, len)` | writes to the node's debug log, or nowhere | – |
 
 use crate::gas::Cost;
@@ -32,6 +32,15 @@ pub const NAMESPACE: &str = "hanse1";
 pub const METHOD_PREFIX: &str = "hanse.";
 /// The custom section that holds the ABI document.
 pub const ABI_SECTION: &str = "hanse_abi";
+/// The code with which a contract's generated entry says by `revert` that the arguments do not decode; the host turns
+/// it into [`Status::InvalidArguments`](crate::Status::InvalidArguments). The fields are one byte: the number of the
+/// argument from 0, or the number of arguments where bytes were left over.
+pub const INVALID_ARGUMENTS_CODE: u32 = u32::MAX;
+/// The code with which the SDK says by `revert` that an addition left its bounds and the contract did not ask to handle
+/// that; the host turns it into [`Status::OutOfBounds`](crate::Status::OutOfBounds). No fields.
+pub const OUT_OF_BOUNDS_CODE: u32 = u32::MAX - 1;
+/// The least code that a contract can't use for errors of its own.
+pub const FIRST_RESERVED_CODE: u32 = u32::MAX - 255;
 /// What `state_get` returns for a key without a value.
 pub const ABSENT: i32 = -1;
 /// Flag of `state_scan`: from the end backwards.

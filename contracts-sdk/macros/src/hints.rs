@@ -1,0 +1,144 @@
+//! Conflict hints: which keys a method touches, as far as its text shows.
+//!
+//! Where a method calls a storage type's function on `self.field` with a key that is made of arguments, the caller and
+//! constants, that is a hint: which key, and whether it is read, written or added to. A key of anything else is a hint
+//! for the field without its key. Calls of helper functions are not followed. Hints are a forecast for tools and for the
+//! order in which transactions are tried; nothing relies on their being complete.
+
+use std::collections::BTreeMap;
+
+use syn::visit::{self, Visit};
+use syn::{Block, Expr, ExprMethodCall, Ident, Lit, Local, Member, Pat};
+
+use crate::abi;
+use crate::json::{self, Object};
+use crate::signature::Method;
+
+/// The hints of a method, in the order in which its text touches storage, each once.
+pub(crate) fn of(method: &Method, body: &Block) -> Vec<String> {
+    let names = method.arg_idents().map(|ident| (ident.to_string(), part("arg", &abi::name(ident))));
+    let mut finder = Finder { names: names.collect(), ctx: method.ctx.clone(), hints: Vec::new() };
+    finder.visit_block(body);
+    finder.hints
+}
+
+fn part(kind: &str, value: &str) -> String {
+    Object::new().text(kind, value).end()
+}
+
+/// What a storage function does with the key that is its first argument, or with the field as a whole.
+struct Touch {
+    keyed: bool,
+    accesses: &'static [&'static str],
+}
+
+/// The storage function of this name with so many arguments.
+fn touch(function: &str, arguments: usize) -> Option<Touch> {
+    let (keyed, accesses): (bool, &'static [&'static str]) = match (function, arguments) {
+        ("get" | "find" | "contains" | "exists", n) => (n == 1, &["read"]),
+        ("set", n @ (1 | 2)) => (n == 2, &["write"]),
+        ("remove", n @ (0 | 1)) => (n == 1, &["write"]),
+        ("insert", 1) => (true, &["write"]),
+        ("delete", 1) => (true, &["read", "write"]),
+        ("update", n @ (1 | 2)) => (n == 2, &["read", "write"]),
+        ("add" | "sub" | "try_add" | "try_sub", n @ (1 | 2)) => (n == 2, &["add"]),
+        ("add_up_to" | "sub_down_to", 2) => (false, &["add"]),
+        _ => return None,
+    };
+    Some(Touch { keyed, accesses })
+}
+
+struct Finder {
+    /// Names in scope that stand for a part of a key. Shadowing by anything else removes them.
+    names: BTreeMap<String, String>,
+    ctx: Option<Ident>,
+    hints: Vec<String>,
+}
+
+impl Finder {
+    fn hint(&mut self, field: &str, key: Option<Vec<String>>, access: &str) {
+        let key = key.map_or_else(|| "null".to_owned(), |parts| json::array(&parts));
+        let hint = Object::new().text("field", field).raw("key", &key).text("access", access).end();
+        if !self.hints.contains(&hint) {
+            self.hints.push(hint);
+        }
+    }
+
+    /// The parts of a key, if all are known.
+    fn parts(&self, key: &Expr) -> Option<Vec<String>> {
+        match bare(key) {
+            Expr::Tuple(tuple) => tuple.elems.iter().map(|part| self.part(part)).collect(),
+            other => Some(vec![self.part(other)?]),
+        }
+    }
+
+    fn part(&self, expr: &Expr) -> Option<String> {
+        match bare(expr) {
+            Expr::Path(path) => self.names.get(&path.path.get_ident()?.to_string()).cloned(),
+            Expr::MethodCall(call) if self.is_caller(call) => Some(part("ctx", "caller")),
+            Expr::Lit(literal) => constant(&literal.lit),
+            _ => None,
+        }
+    }
+
+    fn is_caller(&self, call: &ExprMethodCall) -> bool {
+        let Expr::Path(path) = &*call.receiver else { return false };
+        call.method == "caller" && self.ctx.is_some() && path.path.get_ident() == self.ctx.as_ref()
+    }
+}
+
+impl<'ast> Visit<'ast> for Finder {
+    fn visit_expr_method_call(&mut self, call: &'ast ExprMethodCall) {
+        visit::visit_expr_method_call(self, call);
+        let Some(field) = storage_field(&call.receiver) else { return };
+        let Some(touch) = touch(&call.method.to_string(), call.args.len()) else { return };
+        let key = match call.args.first() {
+            Some(key) if touch.keyed => self.parts(key),
+            _ => Some(Vec::new()),
+        };
+        for access in touch.accesses {
+            self.hint(&field, key.clone(), access);
+        }
+    }
+
+    /// `let from = ctx.caller();` makes `from` stand for the caller; any other `let` of a known name hides it.
+    fn visit_local(&mut self, local: &'ast Local) {
+        visit::visit_local(self, local);
+        let Pat::Ident(pattern) = &local.pat else { return };
+        let known = local.init.as_ref().and_then(|init| self.part(&init.expr));
+        if let Some(known) = known {
+            self.names.insert(pattern.ident.to_string(), known);
+        }
+    }
+
+    fn visit_pat_ident(&mut self, pattern: &'ast syn::PatIdent) {
+        self.names.remove(&pattern.ident.to_string());
+    }
+}
+
+/// The expression without what does not change its value as a key.
+fn bare(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Reference(inner) => bare(&inner.expr),
+        Expr::Paren(inner) => bare(&inner.expr),
+        Expr::Group(inner) => bare(&inner.expr),
+        Expr::MethodCall(call) if call.method == "clone" && call.args.is_empty() => bare(&call.receiver),
+        other => other,
+    }
+}
+
+/// The field's name if the expression is `self.field`.
+fn storage_field(expr: &Expr) -> Option<String> {
+    let Expr::Field(field) = expr else { return None };
+    let Expr::Path(path) = &*field.base else { return None };
+    let Member::Named(name) = &field.member else { return None };
+    path.path.is_ident("self").then(|| abi::name(name))
+}
+
+fn constant(literal: &Lit) -> Option<String> {
+    match literal {
+        Lit::Int(number) => Some(Object::new().text("const", number.base10_digits()).end()),
+        Lit::Bool(value) => Some(Object::new().text("const", &value.value.to_string()).end()),
+        _ => None,
+    }
+}

@@ -1,0 +1,5 @@
+//! What `no_std` leaves to us on WebAssembly: an allocator, a panic handler, and the copying of memory.
+
+mod allocator;
+mod memory;
+mod panic;
