@@ -61,6 +61,10 @@ pub const CERTIFICATE_BYTES: usize = VALIDATORS * 128 + 256;
 pub const BLOCK_BYTES: usize = HEADER_BYTES + DAG_BYTES + BLOCK_BODY_BYTES + 4 * BLOCK_TRANSACTIONS + 1024;
 /// A message between nodes, in bytes.
 pub const MESSAGE_FRAME_BYTES: usize = BLOCK_BYTES + CERTIFICATE_BYTES + 4096;
+/// Transactions that are submitted or passed on together.
+pub const BATCH_TRANSACTIONS: usize = 20_000;
+/// The bytes of such a batch.
+pub const BATCH_BYTES: usize = 16 << 20;
 /// Recent block hashes that a contract can see.
 pub const RECENT_BLOCKS: u64 = 256;
 /// Depth of nested calls, the transaction's own call included.
