@@ -129,9 +129,7 @@ impl Solo {
         }
         self.stage = match std::mem::replace(&mut self.stage, Stage::Idle) {
             Stage::Executed(header) => {
-                let Header { epoch, height, round, .. } = *header;
-                let vote = Precommit { epoch, height, round, block_hash: header.hash() };
-                out.push(Output::Sign(vote));
+                out.push(Output::Sign(vote_for(&header)));
                 Stage::Signing(header)
             }
             other => other,
@@ -140,8 +138,9 @@ impl Solo {
 
     fn signed(&mut self, signed: &SignedPrecommit, out: &mut Vec<Output>) -> Result<(), Fault> {
         let Precommit { epoch, height, round, block_hash } = *signed.vote();
-        let Stage::Signing(header) = &self.stage else {
-            return Err(Fault::Unexpected { what: "a signed vote", height });
+        let header = match &self.stage {
+            Stage::Signing(header) if vote_for(header) == *signed.vote() => header,
+            _ => return Err(Fault::Unexpected { what: "a signed vote", height }),
         };
         let signatures = vec![(0, signed.signature())];
         let certificate = Certificate { height, round, epoch, block_hash, signatures };
@@ -168,6 +167,11 @@ impl Solo {
             self.stage = Stage::Idle;
         }
     }
+}
+
+fn vote_for(header: &Header) -> Precommit {
+    let Header { epoch, height, round, .. } = *header;
+    Precommit { epoch, height, round, block_hash: header.hash() }
 }
 
 /// The round of the first block to be made. If a vote for another block at its height was signed before a crash, the

@@ -1,0 +1,153 @@
+//! When batches are ready, what is in them, and how much a pool keeps.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use hanse_txpool::{Place, Pool, PoolLimits, Refusal};
+use hanse_types::{Gas, Height, Params, Transaction, Verified};
+use support::{World, at, block, ids};
+
+fn params() -> Params {
+    Params { block_tx_count_max: 4, block_interval_ms: 100, ref_block_window: 3, ..Params::default() }
+}
+
+fn place(height: u64, ms: u64) -> Place {
+    Place { height: Height(height), timestamp: at(ms) }
+}
+
+fn submit(pool: &mut Pool, world: &World, nonces: std::ops::Range<u64>, ms: u64) -> Vec<Verified> {
+    let batch: Vec<_> = nonces.map(|nonce| world.plain(nonce)).collect();
+    for transaction in &batch {
+        pool.submit(transaction.clone(), at(ms)).unwrap();
+    }
+    batch
+}
+
+#[test]
+fn a_batch_is_ready_when_full_or_when_the_oldest_has_waited() {
+    let world = World::new(params());
+    let mut pool = world.pool(PoolLimits::default());
+    assert_eq!(pool.deadline(), None);
+    assert!(!pool.is_due(at(1_000_000)));
+    submit(&mut pool, &world, 0..1, 50);
+    submit(&mut pool, &world, 1..3, 120);
+    assert_eq!(pool.deadline(), Some(at(150)));
+    assert!(!pool.is_due(at(149)) && pool.is_due(at(150)));
+    submit(&mut pool, &world, 3..4, 130);
+    assert!(pool.is_due(at(130)));
+    pool.seal(place(1, 130));
+    assert_eq!(pool.deadline(), None);
+}
+
+#[test]
+fn a_batch_is_full_by_count_bytes_or_gas() {
+    let world = World::new(params());
+    let bytes = world.plain(0).byte_count() as u64;
+    let params = || Params { ref_block_window: 100, ..params() };
+    let by_count = (params(), PoolLimits::default(), 4);
+    let by_bytes = (Params { block_bytes_max: 3 * bytes, ..params() }, PoolLimits::default(), 3);
+    let by_gas = (params(), PoolLimits { batch_gas: Gas(2_500), ..PoolLimits::default() }, 2);
+    for (params, limits, expected) in [by_count, by_bytes, by_gas] {
+        let mut pool = Pool::new(limits, params, world.history());
+        let all = submit(&mut pool, &world, 0..10, 1);
+        assert!(pool.is_due(at(1)));
+        for (height, batch) in (1..).zip(all.chunks(expected)) {
+            assert_eq!(ids(&pool.seal(place(height, height * 10)).batch), ids(batch));
+        }
+        assert_eq!(pool.status().waiting, 0);
+    }
+}
+
+#[test]
+fn a_transaction_above_the_nodes_own_gas_bound_gets_a_batch_for_itself() {
+    let world = World::new(params());
+    let mut pool = world.pool(PoolLimits { batch_gas: Gas(10), ..PoolLimits::default() });
+    let all = submit(&mut pool, &world, 0..3, 1);
+    for (height, transaction) in (1..).zip(&all) {
+        assert_eq!(ids(&pool.seal(place(height, height * 10)).batch), [transaction.id()]);
+    }
+}
+
+#[test]
+fn those_of_a_failed_block_wait_again_in_their_places() {
+    let world = World::new(params());
+    let mut pool = world.pool(PoolLimits::default());
+    let all = submit(&mut pool, &world, 0..10, 1);
+    let first = pool.seal(place(1, 10));
+    let second = pool.seal(place(2, 20));
+    pool.returned(ids(&second.batch));
+    pool.returned(ids(&first.batch));
+    pool.returned(ids(&first.batch));
+    assert_eq!(pool.status().waiting, 10);
+    assert!(pool.is_due(at(30)));
+    assert_eq!(ids(&pool.seal(place(1, 30)).batch), ids(&all[..4]));
+    pool.committed(&block(1, at(30), &all[..4])).unwrap();
+    assert_eq!(ids(&pool.into_transactions().collect::<Vec<_>>()), ids(&all[4..]));
+}
+
+#[test]
+fn what_can_no_longer_be_included_is_dropped_with_the_reason() {
+    let world = World::new(params());
+    let mut pool = world.pool(PoolLimits::default());
+    let short = world.verified(world.call(1, 1, 500));
+    let long = world.plain(2);
+    pool.submit(short.clone(), at(1)).unwrap();
+    pool.submit(long.clone(), at(1)).unwrap();
+    assert!(pool.expire(at(499)).is_empty());
+    let dropped = pool.expire(at(500));
+    assert_eq!((dropped[0].id, dropped[0].refusal.code(), dropped.len()), (short.id(), "expired", 1));
+
+    // Blocks go by until its reference, block 0, is too old for block 4.
+    (1..=3).for_each(|height| pool.committed(&block(height, at(height * 600), &[])).unwrap());
+    let sealed = pool.seal(place(4, 2_500));
+    assert!(sealed.batch.is_empty());
+    assert_eq!((sealed.dropped[0].id, sealed.dropped[0].refusal.code()), (long.id(), "reference_too_old"));
+    assert_eq!((pool.status().waiting, pool.status().bytes), (0, 0));
+}
+
+#[test]
+fn stricter_parameters_hold_for_what_already_waits() {
+    let world = World::new(params());
+    let mut pool = world.pool(PoolLimits::default());
+    let all = submit(&mut pool, &world, 0..3, 1);
+    pool.set_params(Params { tx_gas_max: Gas(999), ..params() });
+    let sealed = pool.seal(place(1, 10));
+    assert!(sealed.batch.is_empty());
+    let too_high = Refusal::GasLimitTooHigh { found: Gas(1_000), limit: Gas(999) };
+    assert!(sealed.dropped.iter().all(|dropped| dropped.refusal == too_high));
+    assert_eq!(sealed.dropped.iter().map(|dropped| dropped.id).collect::<Vec<_>>(), ids(&all));
+}
+
+#[test]
+fn memory_is_bounded_in_all_and_for_each_sender() {
+    let world = World::new(params());
+    let bytes = world.plain(0).byte_count();
+    let limits = PoolLimits { count: 10, sender_count: 4, ..PoolLimits::default() };
+    let mut pool = world.pool(limits);
+    let submit = |pool: &mut Pool, client, nonce| {
+        let call: Transaction = world.call(client, nonce, 60_000);
+        pool.submit(world.verified(call), at(1)).map_err(|refusal| refusal.code())
+    };
+    for nonce in 0..4 {
+        submit(&mut pool, 0, nonce).unwrap();
+    }
+    assert_eq!(submit(&mut pool, 0, 4), Err("sender_limit"));
+    for (client, nonce) in [(1, 0), (1, 1), (1, 2), (1, 3), (2, 0), (2, 1)] {
+        submit(&mut pool, client, nonce).unwrap();
+    }
+    assert_eq!(submit(&mut pool, 2, 2), Err("pool_full"));
+    // Those in a block under way count, for they may come back.
+    let first = pool.seal(place(1, 10));
+    assert_eq!(submit(&mut pool, 2, 2), Err("pool_full"));
+    assert_eq!(submit(&mut pool, 0, 4), Err("sender_limit"));
+    pool.committed(&block(1, at(10), &first.batch)).unwrap();
+    assert!(submit(&mut pool, 0, 4).is_ok());
+    assert_eq!(pool.status().bytes, 7 * bytes);
+
+    let mut pool =
+        world.pool(PoolLimits { bytes: 2 * bytes + 1, sender_bytes: 2 * bytes - 1, ..PoolLimits::default() });
+    submit(&mut pool, 0, 0).unwrap();
+    assert_eq!(submit(&mut pool, 0, 1), Err("sender_limit"));
+    submit(&mut pool, 1, 0).unwrap();
+    assert_eq!(submit(&mut pool, 2, 0), Err("pool_full"));
+}
