@@ -41,6 +41,14 @@ pub(crate) fn expand(visibility: &Visibility, name: &Ident, methods: &[Method]) 
             #(#functions)*
         }
 
+        impl<T: ::hanse_sdk::client::CalledBy> #client<T> {
+            /// The same client, for calls by this caller.
+            #[allow(dead_code)]
+            pub fn by(&self, caller: ::hanse_sdk::abi::Address) -> Self {
+                Self { transport: self.transport.called_by(caller) }
+            }
+        }
+
         impl<T> ::core::ops::Deref for #client<T> {
             type Target = T;
 
@@ -84,17 +92,19 @@ fn arguments(method: &Method) -> TokenStream {
     }
 }
 
-/// Functions that make a [`Deployment`] of a contract: one per `#[init]` method, or `deploy` where there is none.
+/// Functions that make a `Deployment` of a contract: by its `#[init]` method, or `deploy` where there is none; and by
+/// its `#[migrate]` method.
 pub(crate) fn deployments(name: &Ident, methods: &[Method]) -> TokenStream {
     let client = ident(name);
-    let init: Vec<&Method> = methods.iter().filter(|method| method.kind == Kind::Init).collect();
-    let functions = init.iter().map(|method| {
+    let has_init = methods.iter().any(|method| method.kind == Kind::Init);
+    let first_calls = methods.iter().filter(|method| matches!(method.kind, Kind::Init | Kind::Migrate));
+    let functions = first_calls.map(|method| {
         let ident = &method.ident;
         let text = crate::abi::name(ident);
         let (idents, types) = (method.arg_idents(), method.arg_types());
         let arguments = arguments(method);
         quote! {
-            /// Deploys the contract by this method.
+            /// Deploys or upgrades the contract by this method.
             #[allow(dead_code)]
             pub fn #ident(#(#idents: #types),*) -> ::hanse_sdk::client::Deployment<#name> {
                 #arguments
@@ -102,7 +112,7 @@ pub(crate) fn deployments(name: &Ident, methods: &[Method]) -> TokenStream {
             }
         }
     });
-    let plain = init.is_empty().then(|| {
+    let plain = (!has_init).then(|| {
         quote! {
             /// Deploys the contract, which needs nothing to be set up.
             #[allow(dead_code)]

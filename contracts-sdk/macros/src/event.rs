@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::spanned::Spanned;
-use syn::{Fields, Ident, ItemStruct, Type};
+use syn::{Fields, Ident, ItemStruct, Type, Visibility};
 
 use crate::{abi, json, types};
 
@@ -46,7 +46,13 @@ fn take_fields(item: &mut ItemStruct) -> syn::Result<Vec<EventField>> {
         return Err(syn::Error::new(fields.span(), "an event's fields need names: explorers show them by name"));
     }
     let mut fields = Vec::new();
+    let visibility = item.vis.clone();
     for field in item.fields.iter_mut() {
+        // Whoever sees the event sees what is in it.
+        if matches!(field.vis, Visibility::Inherited) {
+            field.vis = visibility.clone();
+            field.attrs.push(syn::parse_quote!(#[allow(missing_docs)]));
+        }
         types::check(&field.ty)?;
         let topic = abi::take_marker(&mut field.attrs, "topic")?;
         let Some(ident) = field.ident.clone() else { continue };

@@ -80,20 +80,27 @@ fn refuse_second(methods: &[Method], kind: Kind) -> syn::Result<()> {
 fn entries(name: &syn::Ident, methods: &[Method]) -> TokenStream {
     let functions = methods.iter().map(|method| entry(name, method));
     let arms = methods.iter().map(|method| {
-        let (text, entry) = (abi::name(&method.ident), entry_ident(method));
-        quote!(#text => #entry)
+        let (text, entry, kind) = (abi::name(&method.ident), entry_ident(method), method.kind.path());
+        quote!(#text => ::hanse_sdk::entry::Entry { kind: #kind, run: #entry })
     });
+    let client = client::ident(name);
     quote! {
         const _: () = {
             #(#functions)*
 
             impl ::hanse_sdk::entry::Entries for #name {
-                fn entry(method: &str) -> ::core::option::Option<fn()> {
-                    let entry: fn() = match method {
+                type Client<T: ::hanse_sdk::client::Transport> = #client<T>;
+
+                fn entry(method: &str) -> ::core::option::Option<::hanse_sdk::entry::Entry> {
+                    let entry = match method {
                         #(#arms,)*
                         _ => return ::core::option::Option::None,
                     };
                     ::core::option::Option::Some(entry)
+                }
+
+                fn client<T: ::hanse_sdk::client::Transport>(transport: T) -> #client<T> {
+                    #client::over(transport)
                 }
             }
         };

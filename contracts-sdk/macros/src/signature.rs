@@ -17,6 +17,16 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// The kind as the SDK's entry table has it.
+    pub(crate) fn path(self) -> TokenStream {
+        match self {
+            Kind::Init => quote!(::hanse_sdk::entry::Kind::Init),
+            Kind::Call => quote!(::hanse_sdk::entry::Kind::Call),
+            Kind::View => quote!(::hanse_sdk::entry::Kind::View),
+            Kind::Migrate => quote!(::hanse_sdk::entry::Kind::Migrate),
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Kind::Init => "init",
@@ -107,6 +117,11 @@ fn argument_json(arg: &Argument) -> String {
 }
 
 fn refuse_unusual(signature: &Signature) -> syn::Result<()> {
+    let name = signature.ident.to_string();
+    if ["at", "over", "by"].contains(&name.as_str()) {
+        let message = format!("`{name}` is a function of every generated client: give the method another name");
+        return Err(syn::Error::new_spanned(&signature.ident, message));
+    }
     if let Some(token) = &signature.asyncness {
         return Err(syn::Error::new_spanned(token, "a method can't be async: calls of other contracts return at once"));
     }

@@ -25,6 +25,12 @@ pub trait Transport {
     fn view<T: Data>(&self, method: &'static str, args: Encoded) -> Self::View<T>;
 }
 
+/// A transport whose calls can be made by anybody, as in tests.
+pub trait CalledBy: Transport {
+    /// The same, for calls by this caller.
+    fn called_by(&self, caller: Address) -> Self;
+}
+
 /// Calls from inside a contract.
 #[derive(Clone, Copy, Debug)]
 pub struct Remote {
@@ -136,10 +142,10 @@ impl ArgumentsWriter {
     }
 }
 
-/// The first call of a contract that is yet to be deployed: which `#[init]` method, and its arguments.
+/// The first call of a contract's code, at deployment or after an upgrade: which method, and its arguments.
 #[must_use = "this deploys nothing until it is handed to a world"]
 pub struct Deployment<C> {
-    /// The method; none for a contract without `#[init]`.
+    /// The method; none for a contract with nothing to set up.
     pub method: Option<&'static str>,
     /// Its encoded arguments.
     pub args: Encoded,

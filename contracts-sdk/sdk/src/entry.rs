@@ -5,6 +5,7 @@
 use hanse_abi::host::INVALID_ARGUMENTS_CODE;
 
 use crate::error::ContractError;
+use crate::client::Transport;
 use crate::data::{self, Data, Encoded};
 use crate::host;
 
@@ -21,10 +22,38 @@ pub trait Contract: Sized {
     fn open() -> Self;
 }
 
+/// When a method may be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Once, at deployment.
+    Init,
+    /// In a transaction, or by another contract.
+    Call,
+    /// As [`Kind::Call`], and also outside of transactions: it changes nothing.
+    View,
+    /// Once, after an upgrade.
+    Migrate,
+}
+
+/// A method's entry: takes the arguments from the host and hands it the result.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// When it may be called.
+    pub kind: Kind,
+    /// Runs it.
+    pub run: fn(),
+}
+
 /// The entry points of a contract, for hosts that call it natively.
 pub trait Entries: Contract {
+    /// The generated client.
+    type Client<T: Transport>;
+
     /// The entry of the method with this name.
-    fn entry(method: &str) -> Option<fn()>;
+    fn entry(method: &str) -> Option<Entry>;
+
+    /// A client of this contract over a transport.
+    fn client<T: Transport>(transport: T) -> Self::Client<T>;
 }
 
 /// The call's arguments, decoded one after another. Bytes that do not decode end the call.

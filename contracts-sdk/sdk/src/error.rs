@@ -1,5 +1,7 @@
 //! Errors of a contract: a code and fields. Their texts live in the ABI.
 
+use core::fmt::Debug;
+
 use crate::data::Encoded;
 
 /// An error that `#[error]` made.
@@ -8,7 +10,7 @@ use crate::data::Encoded;
     label = "this is not an error that the ABI describes",
     note = "write `#[error]` above the enum, and `#[msg(\"…\")]` above each of its variants"
 )]
-pub trait ContractError: Sized {
+pub trait ContractError: Sized + Debug + PartialEq {
     /// The number that stands for the variant, in receipts and in the ABI.
     fn code(&self) -> u32;
 

@@ -1,5 +1,7 @@
 //! Events: what a contract tells the world.
 
+use core::fmt::Debug;
+
 use crate::data::{self, Data, Encoded};
 use crate::host;
 
@@ -8,7 +10,7 @@ use crate::host;
     message = "`{Self}` is not an event",
     note = "write `#[event]` above the struct, and `#[topic]` above the fields that shall be indexed"
 )]
-pub trait ContractEvent: Sized {
+pub trait ContractEvent: Sized + Debug + PartialEq {
     /// The event's name in the ABI.
     const NAME: &'static str;
 
