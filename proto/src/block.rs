@@ -73,7 +73,8 @@ impl Convert for Header {
 impl Convert for Dag {
     type Message = wire::Dag;
     const WHAT: &'static str = "DAG";
-    const MAX_BYTES: usize = wire_limit(limits::DAG_BYTES);
+    // Three bytes for a predecessor and for a count are enough, where the canonical limit has four.
+    const MAX_BYTES: usize = limits::DAG_BYTES;
 
     fn to_message(&self) -> wire::Dag {
         let rows = || (0..self.len()).map(|vertex| self.predecessors(vertex));
@@ -104,7 +105,8 @@ impl Convert for Dag {
 impl Convert for Block {
     type Message = wire::Block;
     const WHAT: &'static str = Block::NAME;
-    const MAX_BYTES: usize = wire_limit(limits::BLOCK_BYTES);
+    // What the transactions take more than in canonical bytes, the DAG leaves over.
+    const MAX_BYTES: usize = limits::BLOCK_BYTES;
     const LISTS: &'static [List] = &[List { number: 3, field: "Block.transactions", least: SIGNED_LEAST }];
 
     fn to_message(&self) -> wire::Block {

@@ -18,6 +18,11 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..48)
 }
 
+/// A key of the state is never empty.
+fn key() -> impl Strategy<Value = Vec<u8>> {
+    vec(any::<u8>(), 1..48)
+}
+
 fn text() -> impl Strategy<Value = String> {
     "\\PC{0,12}"
 }
@@ -112,22 +117,22 @@ pub(crate) fn receipt() -> impl Strategy<Value = Receipt> {
 
 fn read() -> impl Strategy<Value = Read> {
     let version = prop_oneof![Just(Version::Parent), any::<u32>().prop_map(|index| Version::Tx(TxIndex(index)))];
-    (bytes(), version, any::<bool>()).prop_map(|(key, version, present)| Read { key, version, present })
+    (key(), version, any::<bool>()).prop_map(|(key, version, present)| Read { key, version, present })
 }
 
 fn write() -> impl Strategy<Value = Write> {
     let value = proptest::option::of(bytes().prop_map(Value::from));
-    (bytes(), value).prop_map(|(key, value)| Write { key, value })
+    (key(), value).prop_map(|(key, value)| Write { key, value })
 }
 
 fn add() -> impl Strategy<Value = Add> {
     let delta = (any::<i128>(), any::<u8>(), any::<u128>(), any::<u128>());
     let delta = delta.prop_map(|(amount, width, min, max)| Delta { amount, width, min, max });
-    (bytes(), delta).prop_map(|(key, delta)| Add { key, delta })
+    (key(), delta).prop_map(|(key, delta)| Add { key, delta })
 }
 
 pub(crate) fn rw_set() -> impl Strategy<Value = RwSet> {
-    let range = (bytes(), bytes()).prop_map(|(start, end)| RangeRead { start, end });
+    let range = (key(), key()).prop_map(|(start, end)| RangeRead { start, end });
     (vec(read(), 0..4), vec(range, 0..3), vec(write(), 0..4), vec(add(), 0..3))
         .prop_map(|(reads, ranges, writes, adds)| RwSet { reads, ranges, writes, adds })
 }
