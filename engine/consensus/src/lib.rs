@@ -102,7 +102,10 @@ pub enum Fault {
         height: Height,
     },
     /// The executed block is not the one that was asked for.
-    #[error("the executed block has height {found}, or another header, than the one asked for at {expected}; a bug")]
+    #[error(
+        "the executed block at height {found} does not have what consensus determined for height {expected} in its \
+         header; this is a bug in the node"
+    )]
     WrongBlock {
         /// Height of the executed block.
         found: Height,

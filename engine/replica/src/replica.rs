@@ -135,7 +135,6 @@ impl<C: Consensus> Replica<C> {
     }
 
     fn set_timer(&mut self, out: &mut Vec<Output>) {
-        self.timer = self.timer.filter(|at| *at > self.now);
         let wanted = self.pool.deadline().filter(|at| *at > self.now && self.has_room());
         if let Some(at) = wanted.filter(|_| wanted != self.timer) {
             self.timer = wanted;

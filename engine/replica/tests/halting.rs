@@ -115,6 +115,8 @@ fn a_failure_stops_it_and_gives_everything_back_in_order() {
         let reason = halted(&outputs).to_string();
         assert!(reason.contains("block 1") && reason.contains("no space left"), "{reason}");
 
+        let status = bench.replica.pool_status();
+        assert_eq!((status.waiting, status.sealed), (3, 0));
         let answers = bench.submit(7..8);
         assert!(matches!(&answers[..], [Output::Admitted(answers)] if answers[..] == [Err(Refusal::GroupStopped)]));
         assert!(bench.tell(Input::Tick).is_empty());
@@ -134,7 +136,8 @@ fn a_write_under_way_is_still_heard_of_after_a_halt() {
     let second = bench.work(2..4);
     assert_eq!((second.height(), second.parent()), (Height(2), header(&first).hash()));
     halted(&bench.tell(failed(2, Stage::Execution)));
-    assert!(bench.replica.is_pending(&first.batch[0].id()));
+    let status = bench.replica.pool_status();
+    assert_eq!((status.waiting, status.sealed), (2, 2));
     assert!(bench.tell(Input::Persisted { height: Height(1) }).is_empty());
     assert!(!bench.replica.is_pending(&first.batch[0].id()));
     assert_eq!(ids(&bench.replica.into_transactions().collect::<Vec<_>>()), ids(&second.batch));
