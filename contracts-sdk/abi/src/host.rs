@@ -14,7 +14,7 @@
 //! | `state_remove(key, key_len)` | removes a key | – |
 //! | `state_add(key, key_len, low, high, width, bounds, bounds_len)` | adds the signed 128-bit number `high:low` to an unsigned little-endian integer of `width` bytes (1, 2, 4, 8, 16; absent is zero), without reading it; `bounds` holds minimum and maximum as two 16-byte integers, or `bounds_len` is 0 | 0, or 1 if it would leave the bounds or the width |
 //! | `state_scan(start, start_len, end, end_len, limit, flags)` | reads keys in `start..end` (an empty end means all that start with `start`), at most `limit` entries, in order (backwards with [`SCAN_REVERSE`]); the answer, Borsh `Vec<(Vec<u8>, Vec<u8>)>`, goes to the host's buffer | its length |
-//! | `call(address, method, method_len, args, args_len, gas)` | calls another contract with at most `gas` (−1: all that is left); its return value goes to the host's buffer; if it reverted, its error's code as 4 little-endian bytes and then the fields; if it panicked, the message; else nothing | status code << 32 \| length |
+//! | `call(address, method, method_len, args, args_len, gas)` | calls another contract with at most `gas` (−1: all that is left); its return value goes to the host's buffer; if it reverted, its error's code as 4 little-endian bytes and then the fields; if it failed otherwise, the message | status code << 32 \| length |
 //! | `buffer(ptr, offset, len)` | copies from the host's buffer | – |
 //! | `event(ptr, len)` | emits a Borsh-encoded [`Event`](crate::Event) | – |
 //! | `revert(code, ptr, len)` | ends the call with an error of the contract: its code, and its fields in Borsh | never |

@@ -2,8 +2,8 @@
 
 use std::any::Any;
 
-use hanse_types::Value;
 use hanse_types::Delta;
+use hanse_types::Value;
 use thiserror::Error;
 
 use crate::view::{Entry, StateError};
@@ -59,6 +59,12 @@ pub struct Savepoint(pub usize);
 pub trait StateAccess: Any + Send {
     /// The value of a key.
     fn get(&mut self, key: &[u8]) -> Result<Option<Value>, Halt>;
+
+    /// The value of a key under which only one value can ever stand, such as the code of a contract under its hash.
+    ///
+    /// It is not an observation: who asks knows the value's name by something that was observed, so a node may keep such
+    /// values in a cache without a difference in access sets. For any other key this would hide an access.
+    fn get_content(&mut self, key: &[u8]) -> Result<Option<Value>, Halt>;
 
     /// Writes a value.
     fn set(&mut self, key: &[u8], value: Value) -> Result<(), Halt>;

@@ -132,7 +132,8 @@ mod tests {
     }
 
     fn overlay() -> Overlay {
-        let parent: MemoryView = ["a", "b", "c", "d"].map(|key| (key.as_bytes().to_vec(), value(key))).into_iter().collect();
+        let parent: MemoryView =
+            ["a", "b", "c", "d"].map(|key| (key.as_bytes().to_vec(), value(key))).into_iter().collect();
         let changes = [("b", None), ("c", Some("C")), ("e", Some("E"))];
         let changes = changes.map(|(key, new)| (key.as_bytes().into(), new.map(value))).to_vec();
         Overlay::new(Arc::new(ChangeSet::from_unsorted(changes)), Arc::new(parent))

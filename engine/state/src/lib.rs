@@ -8,15 +8,15 @@
 //!
 //! Start reading at [`view`], then [`access`].
 
-pub mod view;
-pub mod changes;
-pub mod commitment;
 pub mod access;
 pub mod access_set;
 pub mod block_state;
-pub mod recorder;
-pub mod plain;
+pub mod changes;
+pub mod commitment;
 pub mod number;
+pub mod plain;
+pub mod recorder;
+pub mod view;
 
 pub use access::{Added, Halt, Savepoint, ScanRequest, StateAccess};
 pub use access_set::{AccessSet, Kind, Seen, Touch};

@@ -73,6 +73,10 @@ impl StateAccess for PlainState {
         Ok(value)
     }
 
+    fn get_content(&mut self, key: &[u8]) -> Result<Option<Value>, Halt> {
+        self.get(key)
+    }
+
     fn set(&mut self, key: &[u8], value: Value) -> Result<(), Halt> {
         self.write(key, Some(value));
         Ok(())

@@ -298,6 +298,15 @@ impl StateAccess for Recorder {
         }
     }
 
+    fn get_content(&mut self, key: &[u8]) -> Result<Option<Value>, Halt> {
+        let slot = self.block.slot(key)?;
+        let own = self.touched.iter().find(|touched| touched.slot == slot);
+        Ok(match own.map(|touched| &touched.effect) {
+            Some(Effect::Set(value)) => value.clone(),
+            _ => self.block.read(slot).0,
+        })
+    }
+
     fn set(&mut self, key: &[u8], value: Value) -> Result<(), Halt> {
         self.write(key, Some(value))
     }

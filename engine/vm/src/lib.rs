@@ -1,1 +1,28 @@
-//! Run one transaction: wasm or native, same host; holds the system contracts.
+//! Run one transaction: WebAssembly or native, behind the same host interface; holds the system contracts.
+//!
+//! A [`Vm`] takes a transaction, the block it runs in and a door to the state ([`hanse_state::StateAccess`]), and gives
+//! what the transaction did. It promises that the answer follows from these and nothing else: the same on every node, at
+//! every time, under every load. A call can't see what another call left in memory, can't name another contract's keys,
+//! and can't run longer than its gas.
+//!
+//! It knows nothing of blocks' making, of threads or of disks (but for its cache of compiled code), and nothing of the
+//! scheduler.
+//!
+//! Start reading at [`vm`], then `session.rs` for calls inside calls, `host.rs` for what a contract can do, [`native`] and
+//! [`system`] for contracts in Rust, and `wasm.rs` for all others.
+
+pub mod context;
+mod contract;
+pub mod failure;
+mod host;
+mod machine;
+pub mod native;
+mod session;
+pub mod system;
+pub mod vm;
+mod wasm;
+
+pub use context::BlockContext;
+pub use failure::{Failure, Stop};
+pub use vm::{Query, Vm, VmConfig, contract_address};
+pub use wasm::{EngineError, InvalidModule, Rules, abi_of};

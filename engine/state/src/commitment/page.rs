@@ -239,6 +239,12 @@ impl Page {
         &self.hash
     }
 
+    /// Bytes that it takes in memory.
+    pub fn memory_bytes(&self) -> usize {
+        let inner = self.inner.as_ref().map_or(0, |inner| size_of_val(&**inner));
+        size_of::<Page>() + size_of_val(&*self.slots) + inner
+    }
+
     /// What the way of a key's hash through this page leads to, with the hashes beside the way to it, from the top. The page is at this
     /// depth. A branch leads on; the way ends at the key's leaf, at another's, or at nothing.
     pub(super) fn descend(&self, key: &Hash, depth: usize, beside: &mut Vec<Hash>) -> Slot {

@@ -1,0 +1,67 @@
+//! What all transactions share: the engine, compiled modules, native contracts.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hanse_types::{Address, Hash, Status};
+use parking_lot::RwLock;
+
+use crate::contract::Code;
+use crate::failure::{Failure, Stop};
+use crate::session::Session;
+use crate::system::{self, lifecycle};
+use crate::wasm::{ArtifactCache, Engine, InvalidModule, Rules, WasmContract};
+
+/// See the module.
+pub(crate) struct Machine {
+    engine: Engine,
+    artifacts: Option<ArtifactCache>,
+    /// By the hash of the code and nothing else, so that what is in here can't change a result.
+    modules: RwLock<HashMap<Hash, Arc<WasmContract>>>,
+}
+
+impl Machine {
+    pub(crate) fn new(threads: usize, artifacts: Option<PathBuf>) -> Result<Machine, crate::wasm::EngineError> {
+        let engine = Engine::new(threads)?;
+        let artifacts = artifacts.map(|folder| ArtifactCache::new(folder, &engine));
+        Ok(Machine { engine, artifacts, modules: RwLock::default() })
+    }
+
+    /// The code of a contract that may be called.
+    pub(crate) fn code(&self, session: &mut Session, contract: &Address) -> Result<Code, Stop> {
+        if let Some(native) = system::contract(contract) {
+            return Ok(Code::Native(native));
+        }
+        let Some(record) = lifecycle::record(&mut *session.state, contract)? else {
+            return Err(Failure::new(Status::ContractNotFound, format!("no contract at {contract}")).into());
+        };
+        record.check_callable(contract)?;
+        let known = self.modules.read().get(&record.code).cloned();
+        if let Some(module) = known {
+            return Ok(Code::Wasm(module));
+        }
+        let Some(code) = lifecycle::code(&mut *session.state, &record.code)? else {
+            // Only under a block DAG that lies; whatever is answered, the block will be refused.
+            return Err(Failure::new(Status::ContractNotFound, format!("no code of {contract}")).into());
+        };
+        self.module(record.code, &code).map(Code::Wasm).map_err(|error| {
+            // It was accepted when it was deployed, by the same rules.
+            Failure::new(Status::InvalidOperation, error.to_string()).into()
+        })
+    }
+
+    /// Checks code by the static rules alone.
+    pub(crate) fn check(&self, code: &[u8], rules: &Rules) -> Result<(), InvalidModule> {
+        crate::wasm::validate(code, rules).map(drop)
+    }
+
+    /// The compiled module of code that was checked before.
+    pub(crate) fn module(&self, hash: Hash, code: &[u8]) -> Result<Arc<WasmContract>, InvalidModule> {
+        if let Some(module) = self.modules.read().get(&hash) {
+            return Ok(module.clone());
+        }
+        let module = Arc::new(WasmContract::load(&self.engine, self.artifacts.as_ref(), &hash, code)?);
+        Ok(self.modules.write().entry(hash).or_insert(module).clone())
+    }
+}

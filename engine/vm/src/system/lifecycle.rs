@@ -1,0 +1,294 @@
+//! `lifecycle`: deploys, upgrades, freezes and revokes contracts.
+//!
+//! What every call of a contract reads is one small record: hash of the code, version, and whether it may be called. The
+//! code itself lies under its hash; everything for people lies beside it.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use hanse_abi::keys::{self, PREFIX_BYTES};
+use hanse_abi::{Event, Status};
+use hanse_state::{Halt, StateAccess, StateError, StateView};
+use hanse_types::hash::Domain;
+use hanse_types::{Address, Hash, Value};
+
+use super::{key_of, names, own_key, params, read};
+use crate::failure::{Failure, Stop};
+use crate::native::{Host, NativeContract, arguments, encode, no_such_method, refuse};
+use crate::session::Entry;
+use crate::vm::contract_address;
+use crate::wasm::Rules;
+
+/// Its address.
+pub const ADDRESS: Address = Address::native(2);
+
+/// Gas for each byte of code that is checked and compiled.
+const CODE_GAS_PER_BYTE: u64 = 20;
+
+/// Whether a contract may be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Condition {
+    /// It may.
+    Active,
+    /// Not at present.
+    Frozen,
+    /// Never again.
+    Revoked,
+}
+
+/// What a call of a contract needs to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Record {
+    /// Hash of the code.
+    pub code: Hash,
+    /// From 1, one more with each upgrade.
+    pub version: u32,
+    /// Whether it may be called.
+    pub condition: Condition,
+}
+
+/// What people want to know of a contract.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Info {
+    /// The name that it was deployed under.
+    pub name: String,
+    /// Who may upgrade it.
+    pub owner: Address,
+    /// Height at which it was deployed.
+    pub deployed_at: u64,
+    /// Height at which it was last upgraded.
+    pub upgraded_at: u64,
+}
+
+impl Record {
+    /// Refuses a contract that may not be called.
+    pub(crate) fn check_callable(&self, contract: &Address) -> Result<(), Stop> {
+        match self.condition {
+            Condition::Active => Ok(()),
+            Condition::Frozen => refuse(Status::Frozen, format!("{contract} is frozen")),
+            Condition::Revoked => refuse(Status::Revoked, format!("{contract} is revoked")),
+        }
+    }
+}
+
+/// The hash by which code goes.
+pub fn code_hash(code: &[u8]) -> Hash {
+    Hash::of(Domain::Code, code)
+}
+
+const RECORD_FIELD: &[u8; 10] = b"contracts\0";
+
+/// Made for every call, so without a detour over the heap.
+fn record_key(contract: &Address) -> [u8; PREFIX_BYTES + 10 + Address::BYTES] {
+    let mut key = [0; PREFIX_BYTES + 10 + Address::BYTES];
+    key[..PREFIX_BYTES].copy_from_slice(&keys::contract_prefix(&ADDRESS));
+    key[PREFIX_BYTES..PREFIX_BYTES + 10].copy_from_slice(RECORD_FIELD);
+    key[PREFIX_BYTES + 10..].copy_from_slice(&contract.0);
+    key
+}
+
+/// The record of a contract, as an observation.
+pub(crate) fn record(state: &mut dyn StateAccess, contract: &Address) -> Result<Option<Record>, Halt> {
+    read(state, &record_key(contract))
+}
+
+/// Code by its hash.
+pub(crate) fn code(state: &mut dyn StateAccess, hash: &Hash) -> Result<Option<Value>, Halt> {
+    state.get_content(&key_of(&ADDRESS, "code", &hash.0))
+}
+
+/// What a view of the state says of a contract: its record and its description.
+///
+/// # Errors
+/// If the state can't be read.
+pub fn describe(state: &dyn StateView, contract: &Address) -> Result<Option<(Record, Info)>, StateError> {
+    let record = decode(state.get(&record_key(contract))?);
+    let info = decode(state.get(&key_of(&ADDRESS, "info", &contract.0))?);
+    Ok(record.zip(info))
+}
+
+/// The code of a contract in a view of the state.
+///
+/// # Errors
+/// If the state can't be read.
+pub fn code_of(state: &dyn StateView, record: &Record) -> Result<Option<Value>, StateError> {
+    state.get(&key_of(&ADDRESS, "code", &record.code.0))
+}
+
+fn decode<T: BorshDeserialize>(value: Option<Value>) -> Option<T> {
+    borsh::from_slice(&value?).ok()
+}
+
+/// The contract.
+pub struct Lifecycle;
+
+impl NativeContract for Lifecycle {
+    fn number(&self) -> u16 {
+        2
+    }
+
+    fn name(&self) -> &'static str {
+        "lifecycle"
+    }
+
+    fn abi(&self) -> &'static str {
+        include_str!("lifecycle.json")
+    }
+
+    fn is_view(&self, method: &str) -> bool {
+        matches!(method, "record" | "info")
+    }
+
+    fn call(&self, host: &mut Host, method: &str, input: &[u8]) -> Result<Vec<u8>, Stop> {
+        match method {
+            "deploy" => deploy(host, arguments(input)?),
+            "upgrade" => upgrade(host, arguments(input)?),
+            "freeze" => change_condition(host, arguments(input)?, Condition::Frozen, "Frozen"),
+            "unfreeze" => change_condition(host, arguments(input)?, Condition::Active, "Unfrozen"),
+            "revoke" => change_condition(host, arguments(input)?, Condition::Revoked, "Revoked"),
+            "transfer_ownership" => transfer_ownership(host, arguments(input)?),
+            "record" => record_of(host, arguments(input)?),
+            "info" => info_of(host, arguments(input)?),
+            _ => no_such_method(method),
+        }
+    }
+}
+
+/// Deploys code under a name and runs its `init` with the arguments. Returns the address.
+fn deploy(host: &mut Host, (name, code, args): (String, Vec<u8>, Vec<u8>)) -> Result<Vec<u8>, Stop> {
+    let context = host.context()?;
+    if !host.params().open_deployment {
+        params::check_administrator(host, &context.caller)?;
+    }
+    let address = contract_address(&context.caller, &name);
+    let record_key = own_key("contracts", &address.0);
+    if host.get(&record_key)?.is_some() {
+        let message = format!("{} has deployed {name:?} already, at {address}; upgrade it", context.caller);
+        return refuse(Status::InvalidOperation, message);
+    }
+    let hash = store_code(host, &code)?;
+    host.store(&record_key, &Record { code: hash, version: 1, condition: Condition::Active })?;
+    let height = context.height;
+    let info = Info { name: name.clone(), owner: context.caller, deployed_at: height, upgraded_at: height };
+    host.store(&own_key("info", &address.0), &info)?;
+    host.store(&version_key(&address, 1), &(hash, height))?;
+    host.call(names::ADDRESS, "register", encode(&(&name, 0u32, address)))?;
+    run_once(host, &address, &code, args, Entry::Init)?;
+    emit(host, "Deployed", &address, encode(&(name, hash, context.caller)))?;
+    Ok(encode(&address))
+}
+
+/// Replaces a contract's code, keeps its state and runs `migrate` with the arguments. Returns the version.
+fn upgrade(host: &mut Host, (contract, code, args): (Address, Vec<u8>, Vec<u8>)) -> Result<Vec<u8>, Stop> {
+    let (mut record, mut info) = owned(host, &contract, Owner::Only)?;
+    if record.condition == Condition::Revoked {
+        return refuse(Status::Revoked, format!("{contract} is revoked"));
+    }
+    let hash = store_code(host, &code)?;
+    let height = host.context()?.height;
+    record.code = hash;
+    record.version = record.version.saturating_add(1);
+    info.upgraded_at = height;
+    host.store(&own_key("contracts", &contract.0), &record)?;
+    host.store(&own_key("info", &contract.0), &info)?;
+    host.store(&version_key(&contract, record.version), &(hash, height))?;
+    run_once(host, &contract, &code, args, Entry::Migrate)?;
+    emit(host, "Upgraded", &contract, encode(&(record.version, hash)))?;
+    Ok(encode(&record.version))
+}
+
+/// Checks code and stores it under its hash.
+fn store_code(host: &mut Host, code: &[u8]) -> Result<Hash, Stop> {
+    host.charge(CODE_GAS_PER_BYTE.saturating_mul(code.len() as u64))?;
+    let rules = Rules::of(host.params());
+    if let Err(error) = host.machine().check(code, &rules) {
+        return refuse(Status::InvalidArguments, format!("the code is refused: {error}"));
+    }
+    let hash = code_hash(code);
+    let key = own_key("code", &hash.0);
+    if host.get(&key)?.is_none() {
+        host.set_long(&key, code)?;
+    }
+    Ok(hash)
+}
+
+/// Runs the method that a contract has for this occasion, if it has one.
+fn run_once(host: &mut Host, contract: &Address, code: &[u8], args: Vec<u8>, entry: Entry) -> Result<(), Stop> {
+    let module = host.machine().module(code_hash(code), code);
+    let module = module.map_err(|error| Failure::new(Status::InvalidArguments, error.to_string()))?;
+    match module.method_for(entry) {
+        Some(method) => host.enter(*contract, method, args, entry).map(drop),
+        None if args.is_empty() => Ok(()),
+        None => refuse(Status::InvalidArguments, "there are arguments, but the contract has no method that takes them"),
+    }
+}
+
+/// Who may do something to a contract.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Only,
+    OrAdministrator,
+}
+
+/// A contract's record and description, if the caller has a say in it.
+fn owned(host: &mut Host, contract: &Address, who: Owner) -> Result<(Record, Info), Stop> {
+    let record = host.load(&own_key("contracts", &contract.0))?;
+    let info: Option<Info> = host.load(&own_key("info", &contract.0))?;
+    let Some((record, info)) = record.zip(info) else {
+        return refuse(Status::ContractNotFound, format!("no contract at {contract}"));
+    };
+    let caller = host.context()?.caller;
+    let allowed = info.owner == caller || (who == Owner::OrAdministrator && params::is_administrator(host, &caller)?);
+    if !allowed {
+        return refuse(Status::PermissionDenied, format!("{contract} belongs to {}, not to {caller}", info.owner));
+    }
+    Ok((record, info))
+}
+
+fn change_condition(host: &mut Host, (contract,): (Address,), to: Condition, event: &str) -> Result<Vec<u8>, Stop> {
+    let (mut record, _) = owned(host, &contract, Owner::OrAdministrator)?;
+    if record.condition == Condition::Revoked {
+        return refuse(Status::Revoked, format!("{contract} is revoked for good"));
+    }
+    if record.condition == to {
+        return refuse(Status::InvalidOperation, format!("{contract} is {to:?} already"));
+    }
+    record.condition = to;
+    host.store(&own_key("contracts", &contract.0), &record)?;
+    emit(host, event, &contract, Vec::new())
+}
+
+fn transfer_ownership(host: &mut Host, (contract, to): (Address, Address)) -> Result<Vec<u8>, Stop> {
+    let (_, mut info) = owned(host, &contract, Owner::Only)?;
+    info.owner = to;
+    host.store(&own_key("info", &contract.0), &info)?;
+    emit(host, "OwnershipTransferred", &contract, encode(&to))
+}
+
+fn record_of(host: &mut Host, (contract,): (Address,)) -> Result<Vec<u8>, Stop> {
+    let record: Option<Record> = host.load(&own_key("contracts", &contract.0))?;
+    Ok(encode(&record))
+}
+
+fn info_of(host: &mut Host, (contract,): (Address,)) -> Result<Vec<u8>, Stop> {
+    let info: Option<Info> = host.load(&own_key("info", &contract.0))?;
+    Ok(encode(&info))
+}
+
+fn version_key(contract: &Address, version: u32) -> Vec<u8> {
+    own_key("versions", &[&contract.0[..], &version.to_be_bytes()].concat())
+}
+
+fn emit(host: &mut Host, name: &str, contract: &Address, data: Vec<u8>) -> Result<Vec<u8>, Stop> {
+    host.emit(Event { name: name.to_owned(), topics: vec![contract.0.to_vec()], data })?;
+    Ok(Vec::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_record_key_is_that_of_the_field() {
+        let contract = Address([7; 20]);
+        assert_eq!(record_key(&contract)[..], key_of(&ADDRESS, "contracts", &contract.0)[..]);
+    }
+}

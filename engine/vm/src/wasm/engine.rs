@@ -1,0 +1,89 @@
+//! The settings of wasmtime, each of which is part of what nodes agree on, or of what a call costs.
+
+use hanse_types::limits;
+use thiserror::Error;
+use wasmtime::{Config, InstanceAllocationStrategy, Linker, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails};
+
+use super::contract::HostState;
+use super::imports;
+use super::validate::{MEMORY_PAGES_MAX, PAGE_BYTES, TABLE_ELEMENTS_MAX};
+
+/// Native stack of one call's WebAssembly frames, in bytes. Part of what nodes agree on: a recursion that is too deep
+/// ends here. Frames have the same size on all nodes, as code is made for a fixed target, not for the host's CPU.
+const STACK_BYTES: usize = 512 << 10;
+/// Memory that stays mapped between calls, in bytes: above what a contract made with the SDK touches.
+const KEEP_RESIDENT_BYTES: usize = 128 << 10;
+
+/// The engine could not be set up on this host.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the WebAssembly engine can't be set up on this host: {reason}")]
+pub struct EngineError {
+    reason: String,
+}
+
+impl From<wasmtime::Error> for EngineError {
+    fn from(error: wasmtime::Error) -> EngineError {
+        EngineError { reason: format!("{error:#}") }
+    }
+}
+
+/// wasmtime with our settings, and the host interface ready to be linked.
+pub(crate) struct Engine {
+    pub(crate) wasmtime: wasmtime::Engine,
+    pub(crate) linker: Linker<HostState>,
+}
+
+impl Engine {
+    /// An engine for so many calls at the same time, nested ones not counted.
+    pub(crate) fn new(threads: usize) -> Result<Engine, EngineError> {
+        let wasmtime = wasmtime::Engine::new(&config(threads)?)?;
+        let mut linker = Linker::new(&wasmtime);
+        imports::define(&mut linker)?;
+        Ok(Engine { wasmtime, linker })
+    }
+}
+
+fn config(threads: usize) -> Result<Config, EngineError> {
+    let mut config = Config::new();
+    // Code for a fixed target: with the host's own CPU features, stack frames would differ between nodes.
+    if cfg!(all(target_arch = "x86_64", target_os = "linux")) {
+        config.target("x86_64-unknown-linux-gnu")?;
+    }
+    config
+        .consume_fuel(true)
+        .cranelift_nan_canonicalization(true)
+        .cranelift_opt_level(OptLevel::Speed)
+        .max_wasm_stack(STACK_BYTES)
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
+        .wasm_backtrace_max_frames(None)
+        .wasm_multi_memory(false)
+        .wasm_memory64(false)
+        .wasm_simd(false)
+        .wasm_relaxed_simd(false)
+        .wasm_bulk_memory(false)
+        .wasm_multi_value(false)
+        .wasm_tail_call(false)
+        .wasm_extended_const(false)
+        .parallel_compilation(true)
+        .memory_init_cow(true)
+        .memory_reservation(u64::from(MEMORY_PAGES_MAX) * PAGE_BYTES)
+        .memory_guard_size(1 << 16)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(threads)));
+    Ok(config)
+}
+
+fn pool(threads: usize) -> PoolingAllocationConfig {
+    let instances = (threads.max(1) * limits::CALL_DEPTH + 16) as u32;
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_core_instances(instances)
+        .total_memories(instances)
+        .total_tables(instances)
+        .max_memories_per_module(1)
+        .max_tables_per_module(1)
+        .max_memory_size(MEMORY_PAGES_MAX as usize * PAGE_BYTES as usize)
+        .table_elements(TABLE_ELEMENTS_MAX as usize)
+        .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+        .table_keep_resident(TABLE_ELEMENTS_MAX as usize * size_of::<usize>())
+        .max_unused_warm_slots(instances);
+    pool
+}

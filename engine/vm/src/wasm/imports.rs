@@ -1,0 +1,305 @@
+//! The host interface as wasmtime imports: takes bytes from the contract's memory and puts bytes there, and leaves what
+//! is done with them to [`crate::host`]. The table of functions, types and costs is [`hanse_abi::host`].
+
+use hanse_abi::host::{self, ABSENT, CONTEXT_BYTES, NAMESPACE};
+use hanse_abi::{Address, Event, Status};
+use hanse_types::{Delta, limits};
+use wasmtime::{Caller, Linker, Result};
+
+use super::contract::HostState;
+use crate::failure::{Failure, Stop};
+use crate::session::{Entry, Session};
+
+type Host<'a> = Caller<'a, HostState>;
+
+/// Defines every function of the interface.
+pub(super) fn define(linker: &mut Linker<HostState>) -> Result<()> {
+    let hanse = NAMESPACE;
+    linker.func_wrap(hanse, host::INPUT.name, input)?;
+    linker.func_wrap(hanse, host::OUTPUT.name, output)?;
+    linker.func_wrap(hanse, host::CONTEXT.name, context)?;
+    linker.func_wrap(hanse, host::STATE_GET.name, state_get)?;
+    linker.func_wrap(hanse, host::STATE_SET.name, state_set)?;
+    linker.func_wrap(hanse, host::STATE_REMOVE.name, state_remove)?;
+    linker.func_wrap(hanse, host::STATE_ADD.name, state_add)?;
+    linker.func_wrap(hanse, host::STATE_SCAN.name, state_scan)?;
+    linker.func_wrap(hanse, host::CALL.name, call)?;
+    linker.func_wrap(hanse, host::BUFFER.name, buffer)?;
+    linker.func_wrap(hanse, host::EVENT.name, event)?;
+    linker.func_wrap(hanse, host::REVERT.name, revert)?;
+    linker.func_wrap(hanse, host::PANIC.name, panic)?;
+    linker.func_wrap(hanse, host::BLOCK_HASH.name, block_hash)?;
+    linker.func_wrap(hanse, host::SHA256.name, sha256)?;
+    linker.func_wrap(hanse, host::VERIFY.name, verify)?;
+    linker.func_wrap(hanse, host::DEBUG.name, debug)?;
+    Ok(())
+}
+
+/// Does something with the session and the contract's memory, its gas brought over and back.
+fn with<R>(caller: &mut Host<'_>, act: impl FnOnce(&mut Session, &mut [u8]) -> Result<R, Stop>) -> Result<R> {
+    let fuel = caller.get_fuel()?;
+    let memory = caller.data().memory.expect("code runs after the instance was made");
+    let (bytes, data) = memory.data_and_store_mut(&mut *caller);
+    let session = data.session.as_mut().expect("the session is here while the contract runs");
+    session.gas_left = fuel;
+    let result = act(session, bytes);
+    let left = session.gas_left;
+    let result = result.map_err(|stop| {
+        data.stop = Some(stop);
+        stopped()
+    });
+    caller.set_fuel(left)?;
+    result
+}
+
+/// Unwinds the contract; why is in [`HostState::stop`].
+fn stopped() -> wasmtime::Error {
+    wasmtime::Error::msg("the host ended the call")
+}
+
+/// Bytes of the contract's memory.
+fn bytes(memory: &[u8], pointer: u32, length: u32) -> Result<&[u8], Stop> {
+    let from = pointer as usize;
+    memory.get(from..from + length as usize).ok_or_else(outside)
+}
+
+fn bytes_mut(memory: &mut [u8], pointer: u32, length: usize) -> Result<&mut [u8], Stop> {
+    let from = pointer as usize;
+    memory.get_mut(from..from + length).ok_or_else(outside)
+}
+
+fn outside() -> Stop {
+    Failure::new(Status::Trapped, "a pointer given to the host lies outside the memory").into()
+}
+
+/// Copies bytes to the contract if they fit into what it has room for; their length in any case.
+fn copy_if_fits(memory: &mut [u8], pointer: u32, capacity: u32, from: &[u8]) -> Result<u32, Stop> {
+    if from.len() <= capacity as usize {
+        bytes_mut(memory, pointer, from.len())?.copy_from_slice(from);
+    }
+    Ok(from.len() as u32)
+}
+
+fn address(memory: &[u8], pointer: u32) -> Result<Address, Stop> {
+    let mut address = Address::ZERO;
+    address.0.copy_from_slice(bytes(memory, pointer, Address::BYTES as u32)?);
+    Ok(address)
+}
+
+fn input(mut caller: Host<'_>, pointer: u32, capacity: u32) -> Result<u32> {
+    with(&mut caller, |session, memory| copy_if_fits(memory, pointer, capacity, session.input()?))
+}
+
+fn output(mut caller: Host<'_>, pointer: u32, length: u32) -> Result<()> {
+    with(&mut caller, |session, memory| session.output(bytes(memory, pointer, length)?))
+}
+
+fn context(mut caller: Host<'_>, pointer: u32) -> Result<()> {
+    with(&mut caller, |session, memory| {
+        let context = session.context()?;
+        let mut to = bytes_mut(memory, pointer, CONTEXT_BYTES)?;
+        borsh::to_writer(&mut to, &context).map_err(|_| outside())
+    })
+}
+
+fn state_get(mut caller: Host<'_>, key: u32, key_length: u32, pointer: u32, capacity: u32) -> Result<i32> {
+    with(&mut caller, |session, memory| {
+        let Some(value) = session.get(bytes(memory, key, key_length)?)? else { return Ok(ABSENT) };
+        copy_if_fits(memory, pointer, capacity, &value).map(|length| length as i32)
+    })
+}
+
+fn state_set(mut caller: Host<'_>, key: u32, key_length: u32, pointer: u32, length: u32) -> Result<()> {
+    with(&mut caller, |session, memory| session.set(bytes(memory, key, key_length)?, bytes(memory, pointer, length)?))
+}
+
+fn state_remove(mut caller: Host<'_>, key: u32, key_length: u32) -> Result<()> {
+    with(&mut caller, |session, memory| session.remove(bytes(memory, key, key_length)?))
+}
+
+#[expect(clippy::too_many_arguments, reason = "the host interface has them")]
+fn state_add(
+    mut caller: Host<'_>,
+    key: u32,
+    key_length: u32,
+    low: u64,
+    high: i64,
+    width: u32,
+    bounds: u32,
+    bounds_length: u32,
+) -> Result<u32> {
+    with(&mut caller, |session, memory| {
+        let amount = i128::from(high) << 64 | i128::from(low);
+        // A width that is none is refused by the session.
+        let width = u8::try_from(width).unwrap_or(u8::MAX);
+        let (min, max) = read_bounds(bytes(memory, bounds, bounds_length)?)?;
+        let fitted = session.add(bytes(memory, key, key_length)?, Delta { amount, width, min, max })?;
+        Ok(u32::from(!fitted))
+    })
+}
+
+fn read_bounds(bytes: &[u8]) -> Result<(u128, u128), Stop> {
+    if bytes.is_empty() {
+        return Ok((0, u128::MAX));
+    }
+    let refused = || Failure::new(Status::InvalidOperation, "the bounds of an add are two integers of 16 bytes");
+    let (min, max) = bytes.split_first_chunk::<16>().ok_or_else(refused)?;
+    let max: &[u8; 16] = max.try_into().map_err(|_| refused())?;
+    Ok((u128::from_le_bytes(*min), u128::from_le_bytes(*max)))
+}
+
+fn state_scan(
+    mut caller: Host<'_>,
+    start: u32,
+    start_length: u32,
+    end: u32,
+    end_length: u32,
+    limit: u32,
+    flags: i32,
+) -> Result<u32> {
+    with(&mut caller, |session, memory| {
+        let (start, end) = (bytes(memory, start, start_length)?, bytes(memory, end, end_length)?);
+        let entries = session.scan(start, end, limit, flags)?;
+        leave(session, borsh::to_vec(&entries).expect("a bounded scan encodes into memory"))
+    })
+}
+
+/// Leaves bytes to be fetched; their length.
+fn leave(session: &mut Session, bytes: Vec<u8>) -> Result<u32, Stop> {
+    let length = bytes.len() as u32;
+    session.frame_mut().buffer = bytes;
+    Ok(length)
+}
+
+fn call(
+    mut caller: Host<'_>,
+    contract: u32,
+    method: u32,
+    method_length: u32,
+    args: u32,
+    args_length: u32,
+    gas: i64,
+) -> Result<u64> {
+    let (contract, method, args) = with(&mut caller, |_, memory| {
+        let name = bytes(memory, method, method_length.min(limits::NAME_BYTES as u32 + 1))?;
+        let Ok(name) = std::str::from_utf8(name) else {
+            return Err(Failure::new(Status::MethodNotFound, "the method's name is no text").into());
+        };
+        within_args(args_length)?;
+        Ok((address(memory, contract)?, name.to_owned(), bytes(memory, args, args_length)?.to_vec()))
+    })?;
+    let session = caller.data_mut().session.take().expect("the session is here while the contract runs");
+    let gas = u64::try_from(gas).ok();
+    let (mut session, answer) = session.call(contract, method, args, gas, Entry::Call);
+    let left = session.gas_left;
+    let result = answer.map(|answer| {
+        let (status, bytes) = match answer {
+            Ok(output) => (Status::Success, output),
+            Err(failure) => (failure.status, failure.to_buffer()),
+        };
+        let length = bytes.len() as u64;
+        session.frame_mut().buffer = bytes;
+        u64::from(status.code()) << 32 | length
+    });
+    let data = caller.data_mut();
+    data.session = Some(session);
+    let result = result.map_err(|stop| {
+        data.stop = Some(stop);
+        stopped()
+    });
+    caller.set_fuel(left)?;
+    result
+}
+
+fn within_args(length: u32) -> Result<(), Stop> {
+    if length as usize > limits::ARGS_BYTES {
+        let message = format!("arguments of {length} bytes are above the limit of {}", limits::ARGS_BYTES);
+        return Err(Failure::new(Status::LimitExceeded, message).into());
+    }
+    Ok(())
+}
+
+fn buffer(mut caller: Host<'_>, pointer: u32, offset: u32, length: u32) -> Result<()> {
+    with(&mut caller, |session, memory| {
+        session.charge(host::BUFFER.cost.of(u64::from(length)))?;
+        let from = offset as usize;
+        let buffered = session.frame().buffer.get(from..from + length as usize);
+        let buffered = buffered.ok_or_else(|| Failure::new(Status::Trapped, "the host's buffer is shorter"))?;
+        bytes_mut(memory, pointer, length as usize)?.copy_from_slice(buffered);
+        Ok(())
+    })
+}
+
+fn event(mut caller: Host<'_>, pointer: u32, length: u32) -> Result<()> {
+    with(&mut caller, |session, memory| {
+        let encoded = bytes(memory, pointer, length)?;
+        // Before it is decoded, so that nobody decodes for nothing.
+        let decoded =
+            (encoded.len() <= limits::EVENT_BYTES).then(|| borsh::from_slice::<Event>(encoded).ok()).flatten();
+        match decoded {
+            Some(event) => session.emit(event, encoded.len()),
+            None => Err(Failure::new(Status::InvalidOperation, "the event does not decode, or is too long").into()),
+        }
+    })
+}
+
+fn revert(mut caller: Host<'_>, code: u32, pointer: u32, length: u32) -> Result<()> {
+    with(&mut caller, |session, memory| {
+        session.charge(host::REVERT.cost.of(u64::from(length)))?;
+        if code == host::INVALID_ARGUMENTS_CODE {
+            return Err(Failure::new(Status::InvalidArguments, "the arguments do not decode").into());
+        }
+        let fields = bytes(memory, pointer, length)?;
+        if fields.len() > limits::OUTPUT_BYTES {
+            return Err(Failure::new(Status::LimitExceeded, "the error's fields are too long").into());
+        }
+        Err(Failure::reverted(code, fields.to_vec()).into())
+    })
+}
+
+fn panic(mut caller: Host<'_>, pointer: u32, length: u32) -> Result<()> {
+    with(&mut caller, |session, memory| {
+        session.charge(host::PANIC.cost.of(u64::from(length)))?;
+        let message = bytes(memory, pointer, length.min(limits::MESSAGE_BYTES as u32))?;
+        Err(Failure::new(Status::Panicked, String::from_utf8_lossy(message)).into())
+    })
+}
+
+fn block_hash(mut caller: Host<'_>, height: u64, pointer: u32) -> Result<u32> {
+    with(&mut caller, |session, memory| {
+        let Some(hash) = session.block_hash(height)? else { return Ok(0) };
+        bytes_mut(memory, pointer, hash.len())?.copy_from_slice(&hash);
+        Ok(1)
+    })
+}
+
+fn sha256(mut caller: Host<'_>, pointer: u32, length: u32, out: u32) -> Result<()> {
+    with(&mut caller, |session, memory| {
+        let digest = session.sha256(bytes(memory, pointer, length)?)?;
+        bytes_mut(memory, out, digest.len())?.copy_from_slice(&digest);
+        Ok(())
+    })
+}
+
+#[expect(clippy::too_many_arguments, reason = "the host interface has them")]
+fn verify(
+    mut caller: Host<'_>,
+    algorithm: u32,
+    key: u32,
+    key_length: u32,
+    message: u32,
+    message_length: u32,
+    signature: u32,
+    signature_length: u32,
+) -> Result<u32> {
+    with(&mut caller, |session, memory| {
+        let key = bytes(memory, key, key_length)?;
+        let message = bytes(memory, message, message_length)?;
+        let signature = bytes(memory, signature, signature_length)?;
+        session.verify(algorithm, key, message, signature).map(u32::from)
+    })
+}
+
+fn debug(mut caller: Host<'_>, pointer: u32, length: u32) -> Result<()> {
+    with(&mut caller, |session, memory| session.debug(bytes(memory, pointer, length)?))
+}
