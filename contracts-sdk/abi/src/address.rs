@@ -75,7 +75,9 @@ pub enum AddressError {
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Length { found } => write!(f, "an address is 0x and 40 hexadecimal digits, this has {found} characters"),
+            Self::Length { found } => {
+                write!(f, "an address is 0x and 40 hexadecimal digits, this has {found} characters")
+            }
             Self::Digit { at } => write!(f, "an address has only hexadecimal digits after 0x, character {at} is none"),
             Self::Prefix => f.write_str("an address starts with 0x"),
         }

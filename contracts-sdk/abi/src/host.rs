@@ -30,7 +30,8 @@ use crate::gas::Cost;
 pub const NAMESPACE: &str = "hanse1";
 /// Every exported method's name starts with this: `transfer` is exported as `hanse.transfer`, of type `() -> ()`.
 pub const METHOD_PREFIX: &str = "hanse.";
-/// The custom section that holds the ABI document.
+/// The custom section that holds the ABI document: JSON objects one after another, in any order, since the linker joins
+/// what each item of the source puts there. The module `document` reads them.
 pub const ABI_SECTION: &str = "hanse_abi";
 /// The code with which a contract's generated entry says by `revert` that the arguments do not decode; the host turns
 /// it into [`Status::InvalidArguments`](crate::Status::InvalidArguments). The fields are one byte: the number of the
@@ -115,8 +116,7 @@ pub const STATE_SET: HostFunction = function("state_set", &[I32, I32, I32, I32],
 /// Removes a key.
 pub const STATE_REMOVE: HostFunction = function("state_remove", &[I32, I32], None, 800, 1);
 /// Adds to a key without reading it.
-pub const STATE_ADD: HostFunction =
-    function("state_add", &[I32, I32, I64, I64, I32, I32, I32], Some(I32), 800, 4);
+pub const STATE_ADD: HostFunction = function("state_add", &[I32, I32, I64, I64, I32, I32, I32], Some(I32), 800, 4);
 /// Reads a range of keys.
 pub const STATE_SCAN: HostFunction = function("state_scan", &[I32, I32, I32, I32, I32, I32], Some(I32), 1_000, 1);
 /// Calls another contract.
@@ -140,8 +140,23 @@ pub const DEBUG: HostFunction = function("debug", &[I32, I32], None, 20, 1);
 
 /// The whole interface.
 pub const FUNCTIONS: [HostFunction; 17] = [
-    INPUT, OUTPUT, CONTEXT, STATE_GET, STATE_SET, STATE_REMOVE, STATE_ADD, STATE_SCAN, CALL, BUFFER, EVENT, REVERT,
-    PANIC, BLOCK_HASH, SHA256, VERIFY, DEBUG,
+    INPUT,
+    OUTPUT,
+    CONTEXT,
+    STATE_GET,
+    STATE_SET,
+    STATE_REMOVE,
+    STATE_ADD,
+    STATE_SCAN,
+    CALL,
+    BUFFER,
+    EVENT,
+    REVERT,
+    PANIC,
+    BLOCK_HASH,
+    SHA256,
+    VERIFY,
+    DEBUG,
 ];
 
 #[cfg(test)]

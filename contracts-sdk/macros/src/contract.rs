@@ -59,9 +59,10 @@ fn open_fields(item: &mut ItemStruct) -> syn::Result<Vec<OpenField>> {
     match &mut item.fields {
         Fields::Named(named) => named.named.iter_mut().map(open_field).collect(),
         Fields::Unit => Err(syn::Error::new(span, "write the contract as a struct with braces: pub struct Name {}")),
-        Fields::Unnamed(fields) => {
-            Err(syn::Error::new(fields.span(), "storage fields need names: a field's place in storage follows from its name"))
-        }
+        Fields::Unnamed(fields) => Err(syn::Error::new(
+            fields.span(),
+            "storage fields need names: a field's place in storage follows from its name",
+        )),
     }
 }
 
@@ -92,7 +93,9 @@ fn refuse_plain_values(ty: &Type) -> syn::Result<()> {
         "HashMap" => "a HashMap would be loaded and stored as a whole on every call; use Map<K, V>",
         "BTreeMap" => "a BTreeMap would be loaded and stored as a whole on every call; use OrderedMap<K, V>",
         "HashSet" | "BTreeSet" => "a set would be loaded and stored as a whole on every call; use Set<K>",
-        "u8" | "u16" | "u32" | "u64" | "u128" => "use Item<T> for a number that is set, Counter<T> for one that is added to",
+        "u8" | "u16" | "u32" | "u64" | "u128" => {
+            "use Item<T> for a number that is set, Counter<T> for one that is added to"
+        }
         "bool" | "String" | "Option" | "Address" => "use Item<T>",
         _ => return Ok(()),
     };

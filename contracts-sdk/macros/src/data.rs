@@ -62,7 +62,10 @@ fn coding(item: &DeriveInput) -> TokenStream {
         }
         Data::Struct(data) => {
             let fields = idents(&data.fields);
-            (quote!(#(::hanse_sdk::data::Data::write(&self.#fields, out);)*), quote!(Self { #(#fields: ::hanse_sdk::data::Data::read(bytes)?),* }))
+            (
+                quote!(#(::hanse_sdk::data::Data::write(&self.#fields, out);)*),
+                quote!(Self { #(#fields: ::hanse_sdk::data::Data::read(bytes)?),* }),
+            )
         }
         Data::Union(_) => return TokenStream::new(),
     };

@@ -70,9 +70,8 @@ fn coding(name: &Ident, name_text: &str, fields: &[EventField]) -> TokenStream {
     let (topics, others, again) = (idents(true), idents(false), idents(false));
     let topic_count = idents(true).count();
     let all = fields.iter().map(|field| &field.ident);
-    let read_topics = idents(true).enumerate().map(|(at, ident)| {
-        quote!(let #ident = ::hanse_sdk::event::read_topic(event, #at)?;)
-    });
+    let read_topics =
+        idents(true).enumerate().map(|(at, ident)| quote!(let #ident = ::hanse_sdk::event::read_topic(event, #at)?;));
     quote! {
         impl ::hanse_sdk::event::ContractEvent for #name {
             const NAME: &'static str = #name_text;

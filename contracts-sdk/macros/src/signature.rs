@@ -129,7 +129,8 @@ fn refuse_unusual(signature: &Signature) -> syn::Result<()> {
         return Err(syn::Error::new_spanned(token, "a method can't be unsafe: anybody may call it"));
     }
     if !signature.generics.params.is_empty() {
-        let message = "a method can't be generic: its arguments come from outside, as bytes of types that the ABI names";
+        let message =
+            "a method can't be generic: its arguments come from outside, as bytes of types that the ABI names";
         return Err(syn::Error::new_spanned(&signature.generics, message));
     }
     Ok(())

@@ -62,11 +62,15 @@ fn check_array(array: &syn::TypeArray) -> syn::Result<()> {
 fn check_path(ty: &Type, last: &syn::PathSegment) -> syn::Result<()> {
     let name = last.ident.to_string();
     let advice = match name.as_str() {
-        "f32" | "f64" => "floating-point numbers give different results on different machines: use integers, for \
-                          money in the smallest unit",
+        "f32" | "f64" => {
+            "floating-point numbers give different results on different machines: use integers, for \
+                          money in the smallest unit"
+        }
         "usize" | "isize" => "the size of usize differs between machines: use u32 or u64",
-        "HashMap" | "HashSet" => "a hash map has no order that all machines share: use Vec<(K, V)> here, or a storage \
-                                  field of type Map<K, V>",
+        "HashMap" | "HashSet" => {
+            "a hash map has no order that all machines share: use Vec<(K, V)> here, or a storage \
+                                  field of type Map<K, V>"
+        }
         "str" => "a str has no size: write String",
         "Self" => "the ABI needs the type's name here",
         _ => return arguments(last).into_iter().try_for_each(check),

@@ -67,7 +67,9 @@ pub fn decode<T: Data>(mut bytes: &[u8]) -> Option<T> {
 pub(crate) fn decode_stored<T: Data>(bytes: &[u8]) -> T {
     match decode(bytes) {
         Some(value) => value,
-        None => crate::host::panic("a stored value is not of its field's type: was the type changed without a migration?"),
+        None => {
+            crate::host::panic("a stored value is not of its field's type: was the type changed without a migration?")
+        }
     }
 }
 

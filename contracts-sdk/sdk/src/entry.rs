@@ -4,9 +4,9 @@
 
 use hanse_abi::host::INVALID_ARGUMENTS_CODE;
 
-use crate::error::ContractError;
 use crate::client::Transport;
 use crate::data::{self, Data, Encoded};
+use crate::error::ContractError;
 use crate::host;
 
 /// A contract: a struct of storage fields, none of which holds anything until it is asked.

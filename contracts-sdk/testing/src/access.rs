@@ -97,7 +97,8 @@ impl AccessSet {
     fn scanned_change(&self, other: &AccessSet, swapped: bool) -> Option<Conflict> {
         let changed = other.writes.iter().map(|key| (key, Access::Write));
         let mut changed = changed.chain(other.adds.iter().map(|key| (key, Access::Add)));
-        let (key, access) = changed.find(|(key, _)| self.scans.iter().any(|(start, end)| start <= key && *key < end))?;
+        let (key, access) =
+            changed.find(|(key, _)| self.scans.iter().any(|(start, end)| start <= key && *key < end))?;
         let (first, second) = if swapped { (access, Access::Read) } else { (Access::Read, access) };
         Some(Conflict { key: key.clone(), first, second })
     }

@@ -9,6 +9,7 @@ use hanse_abi::host::{self, CallContext, HostFunction, SCAN_KEYS_ONLY, SCAN_REVE
 use hanse_abi::{Address, Event, Status, keys};
 use hanse_sdk::host::Backend;
 use hanse_types::crypto::{PublicKey, Signature};
+use hanse_types::limits;
 use sha2::{Digest, Sha256};
 
 use crate::panics::{Refused, Reverted, unwind};
@@ -58,6 +59,13 @@ fn refuse(status: Status, why: String) -> ! {
     unwind(Refused { status, why })
 }
 
+/// Ends the contract's code if something is longer than a chain allows.
+fn within(what: &str, found: usize, limit: usize) {
+    if found > limit {
+        refuse(Status::LimitExceeded, format!("{what} is {found}, the limit is {limit}"));
+    }
+}
+
 impl Backend for Frame {
     fn input(&self) -> Vec<u8> {
         self.charge(host::INPUT, self.args.len());
@@ -65,6 +73,7 @@ impl Backend for Frame {
     }
 
     fn output(&self, bytes: &[u8]) {
+        within("the return value", bytes.len(), limits::OUTPUT_BYTES);
         self.charge(host::OUTPUT, bytes.len());
         self.output.replace(bytes.to_vec());
     }
@@ -75,6 +84,7 @@ impl Backend for Frame {
     }
 
     fn state_get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        within("a key", key.len(), limits::KEY_BYTES);
         let full = self.key(key);
         let value = self.world.state.borrow().get(&full).cloned();
         self.charge(host::STATE_GET, key.len() + value.as_ref().map_or(0, Vec::len));
@@ -84,6 +94,8 @@ impl Backend for Frame {
 
     fn state_set(&self, key: &[u8], value: &[u8]) {
         self.may_change_state("write");
+        within("a key", key.len(), limits::KEY_BYTES);
+        within("a value", value.len(), limits::CONTRACT_VALUE_BYTES);
         self.charge(host::STATE_SET, key.len() + value.len());
         let full = self.key(key);
         self.world.record(|access| access.write(full.clone()));
@@ -92,6 +104,7 @@ impl Backend for Frame {
 
     fn state_remove(&self, key: &[u8]) {
         self.may_change_state("remove");
+        within("a key", key.len(), limits::KEY_BYTES);
         self.charge(host::STATE_REMOVE, key.len());
         let full = self.key(key);
         self.world.record(|access| access.write(full.clone()));
@@ -100,6 +113,7 @@ impl Backend for Frame {
 
     fn state_add(&self, key: &[u8], delta: i128, width: u32, bounds: Option<(u128, u128)>) -> bool {
         self.may_change_state("add");
+        within("a key", key.len(), limits::KEY_BYTES);
         self.charge(host::STATE_ADD, key.len() + width as usize);
         let full = self.key(key);
         let sum = state::add(self.world.state.borrow().get(&full).map(Vec::as_slice), delta, width, bounds);
@@ -122,7 +136,7 @@ impl Backend for Frame {
         let with_values = flags & SCAN_KEYS_ONLY == 0;
         let state = self.world.state.borrow();
         let all = state.range(&from, &to).map(|(key, value)| (key.clone(), value.clone()));
-        let limit = limit as usize;
+        let limit = (limit as usize).min(limits::SCAN_ENTRIES);
         let found: Vec<_> = if reverse { all.rev().take(limit).collect() } else { all.take(limit).collect() };
         drop(state);
         // Where the limit was reached, what lies beyond was not looked at.
@@ -134,9 +148,8 @@ impl Backend for Frame {
         }
         self.world.record(|access| access.scan(from, to));
         let prefix = keys::PREFIX_BYTES;
-        let entry = |(key, value): (Vec<u8>, Vec<u8>)| {
-            (key[prefix..].to_vec(), if with_values { value } else { Vec::new() })
-        };
+        let entry =
+            |(key, value): (Vec<u8>, Vec<u8>)| (key[prefix..].to_vec(), if with_values { value } else { Vec::new() });
         let answer: Vec<_> = found.into_iter().map(entry).collect();
         let bytes: usize = answer.iter().map(|(key, value)| key.len() + value.len()).sum();
         self.charge(host::STATE_SCAN, start.len() + end.len());
@@ -151,8 +164,7 @@ impl Backend for Frame {
         let answer = match end.status {
             Status::Success => end.output,
             Status::Reverted => [&end.code.to_le_bytes()[..], &end.fields].concat(),
-            Status::Panicked => end.message.into_bytes(),
-            _ => Vec::new(),
+            _ => end.message.into_bytes(),
         };
         self.charge(host::BUFFER, answer.len());
         (end.status, answer)
@@ -162,7 +174,10 @@ impl Backend for Frame {
         self.may_change_state("emit events");
         self.charge(host::EVENT, encoded.len());
         match Event::try_from_slice(encoded) {
-            Ok(event) => self.world.emit(self.context.contract, event),
+            Ok(event) => {
+                within("the number of an event's topics", event.topics.len(), limits::EVENT_TOPICS);
+                self.world.emit(self.context.contract, event);
+            }
             Err(error) => refuse(Status::InvalidOperation, format!("the event does not decode: {error}")),
         }
     }

@@ -39,9 +39,9 @@
 //! Start reading at [`World`], then [`Call`] and [`Outcome`].
 
 mod access;
+mod backend;
 mod block;
 mod call;
-mod backend;
 mod panics;
 mod state;
 mod world;

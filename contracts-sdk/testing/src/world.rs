@@ -10,6 +10,7 @@ use hanse_abi::{Address, Event, Status, keys};
 use hanse_sdk::client::Deployment;
 use hanse_sdk::entry::{Entries, Entry, Kind};
 use hanse_sdk::error::Never;
+use hanse_types::limits;
 use sha2::{Digest, Sha256};
 
 use crate::access::{self, AccessSet};
@@ -18,9 +19,6 @@ use crate::block::BlockReport;
 use crate::call::{Contract, ErasedCall, Outcome};
 use crate::panics::{self, End, Refused, unwind};
 use crate::state::State;
-
-/// Most calls between contracts within each other.
-const CALL_DEPTH: usize = 16;
 
 /// A chain in memory, as far as a contract can see it.
 #[derive(Clone)]
@@ -370,8 +368,8 @@ impl Inner {
         if stack.contains(contract) {
             return failed(Status::Reentrancy, format!("{name} is being called already"));
         }
-        if stack.len() >= CALL_DEPTH {
-            return failed(Status::LimitExceeded, format!("calls are nested more than {CALL_DEPTH} deep"));
+        if stack.len() >= limits::CALL_DEPTH {
+            return failed(Status::LimitExceeded, format!("calls are nested deeper than {}", limits::CALL_DEPTH));
         }
         Ok(entry.run)
     }

@@ -158,7 +158,8 @@ pub fn state_remove(key: &[u8]) {
 /// Adds to an unsigned integer without reading it; `false` if that would leave the bounds or the width.
 pub fn state_add(key: &[u8], delta: i128, width: u32, bounds: Option<(u128, u128)>) -> bool {
     let both = bounds.map(|(least, most)| [least.to_le_bytes(), most.to_le_bytes()]);
-    let (bounds, bounds_len) = both.as_ref().map_or((key.as_ptr(), 0), |both| (both.as_ptr().cast(), size_of_val(both)));
+    let (bounds, bounds_len) =
+        both.as_ref().map_or((key.as_ptr(), 0), |both| (both.as_ptr().cast(), size_of_val(both)));
     let (low, high) = (delta as u64, (delta >> 64) as u64);
     // SAFETY: the key's pointer and length are of one slice; the bounds are 32 bytes or none.
     unsafe { import::state_add(key.as_ptr(), key.len(), low, high, width, bounds, bounds_len) == 0 }
@@ -175,9 +176,8 @@ pub fn state_scan(start: &[u8], end: &[u8], limit: u32, flags: i32) -> Vec<(Vec<
 pub fn call(address: &Address, method: &str, args: &[u8], gas: Option<u64>) -> (Status, Encoded) {
     let gas = gas.map_or(-1, |gas| gas.min(i64::MAX as u64) as i64);
     // SAFETY: an address is 20 bytes, which the host reads; the other pointers go with the length of their slices.
-    let answer = unsafe {
-        import::call(address.0.as_ptr(), method.as_ptr(), method.len(), args.as_ptr(), args.len(), gas)
-    };
+    let answer =
+        unsafe { import::call(address.0.as_ptr(), method.as_ptr(), method.len(), args.as_ptr(), args.len(), gas) };
     let status = Status::from_code((answer >> 32) as u8).unwrap_or(Status::InvalidOperation);
     (status, from_buffer(answer as u32 as usize))
 }

@@ -23,7 +23,8 @@ fn panicked(info: &PanicInfo<'_>) -> ! {
 
 #[cfg(not(feature = "panic-format"))]
 fn write_message(text: &mut Encoded, info: &PanicInfo<'_>) {
-    let message = info.message().as_str().unwrap_or("panicked (enable hanse-sdk's feature `panic-format` for the text)");
+    let message =
+        info.message().as_str().unwrap_or("panicked (enable hanse-sdk's feature `panic-format` for the text)");
     text.append(message.as_bytes());
 }
 
