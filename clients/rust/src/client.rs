@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hanse_abi::document::Abi;
 use hanse_types::crypto::Signer;
 use hanse_types::{Canonical, Hash, SignedTransaction};
 use serde_json::Value;
@@ -69,6 +70,9 @@ pub enum ClientError {
     /// A text names no contract.
     #[error(transparent)]
     Contract(#[from] ContractError),
+    /// An argument does not fit the contract's ABI.
+    #[error(transparent)]
+    Argument(#[from] hanse_abi::document::ValueError),
 }
 
 impl ClientError {
@@ -163,6 +167,16 @@ impl Client {
     pub async fn abi(&self, contract: &str) -> Result<Value, ClientError> {
         let contract = contract.parse()?;
         Ok(self.call::<GetAbi>(ContractParams { contract }).await?.abi)
+    }
+
+    /// A method's arguments, an object by name, as the bytes of a [`Call`].
+    ///
+    /// # Errors
+    /// As [`Client::abi`], and if the arguments are not those of the method.
+    pub async fn encode_args(&self, contract: &str, method: &str, args: &Value) -> Result<Vec<u8>, ClientError> {
+        let abi: Abi = serde_json::from_value(self.abi(contract).await?)
+            .map_err(|error| self.protocol(format!("the ABI document of {contract}: {error}")))?;
+        Ok(abi.encode_args(method, args)?)
     }
 
     /// Sends a signed transaction and waits until it is in a block.

@@ -84,22 +84,31 @@ codes! {
     EXPIRED = 2004, "expired", NewTransaction,
         "The transaction's expiration has passed, or it passed while the transaction waited.",
         "Make and sign it anew; check this machine's clock.";
-    BAD_EXPIRATION = 2005, "bad_expiration", NewTransaction,
+    EXPIRES_TOO_LATE = 2005, "expires_too_late", NewTransaction,
         "The transaction's expiration is too far ahead.", "Stay below the chain's longest lifetime.";
-    BAD_REFERENCE = 2006, "bad_reference", NewTransaction,
-        "The reference block is not a recent block of this chain.", "Make and sign it anew with a recent block.";
-    GAS_LIMIT = 2007, "gas_limit", NewTransaction,
-        "The gas limit is zero or above what the chain allows.", "`chain_info` tells the most gas.";
-    DUPLICATE = 2008, "duplicate", AskAgain,
-        "The transaction is waiting already, or is in a block already.",
-        "Ask for its receipt; an equal call needs another nonce.";
-    POOL_FULL = 2009, "pool_full", Later,
+    REFERENCE_UNKNOWN = 2006, "reference_unknown", Later,
+        "The node does not know the reference block yet.", "Send it again in a moment, or refer to an older block.";
+    REFERENCE_TOO_OLD = 2007, "reference_too_old", NewTransaction,
+        "The reference block lies too far back.", "Make and sign it anew with a recent block.";
+    REFERENCE_MISMATCH = 2008, "reference_mismatch", Never,
+        "The reference block is not of this chain.", "Check that the node is of the chain you mean.";
+    GAS_LIMIT_TOO_HIGH = 2009, "gas_limit_too_high", Never,
+        "The gas limit is above what the chain allows.", "`chain_info` tells the most gas.";
+    ALREADY_IN_POOL = 2010, "already_in_pool", AskAgain,
+        "The same transaction waits for its block already.", "Ask for its receipt; an equal call needs another nonce.";
+    ALREADY_COMMITTED = 2011, "already_committed", AskAgain,
+        "The same transaction is in a block already.", "Ask for its receipt; an equal call needs another nonce.";
+    POOL_FULL = 2012, "pool_full", Later,
         "The node holds as many waiting transactions as it may.", "Wait a moment, then send it again.";
-    SENDER_LIMIT = 2010, "sender_limit", Later,
+    SENDER_LIMIT = 2013, "sender_limit", Later,
         "This sender has as many waiting transactions as one sender may.", "Wait for some to be committed.";
-    NOT_PERMITTED = 2011, "not_permitted", Never,
+    NOT_PERMITTED = 2014, "not_permitted", Never,
         "The sender, or its kind of key, may not send transactions here.", "Ask the group's administrators.";
-    REFUSED = 2012, "refused", NewTransaction,
+    UNSUPPORTED_VERSION = 2015, "unsupported_version", Never,
+        "The transaction's format version is not known here.", "Use a client of the node's version.";
+    TRANSACTION_TOO_LARGE = 2016, "transaction_too_large", Never,
+        "The transaction would not fit into any block.", "Split the work.";
+    REFUSED = 2099, "refused", NewTransaction,
         "The transaction was refused, or dropped before it ran, for the reason given.",
         "Read the reason; make and sign it anew.";
 
@@ -133,7 +142,7 @@ codes! {
         "A view tried to change state, or stored bytes are not what the operation needs.",
         "Call it by a transaction, not by a query.";
 
-    STOPPED = 5001, "stopped", Later,
+    GROUP_STOPPED = 5001, "group_stopped", Later,
         "The group is stopping, or has stopped after a fault.", "Look into the node's log; start it again.";
     BUSY = 5002, "busy", Later,
         "The node serves as many requests as it may.", "Wait a moment, then ask again.";
@@ -148,6 +157,11 @@ impl ErrorCode {
     /// The entry of this number.
     pub fn of(code: i32) -> Option<ErrorCode> {
         ALL.iter().find(|entry| entry.code == code).copied()
+    }
+
+    /// The entry of this name.
+    pub fn named(name: &str) -> Option<ErrorCode> {
+        ALL.iter().find(|entry| entry.name == name).copied()
     }
 
     /// The entry for code that ran and ended like this; none for success.

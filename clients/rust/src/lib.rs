@@ -14,9 +14,9 @@
 //! use hanse_client::{Call, Client};
 //!
 //! let client = Client::new("http://127.0.0.1:7420")?;
-//! let args = 3u64.to_le_bytes().to_vec();
+//! let args = client.encode_args("counter", "add", &serde_json::json!({ "by": 3 })).await?;
 //! let receipt = client.execute(Call::new("counter".parse()?, "add", args), &key).await?;
-//! println!("{} in block {}", receipt.status, receipt.height);
+//! println!("{} in block {}", receipt.outcome.status.name(), receipt.height);
 //! # Ok(())
 //! # }
 //! ```

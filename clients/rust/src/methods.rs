@@ -3,7 +3,7 @@
 //!
 //! A method is a type that implements [`Method`]. The node's server answers exactly those in [`NAMES`].
 
-use hanse_types::{Address, Gas, Hash, Height};
+use hanse_types::{Address, Gas, Hash, Height, TxIndex};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -350,7 +350,10 @@ pub struct EventCursor {
     pub height: Height,
     /// The next transaction in it.
     #[serde(default)]
-    pub index: u32,
+    pub index: TxIndex,
+    /// The next of the transaction's events.
+    #[serde(default)]
+    pub event: u32,
 }
 
 /// Of [`QueryEvents`].
@@ -363,13 +366,16 @@ pub struct EventParams {
     /// Only of this name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Only with this first topic, as bytes; needs contract and name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<Bytes>,
     /// Where to begin; a former answer's `next` goes on from there.
     #[serde(default)]
     pub from: EventCursor,
     /// The last block to look at; the newest if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_height: Option<Height>,
-    /// Most events to give; a transaction's events are not torn apart, so it may be a few more.
+    /// Most events to give; the node's own limit if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }

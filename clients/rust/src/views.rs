@@ -350,30 +350,44 @@ pub struct VertexView {
     pub depth: u32,
 }
 
-/// What waits in the pool.
+/// What is in the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolView {
     /// Transactions that wait for a block.
-    pub transactions: u64,
-    /// Their canonical bytes.
-    pub bytes: u64,
+    pub waiting: usize,
+    /// Transactions in blocks that are being made.
+    pub sealed: usize,
+    /// Canonical bytes of all of them.
+    pub bytes: usize,
+    /// Committed transactions that are remembered against duplicates.
+    pub remembered: usize,
 }
 
-/// A deployed contract.
+/// A contract.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ContractView {
     /// Its address.
     pub address: Address,
     /// The name it was deployed under.
     pub name: String,
-    /// Who deployed it.
+    /// What was deployed; absent for a native contract, which is part of the node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployed: Option<DeployedView>,
+}
+
+/// A contract that was deployed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeployedView {
+    /// Who may upgrade it.
     pub owner: Address,
     /// Version of its code, from 1.
     pub version: u32,
-    /// Hash of its code; zero for a native contract.
+    /// Hash of its code.
     pub code_hash: Hash,
-    /// Bytes of its code.
-    pub code_bytes: u64,
     /// `active`, `frozen` or `revoked`.
     pub status: String,
+    /// Height at which it was deployed.
+    pub deployed_at: Height,
+    /// Height at which it was last upgraded.
+    pub upgraded_at: Height,
 }
