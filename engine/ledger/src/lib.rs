@@ -1,1 +1,42 @@
 //! What is durable: one database per group, one batch per block.
+//!
+//! A [`Ledger`] holds a group's chain: headers with their certificates, DAGs, transactions, receipts, access sets, the
+//! state, its commitment, and the indexes over them. It promises:
+//!
+//! - A block is visible when all of it is durable, and never in part: everything of a block is one batch, written ahead
+//!   and synced before anyone can read it. After a kill at any instant the ledger opens at the last block or the next.
+//! - What it opened it has checked: format, chain, group, genesis, and that everything of the newest block adds up to its
+//!   header. What is wrong is refused with the reason, never repaired in silence.
+//! - After a write that failed it accepts no further block until it is opened anew: what the disk holds is not known.
+//! - Readers never wait for a block to be written, and what they hold does not change under them.
+//!
+//! It does not know how blocks are made or agreed upon: it takes the word of whoever appends a block that its digests
+//! are right and its certificate is valid.
+//!
+//! Start reading at [`ledger`], then [`append`](Ledger::append) and [`store`].
+
+pub mod append;
+pub mod error;
+pub mod events;
+pub mod history;
+pub mod ledger;
+pub mod options;
+pub mod proofs;
+pub mod query;
+pub mod store;
+
+mod cache;
+mod chunks;
+mod keys;
+mod meta;
+mod open;
+mod views;
+
+pub use append::NewBlock;
+pub use error::{LedgerError, StoreError};
+pub use events::{EventPosition, EventQuery, EventsPage, FoundEvent};
+pub use ledger::{Ledger, Statistics, Tip};
+pub use options::LedgerOptions;
+pub use proofs::{InclusionProof, StateProof, Tree};
+pub use query::{TransactionPlace, TransactionsPage};
+pub use store::{MemoryStore, RocksStore, Store};

@@ -1,0 +1,232 @@
+//! The ledger's handle: what it is made of, and the views that it gives out.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+
+use hanse_state::commitment::NodeView;
+use hanse_state::{ChangeSet, StateView};
+use hanse_types::{Certificate, Genesis, Hash, Header, Height, Timestamp, TxId};
+use parking_lot::{Mutex, RwLock};
+
+use crate::error::LedgerError;
+use crate::meta::TipRecord;
+use crate::options::LedgerOptions;
+use crate::store::{Batch, Read, RocksStore, Store, Table};
+use crate::views::{Caches, LedgerView};
+use crate::{keys, open};
+
+/// A group's chain on disk. Cheap to clone; all clones are one ledger.
+#[derive(Clone)]
+pub struct Ledger {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) options: LedgerOptions,
+    pub(crate) genesis: Arc<Genesis>,
+    pub(crate) genesis_hash: Hash,
+    pub(crate) caches: Arc<Caches>,
+    /// What readers see. Replaced as a whole, when a block is durable.
+    pub(crate) current: RwLock<Arc<Current>>,
+    /// Held by whoever writes.
+    pub(crate) writer: Mutex<Writer>,
+}
+
+/// The newest block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tip {
+    /// Its header.
+    pub header: Arc<Header>,
+    /// Its hash.
+    pub hash: Hash,
+    /// What shows that it was agreed upon. Of the genesis block: no signatures.
+    pub certificate: Arc<Certificate>,
+}
+
+/// The ledger as of its newest block.
+pub(crate) struct Current {
+    pub(crate) tip: Tip,
+    pub(crate) record: TipRecord,
+    pub(crate) view: LedgerView,
+    /// Hashes of the newest blocks, up to the tip's.
+    pub(crate) recent: Arc<VecDeque<Hash>>,
+}
+
+impl Current {
+    pub(crate) fn reader(&self) -> &dyn Read {
+        &*self.view.reader
+    }
+
+    pub(crate) fn height(&self) -> Height {
+        self.record.height
+    }
+}
+
+/// What only the writer knows.
+#[derive(Default)]
+pub(crate) struct Writer {
+    /// Why nothing may be written any more.
+    pub(crate) poisoned: Option<String>,
+    /// The latest expiration in every block from the window's first on.
+    pub(crate) expirations: VecDeque<Timestamp>,
+}
+
+/// Figures for people and monitors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Statistics {
+    /// Blocks, the genesis block included.
+    pub blocks: u64,
+    /// Transactions of all blocks.
+    pub transactions: u64,
+    /// Bytes of the database's tables on disk, without its log.
+    pub disk_bytes: u64,
+    /// Bytes of the caches of values and pages.
+    pub cache_bytes: u64,
+    /// Lowest height whose access sets were not pruned.
+    pub rw_sets_from: Height,
+}
+
+impl Ledger {
+    /// Opens the ledger in a directory, or makes it there with its genesis block, whose state is `genesis_state`.
+    ///
+    /// # Errors
+    /// If the directory holds the ledger of another chain, group, genesis or format, or the newest block is not what its
+    /// header says.
+    pub fn open(
+        path: &Path,
+        genesis: &Genesis,
+        genesis_state: &ChangeSet,
+        options: LedgerOptions,
+    ) -> Result<Ledger, LedgerError> {
+        let store = RocksStore::open(path, &genesis.chain_id, &options)?;
+        Ledger::open_store(Arc::new(store), genesis, genesis_state, options)
+    }
+
+    /// Opens the ledger in a store, like [`Ledger::open`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_store(
+        store: Arc<dyn Store>,
+        genesis: &Genesis,
+        genesis_state: &ChangeSet,
+        options: LedgerOptions,
+    ) -> Result<Ledger, LedgerError> {
+        open::open(store, genesis, genesis_state, options)
+    }
+
+    /// The founders' agreement.
+    pub fn genesis(&self) -> &Arc<Genesis> {
+        &self.shared.genesis
+    }
+
+    /// The newest block.
+    pub fn tip(&self) -> Tip {
+        self.current().tip.clone()
+    }
+
+    /// The newest block's height.
+    pub fn height(&self) -> Height {
+        self.current().height()
+    }
+
+    /// The state after the newest block. Does not change while it is held.
+    pub fn state(&self) -> Arc<dyn StateView> {
+        Arc::new(self.current().view.clone())
+    }
+
+    /// The pages of the state commitment after the newest block. Do not change while they are held.
+    pub fn nodes(&self) -> Arc<dyn NodeView> {
+        Arc::new(self.current().view.clone())
+    }
+
+    /// State and pages after the newest block, with that block: all of one moment.
+    pub fn frozen(&self) -> (Tip, Arc<dyn StateView>, Arc<dyn NodeView>) {
+        let current = self.current();
+        (current.tip.clone(), Arc::new(current.view.clone()), Arc::new(current.view.clone()))
+    }
+
+    /// Hashes of the newest blocks, the tip's last: as many as a contract can see or a transaction can refer to.
+    pub fn recent_hashes(&self) -> Vec<(Height, Hash)> {
+        let current = self.current();
+        let heights = (0..current.recent.len() as u64).rev().map(|back| Height(current.height().0 - back));
+        heights.zip(current.recent.iter().copied()).collect()
+    }
+
+    /// The transactions that a block must not repeat: those in the chain that expire after this time, with their
+    /// expirations.
+    ///
+    /// # Errors
+    /// If the store fails or is damaged.
+    pub fn window(&self, since: Timestamp) -> Result<Vec<(TxId, Timestamp)>, LedgerError> {
+        let current = self.current();
+        let mut window = Vec::new();
+        for height in current.record.window.0..=current.height().0 {
+            let ids = open::ids(current.reader(), Height(height))?;
+            window.extend(ids.into_iter().filter(|(_, expiration)| *expiration > since));
+        }
+        Ok(window)
+    }
+
+    /// Writes a record of the consensus engine. It is durable when this returns.
+    ///
+    /// # Errors
+    /// If the store fails; the ledger then accepts no further write.
+    pub fn put_consensus(&self, key: &[u8], value: &[u8]) -> Result<(), LedgerError> {
+        let mut batch = Batch::default();
+        batch.put(Table::Consensus, key, value);
+        self.write(&mut self.shared.writer.lock(), &batch)
+    }
+
+    /// Reads a record of the consensus engine.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn get_consensus(&self, key: &[u8]) -> Result<Option<Vec<u8>>, LedgerError> {
+        Ok(self.shared.store.get(Table::Consensus, key)?)
+    }
+
+    /// Figures for people and monitors.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn statistics(&self) -> Result<Statistics, LedgerError> {
+        let current = self.current();
+        Ok(Statistics {
+            blocks: current.height().0 + 1,
+            transactions: current.record.transactions,
+            disk_bytes: self.shared.store.size()?,
+            cache_bytes: self.shared.caches.bytes() as u64,
+            rw_sets_from: current.record.rw_sets_from,
+        })
+    }
+
+    pub(crate) fn current(&self) -> Arc<Current> {
+        self.shared.current.read().clone()
+    }
+
+    /// Writes a batch, unless a write failed before. A failure is the last thing that is written.
+    pub(crate) fn write(&self, writer: &mut Writer, batch: &Batch) -> Result<(), LedgerError> {
+        if let Some(reason) = &writer.poisoned {
+            return Err(LedgerError::Poisoned { reason: reason.clone() });
+        }
+        self.shared.store.write(batch).map_err(|error| {
+            writer.poisoned = Some(error.to_string());
+            error.into()
+        })
+    }
+}
+
+/// How many hashes of newest blocks a chain keeps at hand.
+pub(crate) fn recent_max(genesis: &Genesis) -> usize {
+    genesis.params.ref_block_window.max(hanse_types::limits::RECENT_BLOCKS) as usize + 1
+}
+
+/// The hash of a block, if there is such a block.
+pub(crate) fn find_block(reader: &dyn Read, hash: &Hash) -> Result<Option<Height>, LedgerError> {
+    let Some(bytes) = reader.get(Table::Index, &keys::block(hash))? else { return Ok(None) };
+    let height = keys::height_of(&bytes).ok_or_else(|| LedgerError::damaged("the index of blocks", "cut off"))?;
+    Ok(Some(height))
+}

@@ -1,0 +1,102 @@
+//! What a database says about itself.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use hanse_types::{Hash, Height, Write};
+
+use crate::error::LedgerError;
+use crate::store::{Batch, Read, Table};
+
+/// Version of the layout of all tables. Another one is refused, never migrated in silence.
+pub(crate) const FORMAT: u32 = 1;
+
+const FORMAT_KEY: &[u8] = b"format";
+const IDENTITY_KEY: &[u8] = b"identity";
+const GENESIS_STATE_KEY: &[u8] = b"genesis_state";
+const TIP_KEY: &[u8] = b"tip";
+
+/// Whose ledger it is.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Identity {
+    pub(crate) chain_id: String,
+    pub(crate) group_id: String,
+    pub(crate) genesis: Hash,
+}
+
+impl Identity {
+    /// Refuses another one than that.
+    pub(crate) fn check(&self, expected: &Identity) -> Result<(), LedgerError> {
+        let differs = |what, found: &dyn ToString, expected: &dyn ToString| {
+            Err(LedgerError::OtherChain { what, found: found.to_string(), expected: expected.to_string() })
+        };
+        if self.chain_id != expected.chain_id {
+            return differs("chain", &self.chain_id, &expected.chain_id);
+        }
+        if self.group_id != expected.group_id {
+            return differs("group", &self.group_id, &expected.group_id);
+        }
+        if self.genesis != expected.genesis {
+            return differs("genesis", &self.genesis, &expected.genesis);
+        }
+        Ok(())
+    }
+}
+
+/// Where the chain stands.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct TipRecord {
+    /// Height of the newest block.
+    pub(crate) height: Height,
+    /// Its hash.
+    pub(crate) hash: Hash,
+    /// The oldest block that may hold a transaction which has not expired.
+    pub(crate) window: Height,
+    /// The oldest block whose access sets were not pruned.
+    pub(crate) rw_sets_from: Height,
+    /// Transactions of all blocks.
+    pub(crate) transactions: u64,
+}
+
+/// The format, none in an empty database.
+pub(crate) fn format(reader: &dyn Read) -> Result<Option<u32>, LedgerError> {
+    read(reader, FORMAT_KEY)
+}
+
+pub(crate) fn identity(reader: &dyn Read) -> Result<Identity, LedgerError> {
+    read(reader, IDENTITY_KEY)?.ok_or_else(|| missing(IDENTITY_KEY))
+}
+
+pub(crate) fn genesis_state(reader: &dyn Read) -> Result<Vec<Write>, LedgerError> {
+    read(reader, GENESIS_STATE_KEY)?.ok_or_else(|| missing(GENESIS_STATE_KEY))
+}
+
+pub(crate) fn tip(reader: &dyn Read) -> Result<TipRecord, LedgerError> {
+    read(reader, TIP_KEY)?.ok_or_else(|| missing(TIP_KEY))
+}
+
+pub(crate) fn put_tip(batch: &mut Batch, tip: &TipRecord) {
+    put(batch, TIP_KEY, tip);
+}
+
+pub(crate) fn put_new(batch: &mut Batch, identity: &Identity, genesis_state: &Vec<Write>) {
+    put(batch, FORMAT_KEY, &FORMAT);
+    put(batch, IDENTITY_KEY, identity);
+    put(batch, GENESIS_STATE_KEY, genesis_state);
+}
+
+fn put(batch: &mut Batch, key: &[u8], value: &impl BorshSerialize) {
+    let bytes = borsh::to_vec(value).expect("a bounded value encodes into memory");
+    batch.put(Table::Meta, key, &bytes);
+}
+
+fn read<T: BorshDeserialize>(reader: &dyn Read, key: &[u8]) -> Result<Option<T>, LedgerError> {
+    let Some(bytes) = reader.get(Table::Meta, key)? else { return Ok(None) };
+    borsh::from_slice(&bytes).map(Some).map_err(|error| LedgerError::damaged(place(key), error))
+}
+
+fn missing(key: &[u8]) -> LedgerError {
+    LedgerError::damaged(place(key), "it is missing")
+}
+
+fn place(key: &[u8]) -> String {
+    format!("record {:?} of table meta", String::from_utf8_lossy(key))
+}

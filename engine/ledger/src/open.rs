@@ -1,0 +1,220 @@
+//! Opening: making the genesis block, or checking that what is there is this chain's and whole.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use hanse_state::commitment::{self, MemoryNodes, NodeView, PagePath, Update};
+use hanse_state::{ChangeSet, StateView};
+use hanse_types::{
+    Certificate, Dag, Epoch, Gas, Genesis, Hash, Header, Height, Round, StateCommitment, Timestamp, TxId, Value, Write,
+    merkle, validator_set::ValidatorSet,
+};
+use parking_lot::{Mutex, RwLock};
+
+use crate::append::{self, NewBlock};
+use crate::error::LedgerError;
+use crate::keys;
+use crate::ledger::{Current, Ledger, Shared, Tip, Writer, recent_max};
+use crate::meta::{self, Identity, TipRecord};
+use crate::options::LedgerOptions;
+use crate::query;
+use crate::store::{Read, Store, Table};
+use crate::views::{Caches, LedgerView};
+
+pub(crate) fn open(
+    store: Arc<dyn Store>,
+    genesis: &Genesis,
+    genesis_state: &ChangeSet,
+    options: LedgerOptions,
+) -> Result<Ledger, LedgerError> {
+    let identity =
+        Identity { chain_id: genesis.chain_id.clone(), group_id: genesis.group_id.clone(), genesis: genesis.hash() };
+    let update = commitment::update(genesis.state_commitment, &Hash::ZERO, &MemoryNodes::default(), genesis_state)?;
+    let first = genesis_header(genesis, &update)?;
+    match meta::format(&*store)? {
+        None => create(&*store, &identity, &first, genesis_state, &update)?,
+        Some(meta::FORMAT) => meta::identity(&*store)?.check(&identity)?,
+        Some(found) => return Err(LedgerError::OtherFormat { found, known: meta::FORMAT }),
+    }
+    let (stored, _) = query::header(&*store, Height(0))?;
+    if stored != first {
+        let (found, expected) = (stored.hash().to_string(), first.hash().to_string());
+        return Err(LedgerError::OtherChain { what: "genesis block", found, expected });
+    }
+    let ledger = load(store, genesis, options)?;
+    check_tip(&ledger)?;
+    Ok(ledger)
+}
+
+/// The header of block 0. Binds the genesis by its hash, and the state that was made of it by its root.
+fn genesis_header(genesis: &Genesis, update: &Update) -> Result<Header, LedgerError> {
+    let validators = ValidatorSet::from_genesis(genesis)
+        .map_err(|error| LedgerError::BadGenesis { reason: error.to_string() })?
+        .hash();
+    Ok(Header {
+        version: Header::VERSION,
+        chain_id: genesis.chain_id.clone(),
+        group_id: genesis.group_id.clone(),
+        height: Height(0),
+        parent: Hash::ZERO,
+        timestamp: genesis.timestamp,
+        tx_root: Hash::ZERO,
+        receipt_root: Hash::ZERO,
+        rw_set_root: Hash::ZERO,
+        dag_digest: Dag::empty().digest(),
+        state_root: update.root,
+        validators,
+        next_validators: validators,
+        epoch: Epoch(0),
+        round: Round(0),
+        proposer: 0,
+        gas_used: Gas(0),
+        tx_count: 0,
+        extra: genesis.hash().as_bytes().to_vec(),
+    })
+}
+
+/// Writes the genesis block and what the database says about itself, in one batch.
+fn create(
+    store: &dyn Store,
+    identity: &Identity,
+    header: &Header,
+    genesis_state: &ChangeSet,
+    update: &Update,
+) -> Result<(), LedgerError> {
+    let hash = header.hash();
+    let block = NewBlock {
+        header,
+        dag: &Dag::empty(),
+        transactions: &[],
+        receipts: &[],
+        rw_sets: &[],
+        changes: genesis_state,
+        update,
+        certificate: &Certificate { block_hash: hash, ..Certificate::default() },
+    };
+    let mut batch = append::encode(&block, &hash, false);
+    let write = |(key, value): (&[u8], Option<&Value>)| Write { key: key.to_vec(), value: value.cloned() };
+    meta::put_new(&mut batch, identity, &genesis_state.iter().map(write).collect());
+    let (window, rw_sets_from) = (Height(0), Height(0));
+    meta::put_tip(&mut batch, &TipRecord { height: Height(0), hash, window, rw_sets_from, transactions: 0 });
+    Ok(store.write(&batch)?)
+}
+
+/// Reads what a ledger holds in memory.
+fn load(store: Arc<dyn Store>, genesis: &Genesis, options: LedgerOptions) -> Result<Ledger, LedgerError> {
+    let reader = store.snapshot();
+    let record = meta::tip(&*reader)?;
+    let (header, certificate) = query::header(&*reader, record.height)?;
+    if header.hash() != record.hash {
+        return Err(LedgerError::mismatch(record.height, "header", &header.hash(), &record.hash));
+    }
+    let tip = Tip { header: Arc::new(header), hash: record.hash, certificate: Arc::new(certificate) };
+    let recent = Arc::new(recent_hashes(&*reader, &tip, recent_max(genesis))?);
+    let expirations = expirations(&*reader, record.window, record.height)?;
+    let caches = Arc::new(Caches::new(&options, record.height));
+    let view = LedgerView { reader, caches: caches.clone(), height: record.height };
+    let shared = Shared {
+        store,
+        options,
+        genesis: Arc::new(genesis.clone()),
+        genesis_hash: genesis.hash(),
+        caches,
+        current: RwLock::new(Arc::new(Current { tip, record, view, recent })),
+        writer: Mutex::new(Writer { poisoned: None, expirations }),
+    };
+    Ok(Ledger { shared: Arc::new(shared) })
+}
+
+/// Hashes of the newest blocks, by their headers' links to their parents, the last of which are checked on the way.
+fn recent_hashes(reader: &dyn Read, tip: &Tip, count: usize) -> Result<VecDeque<Hash>, LedgerError> {
+    let mut hashes = VecDeque::from([tip.hash]);
+    let mut header = (*tip.header).clone();
+    while hashes.len() < count
+        && let Some(height) = header.height.previous()
+    {
+        let (before, _) = query::header(reader, height)?;
+        if before.hash() != header.parent {
+            return Err(LedgerError::mismatch(height, "header", &before.hash(), &header.parent));
+        }
+        hashes.push_front(header.parent);
+        header = before;
+    }
+    Ok(hashes)
+}
+
+fn expirations(reader: &dyn Read, from: Height, to: Height) -> Result<VecDeque<Timestamp>, LedgerError> {
+    let latest = |height| {
+        let ids = ids(reader, Height(height))?;
+        Ok(ids.into_iter().map(|(_, expiration)| expiration).max().unwrap_or(Timestamp(0)))
+    };
+    (from.0..=to.0).map(latest).collect()
+}
+
+/// Ids and expirations of a block's transactions.
+pub(crate) fn ids(reader: &dyn Read, height: Height) -> Result<Vec<(TxId, Timestamp)>, LedgerError> {
+    let damaged = |reason| LedgerError::damaged(format!("the transaction ids of block {height}"), reason);
+    let bytes = reader.get(Table::Index, &keys::ids(height))?.ok_or_else(|| damaged("they are missing"))?;
+    let (entries, []) = bytes.as_chunks::<40>() else { return Err(damaged("they are cut off")) };
+    let split = |entry: &[u8; 40]| {
+        let (mut id, mut expiration) = ([0; 32], [0; 8]);
+        id.copy_from_slice(&entry[..32]);
+        expiration.copy_from_slice(&entry[32..]);
+        (TxId(Hash(id)), Timestamp(u64::from_le_bytes(expiration)))
+    };
+    Ok(entries.iter().map(split).collect())
+}
+
+/// Whether everything of the newest block adds up to its header.
+fn check_tip(ledger: &Ledger) -> Result<(), LedgerError> {
+    let current = ledger.current();
+    let (header, reader) = (&*current.tip.header, current.reader());
+    let certificate = &current.tip.certificate;
+    if certificate.block_hash != current.tip.hash || certificate.height != header.height {
+        return Err(LedgerError::damaged(format!("block {}", header.height), "its certificate is for another block"));
+    }
+    let check = |what, found: Hash, expected: &Hash| {
+        if found == *expected { Ok(()) } else { Err(LedgerError::mismatch(header.height, what, &found, expected)) }
+    };
+    check("DAG", query::dag(reader, header.height)?.digest(), &header.dag_digest)?;
+    let leaves = ledger.transaction_leaves(&current, header.height)?;
+    check("transactions", merkle::root(&leaves), &header.tx_root)?;
+    let receipts = query::receipts(reader, header.height)?;
+    let digests: Vec<_> = receipts.iter().map(|receipt| receipt.digest()).collect();
+    check("receipts", merkle::root(&digests), &header.receipt_root)?;
+    let ids = ids(reader, header.height)?;
+    if !ids.iter().map(|(id, _)| id).eq(receipts.iter().map(|receipt| &receipt.tx_id)) {
+        let place = format!("the transaction ids of block {}", header.height);
+        return Err(LedgerError::damaged(place, "they are not those of the receipts"));
+    }
+    if current.record.rw_sets_from <= header.height {
+        let rw_sets = query::rw_sets(&current, header.height)?;
+        let digests: Vec<_> = rw_sets.iter().map(|rw_set| rw_set.digest()).collect();
+        check("access sets", merkle::root(&digests), &header.rw_set_root)?;
+        check_writes(&current, &rw_sets)?;
+    }
+    if ledger.shared.genesis.state_commitment == StateCommitment::Merkle {
+        let page = current.view.page(&PagePath::ROOT)?;
+        check("state tree", page.map_or(Hash::ZERO, |page| *page.hash()), &header.state_root)?;
+    }
+    Ok(())
+}
+
+/// Whether the state holds what the newest block wrote last.
+fn check_writes(current: &Current, rw_sets: &[hanse_types::RwSet]) -> Result<(), LedgerError> {
+    let mut last: HashMap<&[u8], Option<&Option<Value>>> = HashMap::new();
+    for rw_set in rw_sets {
+        last.extend(rw_set.writes.iter().map(|write| (&write.key[..], Some(&write.value))));
+        // What was added to depends on what was there before.
+        last.extend(rw_set.adds.iter().map(|add| (&add.key[..], None)));
+    }
+    for (key, value) in last {
+        if let Some(value) = value
+            && current.view.get(key)? != *value
+        {
+            let reason = format!("a key of {} bytes does not hold what block {} wrote", key.len(), current.height());
+            return Err(LedgerError::damaged("the state", reason));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,280 @@
+//! Makes chains of blocks whose content is known, and checks a ledger against them.
+#![allow(dead_code, reason = "every test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hanse_ledger::{Ledger, LedgerError, LedgerOptions, MemoryStore, NewBlock, Store};
+use hanse_state::commitment::{self, Update};
+use hanse_state::{ChangeSet, number};
+use hanse_types::crypto::verified::Verifier;
+use hanse_types::crypto::{SecretKey, Signer};
+use hanse_types::genesis::{ConsensusKind, CryptoSuite, Validator};
+use hanse_types::*;
+
+/// A block that a ledger can take.
+#[derive(Clone)]
+pub struct Made {
+    pub header: Header,
+    pub dag: Dag,
+    pub transactions: Vec<Verified>,
+    pub receipts: Vec<Receipt>,
+    pub rw_sets: Vec<RwSet>,
+    pub changes: ChangeSet,
+    pub update: Update,
+    pub certificate: Certificate,
+}
+
+impl Made {
+    pub fn new_block(&self) -> NewBlock<'_> {
+        NewBlock {
+            header: &self.header,
+            dag: &self.dag,
+            transactions: &self.transactions,
+            receipts: &self.receipts,
+            rw_sets: &self.rw_sets,
+            changes: &self.changes,
+            update: &self.update,
+            certificate: &self.certificate,
+        }
+    }
+}
+
+/// What a chain should hold: the state after every block, and the blocks.
+pub struct Chain {
+    pub genesis: Genesis,
+    pub genesis_state: ChangeSet,
+    pub states: Vec<BTreeMap<Vec<u8>, Value>>,
+    pub blocks: Vec<Made>,
+    verifier: Verifier,
+    key: SecretKey,
+    nonce: u64,
+}
+
+pub const CONTRACT: Address = Address([7; 20]);
+
+pub fn options() -> LedgerOptions {
+    LedgerOptions {
+        block_cache_bytes: 8 << 20,
+        write_buffer_bytes: 8 << 20,
+        value_cache_bytes: 64 << 10,
+        page_cache_bytes: 256 << 10,
+        ..LedgerOptions::default()
+    }
+}
+
+impl Chain {
+    pub fn new(commitment: StateCommitment) -> Chain {
+        let genesis = Genesis {
+            chain_id: "test".into(),
+            group_id: "one".into(),
+            timestamp: Timestamp(1_000),
+            crypto: CryptoSuite::Standard,
+            consensus: ConsensusKind::Solo,
+            state_commitment: commitment,
+            validators: vec![Validator { name: "v".into(), key: SecretKey::ed25519([3; 32]).public_key() }],
+            administrators: Vec::new(),
+            accounts: Vec::new(),
+            params: Params { ref_block_window: 10, ..Params::default() },
+        };
+        let state: BTreeMap<_, _> = (0..50).map(|n| (key(n), number::encode(1_000, 8))).collect();
+        let entries = state.iter().map(|(key, value)| (key[..].into(), Some(value.clone()))).collect();
+        Chain {
+            verifier: Verifier::new(Arc::new(genesis.clone())),
+            genesis,
+            genesis_state: ChangeSet::from_unsorted(entries),
+            states: vec![state],
+            blocks: Vec::new(),
+            key: SecretKey::ed25519([5; 32]),
+            nonce: 0,
+        }
+    }
+
+    /// Opens a ledger of this chain in a store.
+    pub fn open(&self, store: Arc<dyn Store>) -> Result<Ledger, LedgerError> {
+        Ledger::open_store(store, &self.genesis, &self.genesis_state, options())
+    }
+
+    /// A ledger in memory with all blocks so far.
+    pub fn in_memory(&self) -> Ledger {
+        let ledger = self.open(Arc::new(MemoryStore::default())).unwrap();
+        for block in &self.blocks {
+            ledger.append(&block.new_block()).unwrap();
+        }
+        ledger
+    }
+
+    pub fn transaction(&mut self, business_id: &[u8], expiration: Timestamp) -> Verified {
+        self.nonce += 1;
+        let transaction = Transaction {
+            version: Transaction::VERSION,
+            chain_id: "test".into(),
+            group_id: "one".into(),
+            sender: self.key.public_key().address(),
+            nonce: self.nonce,
+            ref_height: Height(0),
+            ref_hash: [0; 8],
+            timestamp: Timestamp(900),
+            expiration,
+            gas_limit: Gas(10),
+            business_id: business_id.to_vec(),
+            contract: ContractRef::Address(CONTRACT),
+            method: "go".into(),
+            args: vec![1; (self.nonce % 700) as usize],
+        };
+        let signature = self.key.sign(&transaction.sign_bytes(&self.genesis.hash())).unwrap();
+        self.verifier.verify(SignedTransaction { transaction, public_key: self.key.public_key(), signature }).unwrap()
+    }
+
+    /// Makes the next block, with so many transactions, on top of what the ledger holds.
+    pub fn make(&mut self, ledger: &Ledger, count: u32) -> Made {
+        let tip = ledger.tip();
+        let height = tip.header.height.next();
+        let timestamp = tip.header.timestamp.plus_ms(100);
+        let mut state = self.states.last().unwrap().clone();
+        let before = state.clone();
+        let mut made = (Vec::new(), Vec::new(), Vec::new());
+        for index in 0..count {
+            let business_id = if index % 3 == 0 { format!("order-{index}") } else { String::new() };
+            let expiration = timestamp.plus_ms(50 + u64::from(index % 5) * 100);
+            let transaction = self.transaction(business_id.as_bytes(), expiration);
+            let rw_set = rw_set(height, index);
+            apply(&mut state, &rw_set);
+            made.1.push(receipt(&transaction, height, index, &rw_set));
+            made.0.push(transaction);
+            made.2.push(rw_set);
+        }
+        let (transactions, receipts, rw_sets) = made;
+        let changes = difference(&before, &state);
+        let kind = self.genesis.state_commitment;
+        let update = commitment::update(kind, &tip.header.state_root, &*ledger.nodes(), &changes).unwrap();
+        let dag = Dag::from_rows(&vec![Vec::<u32>::new(); count as usize]).unwrap();
+        let leaves = |leaf: &dyn Fn(usize) -> Hash| merkle::root(&(0..count as usize).map(leaf).collect::<Vec<_>>());
+        let header = Header {
+            height,
+            parent: tip.hash,
+            timestamp,
+            tx_root: leaves(&|at| transactions[at].leaf()),
+            receipt_root: leaves(&|at| receipts[at].digest()),
+            rw_set_root: leaves(&|at| rw_sets[at].digest()),
+            dag_digest: dag.digest(),
+            state_root: update.root,
+            tx_count: count,
+            extra: Vec::new(),
+            ..(*tip.header).clone()
+        };
+        let certificate = Certificate { height, block_hash: header.hash(), ..Certificate::default() };
+        let block = Made { header, dag, transactions, receipts, rw_sets, changes, update, certificate };
+        self.states.push(state);
+        self.blocks.push(block.clone());
+        block
+    }
+
+    /// Makes and appends blocks with so many transactions each.
+    pub fn grow(&mut self, ledger: &Ledger, counts: &[u32]) {
+        for count in counts {
+            let block = self.make(ledger, *count);
+            ledger.append(&block.new_block()).unwrap();
+        }
+    }
+
+    /// Checks that the ledger holds exactly this chain up to a height.
+    pub fn check(&self, ledger: &Ledger, height: u64) {
+        assert_eq!(ledger.height(), Height(height));
+        let state = ledger.state();
+        let all: Vec<_> = state.range(&[], &[0xff; 40], usize::MAX, false).unwrap();
+        let expected: Vec<_> = self.states[height as usize].clone().into_iter().collect();
+        assert_eq!(all, expected);
+        let keys: Vec<_> = (0..120).map(key).collect();
+        for key in &keys {
+            assert_eq!(state.get(key).unwrap(), self.states[height as usize].get(key).cloned());
+        }
+        let slices: Vec<&[u8]> = keys.iter().map(|key| &key[..]).collect();
+        let values: Vec<_> = keys.iter().map(|key| self.states[height as usize].get(key).cloned()).collect();
+        assert_eq!(state.multi_get(&slices).unwrap(), values);
+        if self.genesis.state_commitment == StateCommitment::Merkle {
+            let root = commitment::tree::root_of(expected.iter().map(|(key, value)| (&key[..], value.as_slice())));
+            assert_eq!(ledger.tip().header.state_root, root);
+        }
+        for (at, block) in self.blocks.iter().enumerate() {
+            self.check_block(ledger, block, (at as u64) < height);
+        }
+    }
+
+    fn check_block(&self, ledger: &Ledger, block: &Made, exists: bool) {
+        let height = block.header.height;
+        assert_eq!(ledger.header(height).unwrap(), exists.then(|| block.header.clone()));
+        assert_eq!(ledger.header_by_hash(&block.header.hash()).unwrap(), exists.then(|| block.header.clone()));
+        assert_eq!(ledger.block_hash(height).unwrap(), exists.then(|| block.header.hash()));
+        assert_eq!(ledger.receipts(height).unwrap(), exists.then(|| block.receipts.clone()));
+        assert_eq!(ledger.rw_sets(height).unwrap(), exists.then(|| block.rw_sets.clone()));
+        for (transaction, receipt) in block.transactions.iter().zip(&block.receipts) {
+            let found = ledger.transaction(&transaction.id()).unwrap();
+            assert_eq!(found.map(|found| found.signed), exists.then(|| transaction.signed().clone()));
+            assert_eq!(ledger.receipt_of(&transaction.id()).unwrap(), exists.then(|| receipt.clone()));
+        }
+    }
+}
+
+pub fn key(n: u64) -> Vec<u8> {
+    [&CONTRACT.0[..], &[0], &n.to_be_bytes()].concat()
+}
+
+/// Writes, removes, and adds to a few keys, differently for every place.
+fn rw_set(height: Height, index: u32) -> RwSet {
+    let n = height.0 * 31 + u64::from(index) * 7;
+    let delta = Delta { amount: i128::from(index) + 1, width: 8, min: 0, max: u128::from(u64::MAX) };
+    let value = (n % 4 != 0).then(|| Value::new(&n.to_le_bytes().repeat(1 + (n % 9) as usize)));
+    RwSet {
+        reads: vec![Read { key: key(n % 90), version: Version::Parent, present: true }],
+        ranges: Vec::new(),
+        writes: vec![Write { key: key(50 + n % 60), value }],
+        adds: vec![Add { key: key(n % 50), delta }],
+    }
+}
+
+fn apply(state: &mut BTreeMap<Vec<u8>, Value>, rw_set: &RwSet) {
+    for write in &rw_set.writes {
+        match &write.value {
+            Some(value) => state.insert(write.key.clone(), value.clone()),
+            None => state.remove(&write.key),
+        };
+    }
+    for add in &rw_set.adds {
+        let value = number::apply(state.get(&add.key), &add.delta).unwrap();
+        state.insert(add.key.clone(), value);
+    }
+}
+
+fn receipt(transaction: &Verified, height: Height, index: u32, rw_set: &RwSet) -> Receipt {
+    let event = |name: &str, topic: &str| ReceiptEvent {
+        contract: CONTRACT,
+        event: hanse_abi::Event { name: name.into(), topics: vec![topic.as_bytes().to_vec()], data: vec![index as u8] },
+    };
+    let events = match index % 4 {
+        0 => Vec::new(),
+        1 => vec![event("moved", "a")],
+        _ => vec![event("moved", "b"), event("paid", "a"), event("moved", "a")],
+    };
+    Receipt {
+        tx_id: transaction.id(),
+        height,
+        index: TxIndex(index),
+        status: Status::Success,
+        gas_used: Gas(1),
+        output: vec![2; (index % 300) as usize],
+        error_code: 0,
+        message: String::new(),
+        failed_in: Address([0; 20]),
+        events,
+        rw_set: rw_set.digest(),
+    }
+}
+
+fn difference(before: &BTreeMap<Vec<u8>, Value>, after: &BTreeMap<Vec<u8>, Value>) -> ChangeSet {
+    let changed = after.iter().filter(|(key, value)| before.get(*key) != Some(value));
+    let changed = changed.map(|(key, value)| (key[..].into(), Some(value.clone())));
+    let removed = before.keys().filter(|key| !after.contains_key(*key)).map(|key| (key[..].into(), None));
+    ChangeSet::from_unsorted(changed.chain(removed).collect())
+}
