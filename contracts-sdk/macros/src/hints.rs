@@ -2,22 +2,29 @@
 //!
 //! Where a method calls a storage type's function on `self.field` with a key that is made of arguments, the caller and
 //! constants, that is a hint: which key, and whether it is read, written or added to. A key of anything else is a hint
-//! for the field without its key. Calls of helper functions are not followed. Hints are a forecast for tools and for the
+//! for the field without its key. Calls of other functions of the same `impl` are followed. Hints are a forecast for tools and for the
 //! order in which transactions are tried; nothing relies on their being complete.
 
 use std::collections::BTreeMap;
 
 use syn::visit::{self, Visit};
-use syn::{Block, Expr, ExprMethodCall, Ident, Lit, Local, Member, Pat};
+use syn::{Block, Expr, ExprMethodCall, FnArg, Ident, ImplItemFn, Lit, Local, Member, Pat};
 
 use crate::abi;
 use crate::json::{self, Object};
 use crate::signature::Method;
 
+/// How far calls of helpers are followed.
+const DEPTH: usize = 8;
+
+/// The functions of the contract's `impl`, by name.
+pub(crate) type Functions<'a> = BTreeMap<String, &'a ImplItemFn>;
+
 /// The hints of a method, in the order in which its text touches storage, each once.
-pub(crate) fn of(method: &Method, body: &Block) -> Vec<String> {
+pub(crate) fn of(method: &Method, body: &Block, functions: &Functions<'_>) -> Vec<String> {
     let names = method.arg_idents().map(|ident| (ident.to_string(), part("arg", &abi::name(ident))));
-    let mut finder = Finder { names: names.collect(), ctx: method.ctx.clone(), hints: Vec::new() };
+    let ctx = method.ctx.as_ref().map(Ident::to_string);
+    let mut finder = Finder { names: names.collect(), ctx, hints: Vec::new(), functions, depth: 0 };
     finder.visit_block(body);
     finder.hints
 }
@@ -48,14 +55,17 @@ fn touch(function: &str, arguments: usize) -> Option<Touch> {
     Some(Touch { keyed, accesses })
 }
 
-struct Finder {
+struct Finder<'a> {
     /// Names in scope that stand for a part of a key. Shadowing by anything else removes them.
     names: BTreeMap<String, String>,
-    ctx: Option<Ident>,
+    /// The context's name.
+    ctx: Option<String>,
     hints: Vec<String>,
+    functions: &'a Functions<'a>,
+    depth: usize,
 }
 
-impl Finder {
+impl Finder<'_> {
     fn hint(&mut self, field: &str, key: Option<Vec<String>>, access: &str) {
         let key = key.map_or_else(|| "null".to_owned(), |parts| json::array(&parts));
         let hint = Object::new().text("field", field).raw("key", &key).text("access", access).end();
@@ -83,13 +93,47 @@ impl Finder {
 
     fn is_caller(&self, call: &ExprMethodCall) -> bool {
         let Expr::Path(path) = &*call.receiver else { return false };
-        call.method == "caller" && self.ctx.is_some() && path.path.get_ident() == self.ctx.as_ref()
+        call.method == "caller" && path.path.get_ident().map(Ident::to_string) == self.ctx && self.ctx.is_some()
+    }
+
+    /// Looks into a function of the contract that is called, with what is known of its arguments.
+    fn follow(&mut self, call: &ExprMethodCall) {
+        let Some(function) = self.functions.get(&call.method.to_string()) else { return };
+        if self.depth >= DEPTH {
+            return;
+        }
+        let parameters = function.sig.inputs.iter().filter_map(|input| match input {
+            FnArg::Typed(typed) => Some(&*typed.pat),
+            FnArg::Receiver(_) => None,
+        });
+        let (mut names, mut ctx) = (BTreeMap::new(), None);
+        for (parameter, argument) in parameters.zip(&call.args) {
+            let Pat::Ident(parameter) = parameter else { continue };
+            let name = parameter.ident.to_string();
+            if self.is_ctx(argument) {
+                ctx = Some(name);
+            } else if let Some(known) = self.part(argument) {
+                names.insert(name, known);
+            }
+        }
+        let hints = std::mem::take(&mut self.hints);
+        let mut inner = Finder { names, ctx, hints, functions: self.functions, depth: self.depth + 1 };
+        inner.visit_block(&function.block);
+        self.hints = inner.hints;
+    }
+
+    fn is_ctx(&self, argument: &Expr) -> bool {
+        let Expr::Path(path) = bare(argument) else { return false };
+        self.ctx.is_some() && path.path.get_ident().map(Ident::to_string) == self.ctx
     }
 }
 
-impl<'ast> Visit<'ast> for Finder {
+impl<'ast> Visit<'ast> for Finder<'_> {
     fn visit_expr_method_call(&mut self, call: &'ast ExprMethodCall) {
         visit::visit_expr_method_call(self, call);
+        if is_self(&call.receiver) {
+            return self.follow(call);
+        }
         let Some(field) = storage_field(&call.receiver) else { return };
         let Some(touch) = touch(&call.method.to_string(), call.args.len()) else { return };
         let key = match call.args.first() {
@@ -130,9 +174,12 @@ fn bare(expr: &Expr) -> &Expr {
 /// The field's name if the expression is `self.field`.
 fn storage_field(expr: &Expr) -> Option<String> {
     let Expr::Field(field) = expr else { return None };
-    let Expr::Path(path) = &*field.base else { return None };
     let Member::Named(name) = &field.member else { return None };
-    path.path.is_ident("self").then(|| abi::name(name))
+    is_self(&field.base).then(|| abi::name(name))
+}
+
+fn is_self(expr: &Expr) -> bool {
+    matches!(expr, Expr::Path(path) if path.path.is_ident("self"))
 }
 
 fn constant(literal: &Lit) -> Option<String> {
@@ -140,5 +187,69 @@ fn constant(literal: &Lit) -> Option<String> {
         Lit::Int(number) => Some(Object::new().text("const", number.base10_digits()).end()),
         Lit::Bool(value) => Some(Object::new().text("const", &value.value.to_string()).end()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use syn::parse_quote;
+
+    fn hints(item: &syn::ItemImpl) -> Vec<String> {
+        let functions = crate::methods::functions(item);
+        let method = functions.get("method").expect("the test's method");
+        let parsed = Method::parse(&method.sig, String::new(), None).expect("the test's method is one");
+        of(&parsed, &method.block, &functions)
+    }
+
+    #[test]
+    fn keys_of_arguments_caller_and_constants_are_seen() {
+        let found = hints(&parse_quote! {
+            impl C {
+                pub fn method(&mut self, ctx: &Ctx, to: Address, amount: u128) {
+                    let from = ctx.caller();
+                    let have = self.balances.get(&from);
+                    self.allowances.set((from, to.clone()), have - amount);
+                    self.fees.add(7, amount);
+                    self.total.add(amount);
+                }
+            }
+        });
+        assert_eq!(
+            found,
+            [
+                r#"{"field":"balances","key":[{"ctx":"caller"}],"access":"read"}"#,
+                r#"{"field":"allowances","key":[{"ctx":"caller"},{"arg":"to"}],"access":"write"}"#,
+                r#"{"field":"fees","key":[{"const":"7"}],"access":"add"}"#,
+                r#"{"field":"total","key":[],"access":"add"}"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn helpers_are_followed_and_what_is_computed_is_unknown() {
+        let found = hints(&parse_quote! {
+            impl C {
+                pub fn method(&mut self, ctx: &Ctx, to: Address) {
+                    self.pay(ctx, to);
+                    let to = other(to);
+                    self.balances.remove(to);
+                }
+
+                fn pay(&mut self, context: &Ctx, whom: Address) {
+                    self.balances.add(whom, 1);
+                    self.seen.insert(context.caller());
+                    self.pay(context, whom);
+                }
+            }
+        });
+        assert_eq!(
+            found,
+            [
+                r#"{"field":"balances","key":[{"arg":"to"}],"access":"add"}"#,
+                r#"{"field":"seen","key":[{"ctx":"caller"}],"access":"write"}"#,
+                r#"{"field":"balances","key":null,"access":"write"}"#,
+            ]
+        );
     }
 }

@@ -11,13 +11,11 @@ pub(crate) fn expand(attribute: TokenStream, mut item: ItemImpl) -> crate::Expan
     crate::no_arguments(&attribute, "methods")?;
     let name = contract_name(&item)?;
     let mut methods = Vec::new();
-    let mut described = Vec::new();
     for part in &mut item.items {
         let ImplItem::Fn(function) = part else { continue };
-        let Some(method) = take_method(function)? else { continue };
-        described.push(method.json(&hints::of(&method, &function.block)));
-        methods.push(method);
+        methods.extend(take_method(function)?);
     }
+    let described = describe(&item, &methods);
     refuse_second(&methods, Kind::Init)?;
     refuse_second(&methods, Kind::Migrate)?;
     let section = abi::section(&name, "methods", &json::array(&described));
@@ -34,6 +32,25 @@ pub(crate) fn expand(attribute: TokenStream, mut item: ItemImpl) -> crate::Expan
         const _: () = { #(#requirements)* };
         #section
     })
+}
+
+/// The functions of the contract, helpers included.
+pub(crate) fn functions(item: &ItemImpl) -> hints::Functions<'_> {
+    let functions = item.items.iter().filter_map(|part| match part {
+        ImplItem::Fn(function) => Some((function.sig.ident.to_string(), function)),
+        _ => None,
+    });
+    functions.collect()
+}
+
+/// The methods in the ABI.
+fn describe(item: &ItemImpl, methods: &[Method]) -> Vec<String> {
+    let functions = functions(item);
+    let described = methods.iter().map(|method| {
+        let body = functions.get(&method.ident.to_string()).map(|function| &function.block);
+        method.json(&body.map_or_else(Vec::new, |body| hints::of(method, body, &functions)))
+    });
+    described.collect()
 }
 
 fn contract_name(item: &ItemImpl) -> syn::Result<syn::Ident> {

@@ -149,13 +149,13 @@ impl<T: Data, E: ContractError> Call<T, E> {
 /// What a call did.
 #[derive(Clone, Debug)]
 pub struct Outcome<T, E> {
-    record: Record,
+    record: Box<Record>,
     types: PhantomData<(T, E)>,
 }
 
 impl<T: Data, E: ContractError> Outcome<T, E> {
     pub(crate) fn new(record: Record) -> Outcome<T, E> {
-        Outcome { record, types: PhantomData }
+        Outcome { record: Box::new(record), types: PhantomData }
     }
 
     /// How it ended.
@@ -183,8 +183,13 @@ impl<T: Data, E: ContractError> Outcome<T, E> {
 
     /// The contract's error, if it refused with one of its type.
     pub fn error(&self) -> Option<E> {
+        self.error_as()
+    }
+
+    /// The contract's error, if it refused with one of another type, as where the types of an outcome are not known.
+    pub fn error_as<X: ContractError>(&self) -> Option<X> {
         let ended = &self.record.ended;
-        (ended.status == Status::Reverted).then(|| E::decode(ended.code, &ended.fields)).flatten()
+        (ended.status == Status::Reverted).then(|| X::decode(ended.code, &ended.fields)).flatten()
     }
 
     /// What a panic said, with file and line, or why the host stopped the call; else empty.

@@ -54,6 +54,12 @@ impl<R: Row> Table<R> {
         is_new
     }
 
+    /// Writes a row, whether there is one with its key or not, which is not read.
+    pub fn put(&mut self, row: impl Borrow<R>) {
+        let row = row.borrow();
+        self.rows.set(row.key(), row);
+    }
+
     /// Changes the row with this key; `false` if there is none. The change can move the row to another key, unless
     /// another row is there, in which case nothing is changed and the answer is `false` too.
     #[must_use = "false means that there was no such row"]
