@@ -158,9 +158,14 @@ impl Session {
         Ok(entries)
     }
 
-    /// Emits an event.
-    pub(crate) fn emit(&mut self, event: Event, encoded_bytes: usize) -> Result<(), Stop> {
+    /// Charges for an event before it is decoded, and refuses one that is too long to be looked at.
+    pub(crate) fn pay_for_event(&mut self, encoded_bytes: usize) -> Result<(), Stop> {
         self.pay(host::EVENT.cost, encoded_bytes)?;
+        within("an event", encoded_bytes, limits::EVENT_BYTES)
+    }
+
+    /// Emits an event that is paid for.
+    pub(crate) fn emit(&mut self, event: Event, encoded_bytes: usize) -> Result<(), Stop> {
         self.check_writable("emit events")?;
         within("the number of events", self.events.len() + 1, limits::EVENTS)?;
         within("the number of an event's topics", event.topics.len(), limits::EVENT_TOPICS)?;

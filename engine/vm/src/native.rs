@@ -144,6 +144,7 @@ impl Host {
     /// In a view, or if a limit is passed.
     pub fn emit(&mut self, event: Event) -> Result<(), Stop> {
         let bytes = event_bytes(&event);
+        self.session().pay_for_event(bytes)?;
         self.session().emit(event, bytes)
     }
 

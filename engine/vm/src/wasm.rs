@@ -1,12 +1,14 @@
 //! WebAssembly contracts: what is accepted, how it is compiled, how a call is isolated.
 //!
-//! Read [`validate`] for the rules, [`imports`] for the doors, [`engine`] for the settings on which determinism and speed
+//! Read [`validate`] for the rules, [`meter`] for what is put into code, [`imports`] for the doors, [`engine`] for the settings on which determinism and speed
 //! rest, and [`contract`] for one call.
 
+mod abi;
 mod artifacts;
 mod contract;
 mod engine;
 mod imports;
+mod meter;
 mod validate;
 
 pub(crate) use artifacts::ArtifactCache;

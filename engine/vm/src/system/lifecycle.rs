@@ -170,7 +170,7 @@ fn deploy(host: &mut Host, (name, code, args): (String, Vec<u8>, Vec<u8>)) -> Re
     let info = Info { name: name.clone(), owner: context.caller, deployed_at: height, upgraded_at: height };
     host.store(&own_key("info", &address.0), &info)?;
     host.store(&version_key(&address, 1), &(hash, height))?;
-    host.call(names::ADDRESS, "register", encode(&(&name, 0u32, address)))?;
+    host.call(names::ADDRESS, "register_deployed", encode(&(&name, address, context.caller)))?;
     run_once(host, &address, &code, args, Entry::Init)?;
     emit(host, "Deployed", &address, encode(&(name, hash, context.caller)))?;
     Ok(encode(&address))

@@ -34,6 +34,7 @@ impl NativeContract for Names {
     fn call(&self, host: &mut Host, method: &str, input: &[u8]) -> Result<Vec<u8>, Stop> {
         match method {
             "register" => register(host, arguments(input)?),
+            "register_deployed" => register_deployed(host, arguments(input)?),
             "resolve" => resolve_name(host, arguments(input)?),
             "owner_of" => owner_of(host, arguments(input)?),
             "transfer" => transfer(host, arguments(input)?),
@@ -82,22 +83,34 @@ pub fn is_name(name: &str) -> bool {
     name.len() <= limits::NAME_BYTES && name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(allowed)
 }
 
-/// Registers a version of a name; 0 takes the next one. Whoever owns the name may; a free one becomes the caller's (the
-/// signer's, where a contract is deployed under it). Returns the version.
+/// Registers a version of a name; 0 takes the next one. Whoever owns the name may; a free one becomes the caller's.
+/// Returns the version.
 fn register(host: &mut Host, (name, version, address): (String, u32, Address)) -> Result<Vec<u8>, Stop> {
+    let by = host.context()?.caller;
+    register_for(host, &by, name, version, address)
+}
+
+/// Registers the next version of a name for whoever deploys a contract under it. Never for the transaction's signer: a
+/// contract that somebody calls must not take the caller's names.
+fn register_deployed(host: &mut Host, (name, address, by): (String, Address, Address)) -> Result<Vec<u8>, Stop> {
+    if host.context()?.caller != lifecycle::ADDRESS {
+        return refuse(Status::PermissionDenied, "only the contract lifecycle registers what was deployed");
+    }
+    register_for(host, &by, name, 0, address)
+}
+
+fn register_for(host: &mut Host, by: &Address, name: String, version: u32, address: Address) -> Result<Vec<u8>, Stop> {
     if !is_name(&name) {
         let message = "a name is a letter, then letters, digits, '-', '_' and '.', at most 64 characters";
         return refuse(Status::InvalidArguments, message);
     }
-    let context = host.context()?;
-    let by = if context.caller == lifecycle::ADDRESS { context.origin } else { context.caller };
     let owner_key = own_key("owners", name.as_bytes());
     match host.load::<Address>(&owner_key)? {
-        Some(owner) if owner != by => {
+        Some(owner) if owner != *by => {
             return refuse(Status::PermissionDenied, format!("the name {name:?} belongs to {owner}"));
         }
         Some(_) => {}
-        None => host.store(&owner_key, &by)?,
+        None => host.store(&owner_key, by)?,
     }
     let latest_key = own_key("latest", name.as_bytes());
     let (_, latest) = host.load::<(Address, u32)>(&latest_key)?.unwrap_or_default();

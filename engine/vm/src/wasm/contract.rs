@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use hanse_abi::host;
 use hanse_types::{Hash, Status};
-use serde::Deserialize;
 use wasmtime::{InstancePre, Memory, Module, ModuleExport, ResourceLimiter, Store, Trap};
 
+use super::abi::Kind;
 use super::artifacts::ArtifactCache;
 use super::engine::Engine;
+use super::meter;
 use super::validate::{InvalidModule, PAGE_BYTES, Rules, validate};
 use crate::failure::{Failure, Stop};
 use crate::session::{Entry, Session};
@@ -53,17 +54,6 @@ struct Method {
     kind: Kind,
 }
 
-/// How a method may be entered, by the ABI.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Kind {
-    #[default]
-    Call,
-    View,
-    Init,
-    Migrate,
-}
-
 /// A compiled contract.
 pub(crate) struct WasmContract {
     instance: InstancePre<HostState>,
@@ -81,7 +71,6 @@ impl WasmContract {
     ) -> Result<WasmContract, InvalidModule> {
         // By the widest rules: what was accepted under older parameters stays callable.
         let surface = validate(code, &Rules::WIDEST)?;
-        let kinds = kinds(&surface.abi)?;
         let module = compile(engine, artifacts, hash, code).map_err(to_compile_error)?;
         let instance = engine.linker.instantiate_pre(&module).map_err(to_compile_error)?;
         let export = |name: &str| {
@@ -89,9 +78,8 @@ impl WasmContract {
         };
         let memory = export("memory")?;
         let mut methods = HashMap::new();
-        for name in surface.methods {
+        for (name, kind) in surface.methods {
             let export = export(&format!("{}{name}", host::METHOD_PREFIX))?;
-            let kind = kinds.get(&name).copied().unwrap_or_default();
             methods.insert(name, Method { export, kind });
         }
         Ok(WasmContract { instance, memory, methods })
@@ -120,13 +108,19 @@ impl WasmContract {
         let mut store = Store::new(self.instance.module().engine(), data);
         store.limiter(|data| &mut data.limits);
         let result = self.call(&mut store, method, gas);
-        let gas_left = store.get_fuel().unwrap_or(0);
+        let gas_left = gas_of(store.get_fuel().unwrap_or(0));
         let HostState { session, stop, limits, .. } = store.into_data();
         let mut session = session.expect("the session comes back from every nested call");
-        session.gas_left = gas_left;
+        session.gas_left = gas_left.unwrap_or(0);
         let result = match (result, stop) {
             (_, Some(stop)) => Err(stop),
-            (Err(error), None) => Err(trapped(&error).into()),
+            (Err(error), None) => {
+                if !counts_fuel(&error) {
+                    session.gas_left = 0;
+                }
+                Err(trapped(&error).into())
+            }
+            (Ok(()), None) if gas_left.is_none() => Err(Failure::out_of_gas().into()),
             (Ok(()), None) => Ok(()),
         };
         let grown = session.charge(GAS_PER_PAGE * limits.pages_grown);
@@ -134,7 +128,7 @@ impl WasmContract {
     }
 
     fn call(&self, store: &mut Store<HostState>, method: &Method, gas: u64) -> wasmtime::Result<()> {
-        store.set_fuel(gas)?;
+        store.set_fuel(fuel_of(gas))?;
         let instance = self.instance.instantiate(&mut *store)?;
         store.data_mut().memory = instance.get_module_export(&mut *store, &self.memory).and_then(|e| e.into_memory());
         store.data_mut().limits.pages_grown = 0;
@@ -144,14 +138,14 @@ impl WasmContract {
     }
 }
 
-impl Kind {
-    fn fits(self, entry: Entry) -> bool {
-        match self {
-            Kind::Call | Kind::View => entry == Entry::Call,
-            Kind::Init => entry == Entry::Init,
-            Kind::Migrate => entry == Entry::Migrate,
-        }
-    }
+/// The fuel that stands for so much gas: one more, so that having used exactly all can be told from having used too much.
+pub(super) fn fuel_of(gas: u64) -> u64 {
+    gas.saturating_add(1)
+}
+
+/// The gas that such fuel stands for; none if more was used than there was.
+pub(super) fn gas_of(fuel: u64) -> Option<u64> {
+    fuel.checked_sub(1)
 }
 
 fn compile(engine: &Engine, artifacts: Option<&ArtifactCache>, hash: &Hash, code: &[u8]) -> wasmtime::Result<Module> {
@@ -162,35 +156,23 @@ fn compile(engine: &Engine, artifacts: Option<&ArtifactCache>, hash: &Hash, code
             return Ok(module);
         }
     }
-    let module = Module::new(&engine.wasmtime, code)?;
+    let module = Module::new(&engine.wasmtime, meter::metered(code)?)?;
     if let Some(cache) = artifacts {
         cache.store(hash, &module.serialize()?);
     }
     Ok(module)
 }
 
-fn to_compile_error(error: wasmtime::Error) -> InvalidModule {
-    InvalidModule::Compile { reason: format!("{error:#}") }
+/// What the compiler says is not for receipts: it differs between its versions.
+fn to_compile_error(_: wasmtime::Error) -> InvalidModule {
+    InvalidModule::Compile
 }
 
-/// The kinds of methods, as far as an ABI section says them.
-fn kinds(abi: &[u8]) -> Result<HashMap<String, Kind>, InvalidModule> {
-    #[derive(Deserialize)]
-    struct Document {
-        methods: Vec<Described>,
-    }
-    #[derive(Deserialize)]
-    struct Described {
-        name: String,
-        #[serde(default)]
-        kind: Kind,
-    }
-    if abi.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let document: Document =
-        serde_json::from_slice(abi).map_err(|error| InvalidModule::Abi { reason: error.to_string() })?;
-    Ok(document.methods.into_iter().map(|method| (method.name, method.kind)).collect())
+/// Whether the engine knew what a call had used when this stopped it. Where an instruction traps it does not: what was
+/// used since the last call or return inside the contract is lost. Such a trap uses up all gas, or a contract could burn
+/// its gas, trap, and give nearly all of it back to a caller that does the same again.
+fn counts_fuel(error: &wasmtime::Error) -> bool {
+    matches!(error.downcast_ref::<Trap>(), Some(Trap::OutOfFuel | Trap::StackOverflow | Trap::UnreachableCodeReached))
 }
 
 /// What the receipt says of a call that the engine stopped.

@@ -6,7 +6,7 @@ use hanse_abi::{Address, Event, Status};
 use hanse_types::{Delta, limits};
 use wasmtime::{Caller, Linker, Result};
 
-use super::contract::HostState;
+use super::contract::{HostState, fuel_of, gas_of};
 use crate::failure::{Failure, Stop};
 use crate::session::{Entry, Session};
 
@@ -37,18 +37,18 @@ pub(super) fn define(linker: &mut Linker<HostState>) -> Result<()> {
 
 /// Does something with the session and the contract's memory, its gas brought over and back.
 fn with<R>(caller: &mut Host<'_>, act: impl FnOnce(&mut Session, &mut [u8]) -> Result<R, Stop>) -> Result<R> {
-    let fuel = caller.get_fuel()?;
+    let gas = gas_of(caller.get_fuel()?);
     let memory = caller.data().memory.expect("code runs after the instance was made");
     let (bytes, data) = memory.data_and_store_mut(&mut *caller);
     let session = data.session.as_mut().expect("the session is here while the contract runs");
-    session.gas_left = fuel;
-    let result = act(session, bytes);
+    session.gas_left = gas.unwrap_or(0);
+    let result = if gas.is_some() { act(session, bytes) } else { Err(Failure::out_of_gas().into()) };
     let left = session.gas_left;
     let result = result.map_err(|stop| {
         data.stop = Some(stop);
         stopped()
     });
-    caller.set_fuel(left)?;
+    caller.set_fuel(fuel_of(left))?;
     result
 }
 
@@ -195,7 +195,11 @@ fn call(
     let result = answer.map(|answer| {
         let (status, bytes) = match answer {
             Ok(output) => (Status::Success, output),
-            Err(failure) => (failure.status, failure.to_buffer()),
+            Err(failure) => {
+                // The contract has been told; if it fails now, it is by itself.
+                session.failed_in = Address::ZERO;
+                (failure.status, failure.to_buffer())
+            }
         };
         let length = bytes.len() as u64;
         session.frame_mut().buffer = bytes;
@@ -207,7 +211,7 @@ fn call(
         data.stop = Some(stop);
         stopped()
     });
-    caller.set_fuel(left)?;
+    caller.set_fuel(fuel_of(left))?;
     result
 }
 
@@ -233,28 +237,38 @@ fn buffer(mut caller: Host<'_>, pointer: u32, offset: u32, length: u32) -> Resul
 fn event(mut caller: Host<'_>, pointer: u32, length: u32) -> Result<()> {
     with(&mut caller, |session, memory| {
         let encoded = bytes(memory, pointer, length)?;
-        // Before it is decoded, so that nobody decodes for nothing.
-        let decoded =
-            (encoded.len() <= limits::EVENT_BYTES).then(|| borsh::from_slice::<Event>(encoded).ok()).flatten();
-        match decoded {
-            Some(event) => session.emit(event, encoded.len()),
-            None => Err(Failure::new(Status::InvalidOperation, "the event does not decode, or is too long").into()),
-        }
+        session.pay_for_event(encoded.len())?;
+        let event: Event = borsh::from_slice(encoded)
+            .map_err(|_| Failure::new(Status::InvalidOperation, "the event does not decode"))?;
+        session.emit(event, encoded.len())
     })
 }
 
 fn revert(mut caller: Host<'_>, code: u32, pointer: u32, length: u32) -> Result<()> {
     with(&mut caller, |session, memory| {
         session.charge(host::REVERT.cost.of(u64::from(length)))?;
-        if code == host::INVALID_ARGUMENTS_CODE {
-            return Err(Failure::new(Status::InvalidArguments, "the arguments do not decode").into());
-        }
         let fields = bytes(memory, pointer, length)?;
         if fields.len() > limits::OUTPUT_BYTES {
             return Err(Failure::new(Status::LimitExceeded, "the error's fields are too long").into());
         }
-        Err(Failure::reverted(code, fields.to_vec()).into())
+        Err(refusal(code, fields).into())
     })
+}
+
+/// What a contract means by a code: an error of its own, or one of those that every contract has.
+fn refusal(code: u32, fields: &[u8]) -> Failure {
+    match (code, fields) {
+        (host::INVALID_ARGUMENTS_CODE, [argument]) => Failure::new(
+            Status::InvalidArguments,
+            format!("argument {argument} does not decode, or bytes are left over"),
+        ),
+        (host::INVALID_ARGUMENTS_CODE, _) => Failure::new(Status::InvalidArguments, "the arguments do not decode"),
+        (host::OUT_OF_BOUNDS_CODE, _) => Failure::new(Status::OutOfBounds, "an addition would leave its bounds"),
+        (host::FIRST_RESERVED_CODE.., _) => {
+            Failure::new(Status::InvalidOperation, format!("the error code {code} is reserved"))
+        }
+        _ => Failure::reverted(code, fields.to_vec()),
+    }
 }
 
 fn panic(mut caller: Host<'_>, pointer: u32, length: u32) -> Result<()> {

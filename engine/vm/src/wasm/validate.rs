@@ -7,12 +7,15 @@
 use std::collections::BTreeMap;
 
 use hanse_abi::host::{self, HostFunction, Type};
+use hanse_types::names::NameKind;
 use hanse_types::{Params, limits};
 use thiserror::Error;
 use wasmparser::{
-    BinaryReaderError, ConstExpr, DataKind, ElementKind, Encoding, ExternalKind, FuncType, Operator, Parser, Payload,
-    TypeRef, ValType, Validator, WasmFeatures,
+    BinaryReaderError, ConstExpr, DataKind, ElementItems, ElementKind, Encoding, ExternalKind, FuncType, Operator,
+    Parser, Payload, TypeRef, ValType, Validator, WasmFeatures,
 };
+
+use super::abi::{self, Kind};
 
 /// Bytes of a page of WebAssembly memory.
 pub(crate) const PAGE_BYTES: u64 = 64 << 10;
@@ -101,26 +104,18 @@ pub enum InvalidModule {
         limit: u64,
     },
     /// The ABI section does not say what it should.
-    #[error("the module's ABI section does not read: {reason}")]
-    Abi {
-        /// Why.
-        reason: String,
-    },
+    #[error("the module's ABI section {0}")]
+    Abi(&'static str),
     /// The compiler refused what these rules accept: a bug of this node.
-    #[error("the module does not compile: {reason}")]
-    Compile {
-        /// What it said.
-        reason: String,
-    },
+    #[error("the module does not compile; please report this with the module")]
+    Compile,
 }
 
 /// What a valid module offers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Surface {
-    /// Names of the exported methods, without their prefix.
-    pub(crate) methods: Vec<String>,
-    /// The ABI document, empty if there is none.
-    pub(crate) abi: Vec<u8>,
+    /// The exported methods, by name without prefix, and how each may be entered.
+    pub(crate) methods: BTreeMap<String, Kind>,
 }
 
 /// Checks a module.
@@ -140,7 +135,9 @@ pub(crate) fn validate(code: &[u8], rules: &Rules) -> Result<Surface, InvalidMod
         types: Vec::new(),
         memory: None,
         memory_exported: false,
-        surface: Surface::default(),
+        table: None,
+        methods: Vec::new(),
+        abi: Vec::new(),
         functions: Vec::new(),
     };
     for payload in Parser::new(0).parse_all(code) {
@@ -183,7 +180,12 @@ struct Check<'a> {
     /// Pages at the start.
     memory: Option<u64>,
     memory_exported: bool,
-    surface: Surface,
+    /// Elements at the start.
+    table: Option<u64>,
+    /// Names of the exported methods, without their prefix.
+    methods: Vec<String>,
+    /// What the sections with the ABI hold.
+    abi: Vec<u8>,
 }
 
 impl Check<'_> {
@@ -217,7 +219,9 @@ impl Check<'_> {
             Payload::TableSection(tables) => {
                 limit("tables", tables.count(), 1u64)?;
                 for table in tables {
-                    limit("table elements", table.map_err(malformed)?.ty.initial, TABLE_ELEMENTS_MAX)?;
+                    let table = table.map_err(malformed)?.ty;
+                    limit("table elements", table.initial, TABLE_ELEMENTS_MAX)?;
+                    self.table = Some(table.initial);
                 }
             }
             Payload::MemorySection(memories) => {
@@ -239,9 +243,8 @@ impl Check<'_> {
             Payload::ElementSection(elements) => {
                 limit("element segments", elements.count(), SEGMENTS_MAX)?;
                 for element in elements {
-                    if !matches!(element.map_err(malformed)?.kind, ElementKind::Active { .. }) {
-                        return Err(InvalidModule::Shape("has an element segment that is not active"));
-                    }
+                    let element = element.map_err(malformed)?;
+                    self.elements(&element.kind, &element.items)?;
                 }
             }
             Payload::DataSection(segments) => {
@@ -253,7 +256,7 @@ impl Check<'_> {
             }
             Payload::CodeSectionEntry(body) => check_body(&body)?,
             Payload::CustomSection(section) if section.name() == host::ABI_SECTION => {
-                self.surface.abi.extend_from_slice(section.data());
+                self.abi.extend_from_slice(section.data());
             }
             _ => {}
         }
@@ -279,13 +282,15 @@ impl Check<'_> {
             self.memory_exported = true;
         }
         let Some(method) = name.strip_prefix(host::METHOD_PREFIX) else { return Ok(()) };
-        limit("bytes of a method's name", method.len() as u64, limits::NAME_BYTES as u64)?;
+        if NameKind::Method.check(method).is_err() {
+            return Err(InvalidModule::Shape("exports a method by a name that no transaction can carry"));
+        }
         let ty = self.functions.get(index as usize).and_then(|ty| self.types.get(*ty as usize));
         let fits = ty.is_some_and(|ty| ty.params().is_empty() && ty.results().is_empty());
         if kind != ExternalKind::Func || !fits {
             return Err(InvalidModule::Shape("exports a method that is not a function without parameters and results"));
         }
-        self.surface.methods.push(method.to_owned());
+        self.methods.push(method.to_owned());
         Ok(())
     }
 
@@ -299,15 +304,27 @@ impl Check<'_> {
         limit("bytes of initialised memory", end, self.memory.unwrap_or(0) * PAGE_BYTES)
     }
 
-    fn finish(mut self) -> Result<Surface, InvalidModule> {
+    /// As for data: elements must lie in the initial table.
+    fn elements(&self, kind: &ElementKind<'_>, items: &ElementItems<'_>) -> Result<(), InvalidModule> {
+        let ElementKind::Active { offset_expr, .. } = kind else {
+            return Err(InvalidModule::Shape("has an element segment that is not active"));
+        };
+        let count = match items {
+            ElementItems::Functions(functions) => functions.count(),
+            ElementItems::Expressions(_, expressions) => expressions.count(),
+        };
+        let end = u64::from(constant(offset_expr)?) + u64::from(count);
+        limit("initialised table elements", end, self.table.unwrap_or(0))
+    }
+
+    fn finish(self) -> Result<Surface, InvalidModule> {
         if self.memory.is_none() || !self.memory_exported {
             return Err(InvalidModule::Shape("does not export a memory of its own as \"memory\""));
         }
-        if self.surface.methods.is_empty() {
+        if self.methods.is_empty() {
             return Err(InvalidModule::Shape("exports no method (a function named hanse.…)"));
         }
-        self.surface.methods.sort_unstable();
-        Ok(self.surface)
+        Ok(Surface { methods: abi::kinds(self.methods, &self.abi)? })
     }
 }
 
