@@ -180,7 +180,10 @@ fn values_and_absences_are_proven() {
         let mut proof = ledger.prove_state(&key(n)).unwrap();
         assert_eq!(proof.value.as_ref(), chain.states[2].get(&key(n)));
         proof.verify(&key(n)).unwrap();
-        assert!(proof.verify(&key(n + 1)).is_err());
+        // Two absent keys may share the place where nothing is; a value is proven for its own key only.
+        if [n, n + 1].iter().any(|n| chain.states[2].contains_key(&key(*n))) {
+            assert!(proof.verify(&key(n + 1)).is_err());
+        }
         proof.header.state_root = chain.blocks[0].header.state_root;
         assert!(matches!(proof.verify(&key(n)), Err(ProofError::OtherRoot { .. })));
     }

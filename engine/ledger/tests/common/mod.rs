@@ -15,19 +15,19 @@ use hanse_types::*;
 
 /// A block that a ledger can take.
 #[derive(Clone)]
-pub struct Made {
-    pub header: Header,
-    pub dag: Dag,
-    pub transactions: Vec<Verified>,
-    pub receipts: Vec<Receipt>,
-    pub rw_sets: Vec<RwSet>,
-    pub changes: ChangeSet,
-    pub update: Update,
-    pub certificate: Certificate,
+pub(crate) struct Made {
+    pub(crate) header: Header,
+    pub(crate) dag: Dag,
+    pub(crate) transactions: Vec<Verified>,
+    pub(crate) receipts: Vec<Receipt>,
+    pub(crate) rw_sets: Vec<RwSet>,
+    pub(crate) changes: ChangeSet,
+    pub(crate) update: Update,
+    pub(crate) certificate: Certificate,
 }
 
 impl Made {
-    pub fn new_block(&self) -> NewBlock<'_> {
+    pub(crate) fn new_block(&self) -> NewBlock<'_> {
         NewBlock {
             header: &self.header,
             dag: &self.dag,
@@ -42,19 +42,19 @@ impl Made {
 }
 
 /// What a chain should hold: the state after every block, and the blocks.
-pub struct Chain {
-    pub genesis: Genesis,
-    pub genesis_state: ChangeSet,
-    pub states: Vec<BTreeMap<Vec<u8>, Value>>,
-    pub blocks: Vec<Made>,
+pub(crate) struct Chain {
+    pub(crate) genesis: Genesis,
+    pub(crate) genesis_state: ChangeSet,
+    pub(crate) states: Vec<BTreeMap<Vec<u8>, Value>>,
+    pub(crate) blocks: Vec<Made>,
     verifier: Verifier,
     key: SecretKey,
     nonce: u64,
 }
 
-pub const CONTRACT: Address = Address([7; 20]);
+pub(crate) const CONTRACT: Address = Address([7; 20]);
 
-pub fn options() -> LedgerOptions {
+pub(crate) fn options() -> LedgerOptions {
     LedgerOptions {
         block_cache_bytes: 8 << 20,
         write_buffer_bytes: 8 << 20,
@@ -65,7 +65,7 @@ pub fn options() -> LedgerOptions {
 }
 
 impl Chain {
-    pub fn new(commitment: StateCommitment) -> Chain {
+    pub(crate) fn new(commitment: StateCommitment) -> Chain {
         let genesis = Genesis {
             chain_id: "test".into(),
             group_id: "one".into(),
@@ -92,12 +92,12 @@ impl Chain {
     }
 
     /// Opens a ledger of this chain in a store.
-    pub fn open(&self, store: Arc<dyn Store>) -> Result<Ledger, LedgerError> {
+    pub(crate) fn open(&self, store: Arc<dyn Store>) -> Result<Ledger, LedgerError> {
         Ledger::open_store(store, &self.genesis, &self.genesis_state, options())
     }
 
     /// A ledger in memory with all blocks so far.
-    pub fn in_memory(&self) -> Ledger {
+    pub(crate) fn in_memory(&self) -> Ledger {
         let ledger = self.open(Arc::new(MemoryStore::default())).unwrap();
         for block in &self.blocks {
             ledger.append(&block.new_block()).unwrap();
@@ -105,7 +105,7 @@ impl Chain {
         ledger
     }
 
-    pub fn transaction(&mut self, business_id: &[u8], expiration: Timestamp) -> Verified {
+    pub(crate) fn transaction(&mut self, business_id: &[u8], expiration: Timestamp) -> Verified {
         self.nonce += 1;
         let transaction = Transaction {
             version: Transaction::VERSION,
@@ -128,7 +128,7 @@ impl Chain {
     }
 
     /// Makes the next block, with so many transactions, on top of what the ledger holds.
-    pub fn make(&mut self, ledger: &Ledger, count: u32) -> Made {
+    pub(crate) fn make(&mut self, ledger: &Ledger, count: u32) -> Made {
         let tip = ledger.tip();
         let height = tip.header.height.next();
         let timestamp = tip.header.timestamp.plus_ms(100);
@@ -172,7 +172,7 @@ impl Chain {
     }
 
     /// Makes and appends blocks with so many transactions each.
-    pub fn grow(&mut self, ledger: &Ledger, counts: &[u32]) {
+    pub(crate) fn grow(&mut self, ledger: &Ledger, counts: &[u32]) {
         for count in counts {
             let block = self.make(ledger, *count);
             ledger.append(&block.new_block()).unwrap();
@@ -180,7 +180,7 @@ impl Chain {
     }
 
     /// Checks that the ledger holds exactly this chain up to a height.
-    pub fn check(&self, ledger: &Ledger, height: u64) {
+    pub(crate) fn check(&self, ledger: &Ledger, height: u64) {
         assert_eq!(ledger.height(), Height(height));
         let state = ledger.state();
         let all: Vec<_> = state.range(&[], &[0xff; 40], usize::MAX, false).unwrap();
@@ -217,7 +217,7 @@ impl Chain {
     }
 }
 
-pub fn key(n: u64) -> Vec<u8> {
+pub(crate) fn key(n: u64) -> Vec<u8> {
     [&CONTRACT.0[..], &[0], &n.to_be_bytes()].concat()
 }
 

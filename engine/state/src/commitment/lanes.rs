@@ -92,20 +92,27 @@ fn hash_parts(part: LeafPart, bodies: &[&[u8]]) -> Vec<Hash> {
     const TAG: u8 = Domain::StateLeaf as u8;
     let (mut one_block, mut two_blocks) = (Messages::<1>::default(), Messages::<2>::default());
     for body in bodies {
-        match 2 + body.len() {
-            ..=55 => one_block.push(&[&[TAG, part as u8], body]),
-            ..=119 => two_blocks.push(&[&[TAG, part as u8], body]),
+        match blocks(body) {
+            1 => one_block.push(&[&[TAG, part as u8], body]),
+            2 => two_blocks.push(&[&[TAG, part as u8], body]),
             _ => {}
         }
     }
     let (mut one_block, mut two_blocks) = (one_block.hash().into_iter(), two_blocks.hash().into_iter());
-    let alone = |body: &[u8]| Hash::of_parts(Domain::StateLeaf, &[&[part as u8], body]);
-    let hash = |body: &&[u8]| match 2 + body.len() {
-        ..=55 => one_block.next().unwrap_or_else(|| alone(body)),
-        ..=119 => two_blocks.next().unwrap_or_else(|| alone(body)),
-        _ => alone(body),
+    let hash = |body: &&[u8]| {
+        let side_by_side = match blocks(body) {
+            1 => one_block.next(),
+            2 => two_blocks.next(),
+            _ => None,
+        };
+        side_by_side.unwrap_or_else(|| Hash::of_parts(Domain::StateLeaf, &[&[part as u8], body]))
     };
     bodies.iter().map(hash).collect()
+}
+
+/// Blocks of a message of two tags and a body: padding takes a byte, and eight for the length.
+fn blocks(body: &[u8]) -> usize {
+    (2 + body.len() + 9).div_ceil(64)
 }
 
 /// Messages that take so many blocks each, padded as SHA-256 wants it.
@@ -135,7 +142,7 @@ impl<const BLOCKS: usize> Messages<BLOCKS> {
         let mut digests = Vec::with_capacity(self.padded.len());
         for messages in self.padded.chunks(LANES) {
             match Way::choose(messages.len()) {
-                Way::Single => digests.extend(messages.iter().map(|message| single(message))),
+                Way::Single => digests.extend(messages.iter().map(single)),
                 way => digests.extend_from_slice(&way.hash(messages)[..messages.len()]),
             }
         }

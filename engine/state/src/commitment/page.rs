@@ -53,7 +53,7 @@ impl PagePath {
 /// Which of a page's slots a key's hash goes through, for a page at this depth.
 pub(super) fn slot_of(key: &Hash, depth: usize) -> usize {
     let byte = key.0[depth / 2];
-    usize::from(if depth % 2 == 0 { byte >> 4 } else { byte & 0xf })
+    usize::from(if depth.is_multiple_of(2) { byte >> 4 } else { byte & 0xf })
 }
 
 /// A key's leaf.
