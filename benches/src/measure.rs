@@ -1,0 +1,245 @@
+//! Times of one workload: the plain loop, the proposer and a replay, on the same blocks, in turns.
+//!
+//! The machine's pace changes from minute to minute, so nothing is compared across runs, and within a run only with
+//! what ran right before and after: each group of modes stands between two plain loops over the same block, and its
+//! ratio is to their mean. What the modes give is compared too; a difference ends the run.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use hanse_scheduler::canonical::CanonicalBuilder;
+use hanse_scheduler::{BlockRun, Hints, Serial, propose, replay, run_serial, verify};
+use hanse_types::Transaction;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::executor::Executor;
+use crate::random::{Random, Zipf};
+use crate::record::{HintState, Mode, Record};
+use crate::statistics::median;
+use crate::workload::Prepared;
+use crate::world::Frozen;
+
+/// Stack of every thread: contracts run on it.
+const STACK_BYTES: usize = 16 << 20;
+
+/// What to measure of a workload.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// Skew of the choice of accounts.
+    pub skew: f64,
+    /// Transactions of a block.
+    pub block: usize,
+    /// Blocks that count.
+    pub blocks: usize,
+    /// Blocks before, that do not.
+    pub warm_up: usize,
+    /// From which the transactions follow.
+    pub seed: u64,
+}
+
+/// A pool of so many threads.
+///
+/// # Errors
+/// If the threads can't be started.
+pub fn pool(threads: usize) -> Result<ThreadPool> {
+    let builder = ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK_BYTES);
+    builder.build().with_context(|| format!("{threads} threads could not be started"))
+}
+
+/// One pool for every number of threads, and one of a single thread for the plain loop.
+pub struct Pools {
+    serial: ThreadPool,
+    parallel: Vec<ThreadPool>,
+}
+
+impl Pools {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// If they can't be started.
+    pub fn new(threads: &[usize]) -> Result<Pools> {
+        Ok(Pools { serial: pool(1)?, parallel: threads.iter().map(|count| pool(*count)).collect::<Result<_>>()? })
+    }
+}
+
+/// What one mode took for one block.
+struct Sample {
+    seconds: f64,
+    /// Throughput as a multiple of the plain loop's.
+    ratio: f64,
+    run: Figures,
+}
+
+/// Figures of a block that was run, and what only its making costs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Figures {
+    executions: usize,
+    strays: usize,
+    edges: usize,
+    dag_bytes: usize,
+    work_over_span: f64,
+    /// Time to build the DAG of the final access sets on one thread, as a share of the plain loop's time.
+    dag_share: f64,
+}
+
+/// The modes that are timed on each pool, in this order.
+const MODES: [(Mode, Option<HintState>); 3] =
+    [(Mode::Propose, Some(HintState::Cold)), (Mode::Propose, Some(HintState::Warm)), (Mode::Replay, None)];
+
+/// Measures a workload on every pool.
+///
+/// # Errors
+/// If a block can't be run, or two modes give different results.
+pub fn measure(prepared: &Prepared, shape: &Shape, pools: &Pools) -> Result<Vec<Record>> {
+    let zipf = Zipf::new(prepared.world.accounts.len(), shape.skew);
+    let mut random = Random::new(shape.seed);
+    // What a node that has run for a while knows; one for each pool, so that all see the same blocks.
+    let mut warm: Vec<Hints> = pools.parallel.iter().map(|_| Hints::default()).collect();
+    let mut loops = Vec::new();
+    let mut samples: Vec<[Vec<Sample>; 3]> = pools.parallel.iter().map(|_| Default::default()).collect();
+    for number in 0..shape.warm_up + shape.blocks {
+        let batch = prepared.block(shape.block, &zipf, &mut random);
+        let block = Block { world: &prepared.world, batch: &batch };
+        let counts = number >= shape.warm_up;
+        let mut before = block.serial(&pools.serial)?;
+        for (index, pool) in pools.parallel.iter().enumerate() {
+            let group = block.group(pool, &mut warm[index], &before.1)?;
+            let after = block.serial(&pools.serial)?;
+            let seconds = (before.0 + after.0) / 2.0;
+            if counts {
+                loops.push(seconds);
+                group.into_iter().zip(&mut samples[index]).for_each(|((taken, mut run), samples)| {
+                    run.dag_share /= seconds;
+                    samples.push(Sample { seconds: taken, ratio: seconds / taken, run });
+                });
+            }
+            before = after;
+        }
+    }
+    let mut records = vec![Record::of_loop(prepared, shape, median(loops))];
+    for (pool, samples) in pools.parallel.iter().zip(&samples) {
+        for ((mode, hints), samples) in MODES.iter().zip(samples) {
+            records.push(summary(prepared, shape, pool.current_num_threads(), *mode, *hints, samples));
+        }
+    }
+    Ok(records)
+}
+
+fn summary(
+    prepared: &Prepared,
+    shape: &Shape,
+    threads: usize,
+    mode: Mode,
+    hints: Option<HintState>,
+    samples: &[Sample],
+) -> Record {
+    let of = |figure: &dyn Fn(&Sample) -> f64| median(samples.iter().map(figure).collect());
+    let per_tx = 1.0 / shape.block as f64;
+    Record {
+        threads,
+        mode,
+        hints,
+        ratio_to_serial: of(&|sample| sample.ratio),
+        executions_per_tx: of(&|sample| sample.run.executions as f64) * per_tx,
+        strays: of(&|sample| sample.run.strays as f64),
+        edges_per_tx: of(&|sample| sample.run.edges as f64) * per_tx,
+        dag_bytes_per_tx: of(&|sample| sample.run.dag_bytes as f64) * per_tx,
+        work_over_span: of(&|sample| sample.run.work_over_span),
+        dag_build_share: of(&|sample| sample.run.dag_share),
+        ..Record::of_loop(prepared, shape, of(&|sample| sample.seconds))
+    }
+}
+
+/// A batch on a state.
+struct Block<'a> {
+    world: &'a Frozen,
+    batch: &'a [Transaction],
+}
+
+impl Block<'_> {
+    fn executor(&self) -> &Executor {
+        &self.world.executor
+    }
+
+    /// The plain loop, and its seconds.
+    fn serial(&self, pool: &ThreadPool) -> Result<(f64, Serial)> {
+        pool.install(|| {
+            let start = Instant::now();
+            let serial = run_serial(self.executor(), self.batch, 0..self.batch.len(), self.world.parent())?;
+            Ok((start.elapsed().as_secs_f64(), serial))
+        })
+    }
+
+    /// Every mode on one pool, its results compared with those of the plain loop.
+    fn group(&self, pool: &ThreadPool, warm: &mut Hints, serial: &Serial) -> Result<[(f64, Figures); 3]> {
+        let (cold_seconds, cold) = self.propose(pool, &mut Hints::default())?;
+        self.compare(&cold, &cold.order, serial).context("the proposer without hints is wrong")?;
+        let cold_figures = self.figures(&cold);
+        drop(cold);
+
+        let (warm_seconds, warm) = self.propose(pool, warm)?;
+        self.compare(&warm, &warm.order, serial).context("the proposer is wrong")?;
+        let warm_figures = self.figures(&warm);
+
+        let (replay_seconds, replayed) = self.replay(pool, &warm)?;
+        self.compare(&replayed, &warm.order, serial).context("the replay is wrong")?;
+        let replay_figures = self.figures(&replayed);
+        Ok([(cold_seconds, cold_figures), (warm_seconds, warm_figures), (replay_seconds, replay_figures)])
+    }
+
+    fn propose(&self, pool: &ThreadPool, hints: &mut Hints) -> Result<(f64, BlockRun)> {
+        pool.install(|| {
+            let start = Instant::now();
+            let run = propose(self.executor(), self.batch, self.world.parent(), hints)?;
+            Ok((start.elapsed().as_secs_f64(), run))
+        })
+    }
+
+    /// What a validator does with the block: runs it along its DAG, and accepts it.
+    fn replay(&self, pool: &ThreadPool, proposed: &BlockRun) -> Result<(f64, BlockRun)> {
+        let transactions: Vec<Transaction> = proposed.order.iter().map(|index| self.batch[*index].clone()).collect();
+        pool.install(|| {
+            let start = Instant::now();
+            let run = replay(self.executor(), &transactions, &proposed.dag, self.world.parent())?;
+            verify::verify(&proposed.dag, &run).context("the proposer's DAG is not the canonical one")?;
+            Ok((start.elapsed().as_secs_f64(), run))
+        })
+    }
+
+    /// Fails unless the plain loop in block order gives the same receipts and the same state.
+    fn compare(&self, run: &BlockRun, order: &[usize], serial: &Serial) -> Result<()> {
+        let own;
+        let is_arrival_order = order.iter().enumerate().all(|(place, index)| place == *index);
+        let serial = if is_arrival_order {
+            serial
+        } else {
+            own = run_serial(self.executor(), self.batch, order.iter().copied(), self.world.parent())?;
+            &own
+        };
+        let wrong = run.executions.iter().zip(&serial.executions).position(|(left, right)| left != right);
+        if let Some(place) = wrong {
+            let (found, expected) = (&run.executions[place], &serial.executions[place]);
+            anyhow::bail!("transaction {place} of the block gave {found:?}, the plain loop gives {expected:?}");
+        }
+        ensure!(run.executions.len() == serial.executions.len(), "transactions are missing");
+        ensure!(run.changes() == serial.changes()?, "the state after the block is not that of the plain loop");
+        Ok(())
+    }
+
+    /// Outside of the timed part: the DAG is built once more, to see what that takes.
+    fn figures(&self, run: &BlockRun) -> Figures {
+        let mut builder = CanonicalBuilder::default();
+        let start = Instant::now();
+        let again = builder.build(&run.sets, &run.state);
+        let dag_seconds = start.elapsed().as_secs_f64();
+        drop(again);
+        Figures {
+            executions: run.stats.executions,
+            strays: run.stats.strays,
+            edges: run.stats.edges,
+            dag_bytes: run.dag.encode().len(),
+            work_over_span: run.stats.work_over_span(),
+            dag_share: dag_seconds,
+        }
+    }
+}
