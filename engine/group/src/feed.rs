@@ -28,8 +28,8 @@ pub struct Feed {
 
 impl Feed {
     /// A feed of a chain whose newest block has this header.
-    pub fn new(tip: Header) -> Feed {
-        Feed { waiting: Mutex::default(), tip: watch::Sender::new(Arc::new(tip)) }
+    pub fn new(tip: Arc<Header>) -> Feed {
+        Feed { waiting: Mutex::default(), tip: watch::Sender::new(tip) }
     }
 
     /// Waits for a transaction's outcome. The caller asks the ledger *after* this call, so that an outcome that came

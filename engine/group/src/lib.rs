@@ -1,1 +1,29 @@
 //! Join the parts to time, disk, CPU and network; supervise them.
+//!
+//! A [`Group`] is one running ledger of one node: clients' transactions go in, receipts and headers come out. Inside, the
+//! replica (a state machine without I/O) decides what happens, and the driver makes it happen: on the CPU pool, on the
+//! disk, in time.
+//!
+//! It promises that a receipt is given out only after its block is durable; that a transaction that was accepted ends in
+//! a block or is reported as dropped; and that a failure inside stops this group and nothing else.
+//!
+//! It knows nothing of RPC, of configuration files or of other groups.
+//!
+//! Start reading at [`wiring`], then `driver.rs` and [`execution`].
+
+mod chain;
+mod clock;
+pub mod config;
+mod driver;
+pub mod execution;
+pub mod feed;
+pub mod group;
+mod intake;
+pub mod queries;
+pub mod wiring;
+
+pub use config::GroupConfig;
+pub use execution::BlockExecutor;
+pub use group::{Group, SubmitError, WaitError};
+pub use queries::{ContractInfo, QueryError, Simulation};
+pub use wiring::OpenError;

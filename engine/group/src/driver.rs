@@ -1,0 +1,294 @@
+//! Carries out what the replica wants, and tells it what came of it.
+//!
+//! One task owns the replica and nothing slow: blocks are run by one thread (on the CPU pool), votes and blocks are made
+//! durable by another, and both report back. So the next block runs while this one is written.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+
+use hanse_consensus::{Precommit, SignedPrecommit, Solo, VoteLog};
+use hanse_ledger::{Ledger, NewBlock};
+use hanse_replica::{Input, Output, Replica, Stage, Work};
+use hanse_txpool::{PoolStatus, Refusal};
+use hanse_types::crypto::Signer;
+use hanse_types::genesis::ChainIdentity;
+use hanse_types::{Certificate, Hash, Height, Timestamp, TxId, Verified};
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
+use tracing::{debug, error, info};
+
+use crate::chain::Chain;
+use crate::clock::Clock;
+use crate::execution::{Base, ExecutedBlock, Executor};
+use crate::feed::Feed;
+
+/// Blocks that may be handed to a thread before it takes them: the replica has at most two under way.
+const JOBS: usize = 4;
+
+/// What happened outside.
+pub(crate) enum Event {
+    Submitted { transactions: Vec<Verified>, reply: oneshot::Sender<Vec<Result<TxId, Refusal>>> },
+    Executed { height: Height, result: Result<Box<ExecutedBlock>, String> },
+    Signed { height: Height, result: Result<SignedPrecommit, String> },
+    Persisted { height: Height, result: Result<(), String> },
+    Stop,
+}
+
+pub(crate) type Events = tokio::sync::mpsc::Sender<Event>;
+
+/// A block to be run.
+pub(crate) struct ExecuteJob {
+    work: Work,
+    base: Base,
+    recent_hashes: Vec<Hash>,
+}
+
+/// Something to be made durable.
+pub(crate) enum WriteJob {
+    Vote(Precommit),
+    Block { block: Arc<ExecutedBlock>, certificate: Certificate },
+}
+
+/// See the module.
+pub(crate) struct Driver {
+    pub(crate) replica: Replica<Solo>,
+    pub(crate) clock: Clock,
+    pub(crate) chain: Chain,
+    pub(crate) ledger: Ledger,
+    pub(crate) feed: Arc<Feed>,
+    pub(crate) status: watch::Sender<PoolStatus>,
+    pub(crate) execute: SyncSender<ExecuteJob>,
+    pub(crate) write: SyncSender<WriteJob>,
+    /// When the replica wants to be told that time has passed.
+    pub(crate) timer: Option<Timestamp>,
+    /// Writes that were handed out and not reported.
+    pub(crate) writing: usize,
+}
+
+impl Driver {
+    /// Runs until it is told to stop, then waits for what is being written.
+    pub(crate) async fn run(mut self, mut events: tokio::sync::mpsc::Receiver<Event>) {
+        self.tell(Input::Tick);
+        loop {
+            let event = tokio::select! {
+                event = events.recv() => event,
+                () = sleep_until(self.clock, self.timer) => {
+                    self.timer = None;
+                    self.tell(Input::Tick);
+                    continue;
+                }
+            };
+            match event {
+                Some(Event::Stop) | None => break,
+                Some(event) => self.handle(event),
+            }
+        }
+        while self.writing > 0 {
+            match events.recv().await {
+                Some(Event::Persisted { height, result }) => self.persisted(height, result),
+                Some(Event::Signed { .. }) => self.writing -= 1,
+                Some(_) => {}
+                None => break,
+            }
+        }
+        debug!("group driver stopped");
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Submitted { transactions, reply } => self.submitted(transactions, reply),
+            Event::Executed { height, result } => match result {
+                Ok(block) => self.executed(*block),
+                Err(reason) => self.tell(Input::Failed { height, stage: Stage::Execution, reason }),
+            },
+            Event::Signed { height, result } => {
+                self.writing -= 1;
+                match result {
+                    Ok(vote) => self.tell(Input::Signed(vote)),
+                    Err(reason) => self.tell(Input::Failed { height, stage: Stage::Signing, reason }),
+                }
+            }
+            Event::Persisted { height, result } => self.persisted(height, result),
+            Event::Stop => {}
+        }
+    }
+
+    fn submitted(&mut self, transactions: Vec<Verified>, reply: oneshot::Sender<Vec<Result<TxId, Refusal>>>) {
+        let mut outputs = Vec::new();
+        self.replica.step(Input::Submitted(transactions), self.clock.now(), &mut outputs);
+        let mut reply = Some(reply);
+        for output in outputs {
+            match (output, reply.take()) {
+                // Whoever asked may have gone; what was admitted stays so.
+                (Output::Admitted(answers), Some(reply)) => drop(reply.send(answers)),
+                (output, waiting) => {
+                    reply = waiting;
+                    self.perform(output);
+                }
+            }
+        }
+        self.status.send_replace(self.replica.pool_status());
+    }
+
+    fn executed(&mut self, block: ExecutedBlock) {
+        let (header, params) = (Box::new(block.header.clone()), block.params.clone().map(Box::new));
+        debug!(
+            height = header.height.0,
+            transactions = header.tx_count,
+            executions = block.stats.executions,
+            strays = block.stats.strays,
+            edges = block.stats.edges,
+            "block executed"
+        );
+        self.chain.executed(Arc::new(block));
+        self.tell(Input::Executed { header, params });
+    }
+
+    fn persisted(&mut self, height: Height, result: Result<(), String>) {
+        self.writing -= 1;
+        if let Err(reason) = result {
+            return self.tell(Input::Failed { height, stage: Stage::Writing, reason });
+        }
+        let Some(block) = self.chain.persisted(durable_base(&self.ledger)) else { return };
+        info!(height = height.0, transactions = block.header.tx_count, hash = %block.hash, "block committed");
+        self.feed.committed(Arc::new(block.header.clone()), &block.receipts);
+        self.tell(Input::Persisted { height });
+    }
+
+    fn tell(&mut self, input: Input) {
+        let mut outputs = Vec::new();
+        self.replica.step(input, self.clock.now(), &mut outputs);
+        outputs.into_iter().for_each(|output| self.perform(output));
+        self.status.send_replace(self.replica.pool_status());
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            // Answers go to who asked, in `submitted`.
+            Output::Admitted(_) => {}
+            Output::Dropped(dropped) => {
+                for dropped in dropped {
+                    self.feed.dropped(dropped.id, dropped.refusal.code());
+                }
+            }
+            Output::Execute(work) => {
+                let (base, recent_hashes) = (self.chain.base(), self.chain.recent_hashes());
+                self.hand(|driver| driver.execute.try_send(ExecuteJob { work, base, recent_hashes }).is_ok());
+            }
+            Output::Sign(vote) => self.write(WriteJob::Vote(vote)),
+            Output::Persist { height, certificate } => match self.chain.under_way(height).cloned() {
+                Some(block) => self.write(WriteJob::Block { block, certificate }),
+                None => error!(height = height.0, "the replica decided a block that was not executed here"),
+            },
+            Output::SetTimer(time) => self.timer = Some(time),
+            Output::Halted(reason) => error!(%reason, "the group has stopped"),
+        }
+    }
+
+    fn write(&mut self, job: WriteJob) {
+        self.writing += 1;
+        self.hand(|driver| driver.write.try_send(job).is_ok());
+    }
+
+    fn hand(&mut self, send: impl FnOnce(&mut Driver) -> bool) {
+        if !send(self) {
+            error!("a thread of the group is gone or does not take its work; nothing more will be committed");
+        }
+    }
+}
+
+/// Waits for a time, for ever if there is none.
+async fn sleep_until(clock: Clock, time: Option<Timestamp>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(Instant::now() + clock.until(time)).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The durable end of the chain as a base for the next block.
+pub(crate) fn durable_base(ledger: &Ledger) -> Base {
+    let (tip, state, nodes) = ledger.frozen();
+    Base { height: tip.header.height, root: tip.header.state_root, state, nodes }
+}
+
+/// Starts the thread that runs blocks.
+pub(crate) fn spawn_executor(
+    mut executor: Executor,
+    pool: Arc<rayon::ThreadPool>,
+    events: Events,
+) -> std::io::Result<(SyncSender<ExecuteJob>, JoinHandle<()>)> {
+    let (sender, jobs): (_, Receiver<ExecuteJob>) = mpsc::sync_channel(JOBS);
+    let run = move || {
+        for job in jobs {
+            let height = job.work.height();
+            let ExecuteJob { work, base, recent_hashes } = job;
+            let make = || pool.install(|| executor.make(work, &base, recent_hashes));
+            let result = guarded(make).map(Box::new);
+            if events.blocking_send(Event::Executed { height, result }).is_err() {
+                return;
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("hanse-execute".into()).spawn(run)?;
+    Ok((sender, thread))
+}
+
+/// Starts the thread that makes votes and blocks durable.
+pub(crate) fn spawn_writer<D: hanse_consensus::Disk + Send + 'static>(
+    ledger: Ledger,
+    mut votes: VoteLog<D>,
+    chain: ChainIdentity,
+    signer: Arc<dyn Signer>,
+    events: Events,
+) -> std::io::Result<(SyncSender<WriteJob>, JoinHandle<()>)> {
+    let (sender, jobs): (_, Receiver<WriteJob>) = mpsc::sync_channel(JOBS);
+    let run = move || {
+        for job in jobs {
+            let event = match job {
+                WriteJob::Vote(vote) => {
+                    let height = vote.height;
+                    let result = guarded(|| votes.sign(vote, &chain, &*signer));
+                    Event::Signed { height, result }
+                }
+                WriteJob::Block { block, certificate } => {
+                    let height = block.header.height;
+                    let result = guarded(|| ledger.append(&new_block(&block, &certificate)));
+                    Event::Persisted { height, result }
+                }
+            };
+            if events.blocking_send(event).is_err() {
+                return;
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("hanse-write".into()).spawn(run)?;
+    Ok((sender, thread))
+}
+
+fn new_block<'a>(block: &'a ExecutedBlock, certificate: &'a Certificate) -> NewBlock<'a> {
+    NewBlock {
+        header: &block.header,
+        dag: &block.dag,
+        transactions: &block.transactions,
+        receipts: &block.receipts,
+        rw_sets: &block.rw_sets,
+        changes: &block.changes,
+        update: &block.commitment,
+        certificate,
+    }
+}
+
+/// Runs something whose panic must not take the thread with it.
+fn guarded<T, E: std::fmt::Display>(act: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(act)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(panic) => {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            Err(format!("the node failed: {}", text.unwrap_or_default()))
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Makes a block of a batch: runs it on the scheduler over the virtual machine, and makes receipts, roots and a header of
+//! what came out. The only place where scheduler and machine meet.
+
+use std::sync::Arc;
+
+use hanse_replica::Work;
+use hanse_scheduler::{BlockRun, CallSite, Execute, Hints, RunError, Stats};
+use hanse_state::commitment::{self, NodeView, PageOverlay, Update};
+use hanse_state::{ChangeSet, Halt, Overlay, StateAccess, StateError, StateView};
+use hanse_types::{
+    Address, ContractRef, Dag, Execution, Gas, Genesis, Hash, Header, Height, Params, Receipt, RwSet, TxIndex,
+    Verified, block,
+};
+use hanse_vm::{BlockContext, Vm};
+use rayon::prelude::*;
+use thiserror::Error;
+
+/// The virtual machine as the scheduler asks for it, for the transactions of one block.
+pub struct BlockExecutor {
+    vm: Vm,
+    block: Arc<BlockContext>,
+}
+
+impl BlockExecutor {
+    /// Runs transactions in this block.
+    pub fn new(vm: Vm, block: BlockContext) -> BlockExecutor {
+        BlockExecutor { vm, block: Arc::new(block) }
+    }
+}
+
+impl Execute for BlockExecutor {
+    type Transaction = Verified;
+
+    fn execute(
+        &self,
+        transaction: &Verified,
+        state: Box<dyn StateAccess>,
+    ) -> (Result<Execution, Halt>, Box<dyn StateAccess>) {
+        self.vm.execute(&self.block, transaction.transaction(), state)
+    }
+
+    fn call_site<'a>(&self, transaction: &'a Verified) -> Option<CallSite<'a>> {
+        let transaction = transaction.transaction();
+        // A call by name is hinted at under the name's hash: an address nobody has, but as good as one for guessing.
+        let contract = match &transaction.contract {
+            ContractRef::Address(address) => *address,
+            ContractRef::Name { name, version } => hanse_vm::contract_address(&Address([*version as u8; 20]), name),
+        };
+        Some(CallSite { contract, method: &transaction.method, caller: transaction.sender, args: &transaction.args })
+    }
+}
+
+/// A block that was run and is not durable yet.
+#[derive(Debug)]
+pub struct ExecutedBlock {
+    /// Its header.
+    pub header: Header,
+    /// Hash of the header.
+    pub hash: Hash,
+    /// Its DAG.
+    pub dag: Dag,
+    /// Its transactions, in block order.
+    pub transactions: Vec<Verified>,
+    /// What each gave.
+    pub receipts: Vec<Receipt>,
+    /// What each touched.
+    pub rw_sets: Vec<RwSet>,
+    /// What the block does to the state.
+    pub changes: Arc<ChangeSet>,
+    /// What it does to the state's commitment.
+    pub commitment: Update,
+    /// The chain's parameters from the next block on, if this one changed them.
+    pub params: Option<Params>,
+    /// What it took.
+    pub stats: Stats,
+}
+
+/// The state on top of which a block is made, with its commitment. Cheap to clone.
+#[derive(Clone)]
+pub struct Base {
+    /// Height of the block that left it.
+    pub height: Height,
+    /// The state root of that block.
+    pub root: Hash,
+    /// Values.
+    pub state: Arc<dyn StateView>,
+    /// Pages of the commitment.
+    pub nodes: Arc<dyn NodeView>,
+}
+
+impl Base {
+    /// The state after a block that may not be durable yet.
+    pub fn after(&self, block: &ExecutedBlock) -> Base {
+        Base {
+            height: block.header.height,
+            root: block.commitment.root,
+            state: Arc::new(Overlay::new(block.changes.clone(), self.state.clone())),
+            nodes: Arc::new(PageOverlay::new(&block.commitment, self.nodes.clone())),
+        }
+    }
+}
+
+/// Why a block could not be made.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ExecutionError {
+    /// Running it failed.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// State could not be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// Makes blocks, one after another.
+pub struct Executor {
+    vm: Vm,
+    genesis: Arc<Genesis>,
+    hints: Hints,
+}
+
+impl Executor {
+    /// An executor of one group's blocks.
+    pub fn new(vm: Vm, genesis: Arc<Genesis>) -> Executor {
+        Executor { vm, genesis, hints: Hints::default() }
+    }
+
+    /// Makes the block of a batch on top of a base. `recent_hashes` are those of the blocks before, the parent's first.
+    /// Call it inside the rayon pool on which it shall run.
+    ///
+    /// # Errors
+    /// If state can't be read, or the node itself fails inside a transaction; nothing is applied anywhere then.
+    pub fn make(&mut self, work: Work, base: &Base, recent_hashes: Vec<Hash>) -> Result<ExecutedBlock, ExecutionError> {
+        let params = hanse_vm::system::params::load(&*base.state)?;
+        let height = work.height();
+        let context = BlockContext { height, timestamp: work.timestamp, recent_hashes, params: params.clone() };
+        let executor = BlockExecutor::new(self.vm.clone(), context);
+        let run = hanse_scheduler::propose(&executor, &work.batch, base.state.clone(), &mut self.hints)?;
+        self.finish(work, base, run, &params)
+    }
+
+    fn finish(&self, work: Work, base: &Base, run: BlockRun, before: &Params) -> Result<ExecutedBlock, ExecutionError> {
+        let transactions: Vec<Verified> = run.order.iter().map(|index| work.batch[*index].clone()).collect();
+        let stats = run.stats;
+        let kind = self.genesis.state_commitment;
+        let commit = || {
+            let changes = Arc::new(run.changes());
+            let update = commitment::update(kind, &base.root, &*base.nodes, &changes)?;
+            Ok::<_, StateError>((changes, update))
+        };
+        let describe = || {
+            let rw_sets = run.rw_sets();
+            let receipts = receipts(&transactions, &run.executions, &rw_sets, work.height());
+            let roots = (block::tx_root(&transactions), block::receipt_root(&receipts), block::rw_set_root(&receipts));
+            (rw_sets, receipts, roots, run.dag.digest())
+        };
+        let (committed, (rw_sets, receipts, (tx_root, receipt_root, rw_set_root), dag_digest)) =
+            rayon::join(commit, describe);
+        let (changes, commitment) = committed?;
+        let slot = &work.slot;
+        let header = Header {
+            version: Header::VERSION,
+            chain_id: self.genesis.chain_id.clone(),
+            group_id: self.genesis.group_id.clone(),
+            height: slot.height,
+            parent: slot.parent,
+            timestamp: work.timestamp,
+            tx_root,
+            receipt_root,
+            rw_set_root,
+            dag_digest,
+            state_root: commitment.root,
+            validators: slot.validators,
+            next_validators: slot.validators,
+            epoch: slot.epoch,
+            round: slot.round,
+            proposer: slot.proposer,
+            gas_used: Gas(run.executions.iter().map(|execution| execution.gas_used.0).sum()),
+            tx_count: transactions.len() as u32,
+            extra: Vec::new(),
+        };
+        let hash = header.hash();
+        let dag = run.dag;
+        let mut block = ExecutedBlock {
+            header,
+            hash,
+            dag,
+            transactions,
+            receipts,
+            rw_sets,
+            changes,
+            commitment,
+            params: None,
+            stats,
+        };
+        let after = hanse_vm::system::params::load(&*base.after(&block).state)?;
+        block.params = (after != *before).then_some(after);
+        Ok(block)
+    }
+}
+
+fn receipts(transactions: &[Verified], executions: &[Execution], rw_sets: &[RwSet], height: Height) -> Vec<Receipt> {
+    let receipt = |index: usize| {
+        let execution = executions[index].clone();
+        Receipt {
+            tx_id: transactions[index].id(),
+            height,
+            index: TxIndex(index as u32),
+            status: execution.status,
+            gas_used: execution.gas_used,
+            output: execution.output,
+            error_code: execution.error_code,
+            message: execution.message,
+            failed_in: execution.failed_in,
+            events: execution.events,
+            rw_set: rw_sets[index].digest(),
+        }
+    };
+    (0..transactions.len()).into_par_iter().with_min_len(64).map(receipt).collect()
+}

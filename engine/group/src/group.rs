@@ -1,0 +1,275 @@
+//! A running group, as those above see it.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use hanse_ledger::Ledger;
+use hanse_txpool::{PoolStatus, Refusal};
+use hanse_types::crypto::verified::VerifyError;
+use hanse_types::{
+    Address, ContractRef, Execution, Gas, Genesis, Hash, Header, Receipt, SignedTransaction, Timestamp, Transaction,
+    TxId,
+};
+use parking_lot::Mutex;
+use thiserror::Error;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+use crate::driver::{Event, Events};
+use crate::feed::{Feed, Outcome};
+use crate::intake::Submission;
+use crate::queries::{ContractInfo, Queries, QueryError, Simulation};
+
+/// A handle of a running group. Cheap to clone; the group runs until [`Group::stop`].
+#[derive(Clone)]
+pub struct Group {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) genesis: Arc<Genesis>,
+    pub(crate) genesis_hash: Hash,
+    pub(crate) ledger: Ledger,
+    pub(crate) intake: Mutex<Option<mpsc::Sender<Submission>>>,
+    /// One permit for each transaction that may wait for verification.
+    pub(crate) intake_room: Semaphore,
+    pub(crate) events: Events,
+    pub(crate) feed: Arc<Feed>,
+    pub(crate) queries: Queries,
+    pub(crate) status: watch::Receiver<PoolStatus>,
+    pub(crate) tasks: Mutex<Option<Tasks>>,
+}
+
+/// What runs in the background.
+pub(crate) struct Tasks {
+    pub(crate) driver: tokio::task::JoinHandle<()>,
+    pub(crate) threads: Vec<JoinHandle<()>>,
+}
+
+/// Why a transaction was not accepted. Nothing of it is kept; whoever sent it may mend it or try again.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SubmitError {
+    /// It is malformed, for another chain, or its signature is wrong.
+    #[error(transparent)]
+    Invalid(#[from] VerifyError),
+    /// The pool does not take it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// More is waiting to be verified than the node takes.
+    #[error("the node has more transactions to verify than it takes; try again shortly")]
+    Busy,
+    /// The group is stopping or has stopped.
+    #[error("the group has stopped")]
+    Stopped,
+}
+
+impl SubmitError {
+    /// Its stable name.
+    pub fn code(&self) -> &'static str {
+        match self {
+            SubmitError::Invalid(_) => "invalid_transaction",
+            SubmitError::Refused(refusal) => refusal.code(),
+            SubmitError::Busy => "busy",
+            SubmitError::Stopped => "group_stopped",
+        }
+    }
+}
+
+/// Why there is no receipt.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum WaitError {
+    /// It was not accepted.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// It left the pool without being executed, and never will be.
+    #[error("the transaction was dropped unexecuted: {reason}")]
+    Dropped {
+        /// Why, by its stable name.
+        reason: &'static str,
+    },
+    /// The time is over. It may still be executed, until it expires: ask again by its id.
+    #[error(
+        "outcome unknown: no block with the transaction was committed in time; it may still be, ask again by its id"
+    )]
+    OutcomeUnknown,
+    /// The ledger could not be read.
+    #[error("the ledger could not be read: {reason}")]
+    Ledger {
+        /// What it said.
+        reason: String,
+    },
+}
+
+impl Group {
+    /// The founders' agreement.
+    pub fn genesis(&self) -> &Arc<Genesis> {
+        &self.inner.genesis
+    }
+
+    /// Its hash, which every signature covers.
+    pub fn genesis_hash(&self) -> Hash {
+        self.inner.genesis_hash
+    }
+
+    /// What is durable.
+    pub fn ledger(&self) -> &Ledger {
+        &self.inner.ledger
+    }
+
+    /// Submits a transaction. The answer says that it is in the pool, which is in memory: not that it will survive a
+    /// crash of this node.
+    ///
+    /// # Errors
+    /// If it is invalid or refused; nothing of it is kept then.
+    pub async fn submit(&self, transaction: SignedTransaction) -> Result<TxId, SubmitError> {
+        self.submit_many(vec![transaction]).await.pop().unwrap_or(Err(SubmitError::Stopped))
+    }
+
+    /// Submits many transactions at once; the answers are in their order.
+    pub async fn submit_many(&self, transactions: Vec<SignedTransaction>) -> Vec<Result<TxId, SubmitError>> {
+        let count = transactions.len();
+        match self.admit(transactions).await {
+            Ok(answers) => answers,
+            Err(error) => vec![Err(error); count],
+        }
+    }
+
+    async fn admit(&self, transactions: Vec<SignedTransaction>) -> Result<Vec<Result<TxId, SubmitError>>, SubmitError> {
+        let permits = u32::try_from(transactions.len()).map_err(|_| SubmitError::Busy)?;
+        let _room = self.inner.intake_room.try_acquire_many(permits).map_err(|_| SubmitError::Busy)?;
+        let (reply, verified) = oneshot::channel();
+        let intake = self.inner.intake.lock().clone().ok_or(SubmitError::Stopped)?;
+        let sent = intake.send(Submission { transactions, reply }).await;
+        sent.map_err(|_| SubmitError::Stopped)?;
+        let verified = verified.await.map_err(|_| SubmitError::Stopped)?;
+
+        let mut valid = Vec::with_capacity(verified.len());
+        let answers: Vec<Option<SubmitError>> = verified
+            .into_iter()
+            .map(|result| result.map(|transaction| valid.push(transaction)).err().map(SubmitError::Invalid))
+            .collect();
+        let (reply, admitted) = oneshot::channel();
+        let event = Event::Submitted { transactions: valid, reply };
+        self.inner.events.send(event).await.map_err(|_| SubmitError::Stopped)?;
+        let mut admitted = admitted.await.map_err(|_| SubmitError::Stopped)?.into_iter();
+        let answer = |invalid: Option<SubmitError>| match invalid {
+            Some(error) => Err(error),
+            None => admitted.next().map_or(Err(SubmitError::Stopped), |answer| answer.map_err(SubmitError::Refused)),
+        };
+        Ok(answers.into_iter().map(answer).collect())
+    }
+
+    /// Submits a transaction and waits until the block that holds it is durable.
+    ///
+    /// # Errors
+    /// If it is refused or dropped; or [`WaitError::OutcomeUnknown`] after the time is over.
+    pub async fn submit_and_wait(
+        &self,
+        transaction: SignedTransaction,
+        timeout: Duration,
+    ) -> Result<Arc<Receipt>, WaitError> {
+        let id = self.submit(transaction).await?;
+        self.wait(id, timeout).await
+    }
+
+    /// Waits until the block that holds a transaction is durable.
+    ///
+    /// # Errors
+    /// As [`Group::submit_and_wait`].
+    pub async fn wait(&self, id: TxId, timeout: Duration) -> Result<Arc<Receipt>, WaitError> {
+        let outcome = self.inner.feed.wait(id);
+        // Asked after the wait began, so that an outcome that came before it is not missed.
+        let known = self.inner.ledger.receipt_of(&id);
+        if let Some(receipt) = known.map_err(|error| WaitError::Ledger { reason: error.to_string() })? {
+            self.inner.feed.forget(id);
+            return Ok(Arc::new(receipt));
+        }
+        match tokio::time::timeout(timeout, outcome).await {
+            Ok(Ok(Outcome::Committed(receipt))) => Ok(receipt),
+            Ok(Ok(Outcome::Dropped { reason })) => Err(WaitError::Dropped { reason }),
+            Ok(Err(_)) | Err(_) => {
+                self.inner.feed.forget(id);
+                Err(WaitError::OutcomeUnknown)
+            }
+        }
+    }
+
+    /// What a transaction would do in the next block. Nothing of it stays.
+    ///
+    /// # Errors
+    /// If the state can't be read.
+    pub async fn simulate(&self, transaction: Transaction) -> Result<Simulation, QueryError> {
+        self.inner.queries.run(transaction, false).await
+    }
+
+    /// Calls a method as a view on the newest state; it can't change anything.
+    ///
+    /// # Errors
+    /// If the state can't be read.
+    pub async fn query(
+        &self,
+        contract: ContractRef,
+        method: &str,
+        args: Vec<u8>,
+        caller: Address,
+    ) -> Result<Execution, QueryError> {
+        let transaction = Transaction {
+            version: Transaction::VERSION,
+            chain_id: self.inner.genesis.chain_id.clone(),
+            group_id: self.inner.genesis.group_id.clone(),
+            sender: caller,
+            nonce: 0,
+            ref_height: self.tip().borrow().height,
+            ref_hash: [0; 8],
+            timestamp: Timestamp(0),
+            expiration: Timestamp(u64::MAX),
+            gas_limit: Gas(QUERY_GAS),
+            business_id: Vec::new(),
+            contract,
+            method: method.to_owned(),
+            args,
+        };
+        Ok(self.inner.queries.run(transaction, true).await?.execution)
+    }
+
+    /// What the state says of a contract, none if there is none.
+    ///
+    /// # Errors
+    /// If the state can't be read.
+    pub fn contract_info(&self, contract: &ContractRef) -> Result<Option<ContractInfo>, QueryError> {
+        self.inner.queries.contract(contract)
+    }
+
+    /// The ABI document (JSON) of a contract, none if there is no contract or it has none.
+    ///
+    /// # Errors
+    /// If the state can't be read.
+    pub fn abi(&self, contract: &ContractRef) -> Result<Option<Vec<u8>>, QueryError> {
+        self.inner.queries.abi(contract)
+    }
+
+    /// The newest committed header, and its successors as they come.
+    pub fn tip(&self) -> watch::Receiver<Arc<Header>> {
+        self.inner.feed.tip()
+    }
+
+    /// What waits.
+    pub fn pool_status(&self) -> PoolStatus {
+        self.inner.status.borrow().clone()
+    }
+
+    /// Stops: takes nothing more, and waits for what is being written. What was in the pool is lost to this node; its
+    /// senders see an unknown outcome.
+    pub async fn stop(&self) {
+        let Some(tasks) = self.inner.tasks.lock().take() else { return };
+        drop(self.inner.intake.lock().take());
+        // If the driver is gone already, there is nothing to tell.
+        let _ = self.inner.events.send(Event::Stop).await;
+        let _ = tasks.driver.await;
+        let join = || tasks.threads.into_iter().for_each(|thread| drop(thread.join()));
+        let _ = tokio::task::spawn_blocking(join).await;
+    }
+}
+
+/// Gas of a view that is asked for by a client: bounds how long it takes.
+const QUERY_GAS: u64 = 1_000_000_000;

@@ -1,0 +1,187 @@
+//! How the parts of a group are joined, and what is read back from the disk before it runs.
+
+use std::sync::Arc;
+
+use hanse_consensus::{Disk, DiskError, Solo, SoloError, VoteLog, VoteLogError};
+use hanse_ledger::{Ledger, LedgerError, LedgerOptions};
+use hanse_replica::Replica;
+use hanse_txpool::{History, Pool};
+use hanse_types::Hash;
+use hanse_types::crypto::Signer;
+use hanse_types::crypto::verified::Verifier;
+use hanse_types::genesis::{ConsensusKind, GenesisError};
+use hanse_types::validator_set::{ValidatorSet, ValidatorSetError};
+use hanse_vm::{Vm, VmConfig};
+use parking_lot::Mutex;
+use thiserror::Error;
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use crate::chain::Chain;
+use crate::clock::Clock;
+use crate::config::GroupConfig;
+use crate::driver::{Driver, durable_base, spawn_executor, spawn_writer};
+use crate::execution::Executor;
+use crate::feed::Feed;
+use crate::group::{Group, Inner, Tasks};
+use crate::intake;
+use crate::queries::Queries;
+
+/// Stack of threads that run contracts: calls inside calls, each with its WebAssembly frames and the host's.
+const STACK_BYTES: usize = 16 << 20;
+/// Events that may wait for the driver.
+const EVENTS: usize = 4_096;
+/// The record of the last vote in the ledger's consensus table.
+const VOTE: &[u8] = b"vote";
+
+/// Why a group did not start.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The genesis is not sound.
+    #[error("the genesis is not sound: {0}")]
+    Genesis(#[from] GenesisError),
+    /// Its validators are no validator set.
+    #[error("the genesis is not sound: {0}")]
+    Validators(#[from] ValidatorSetError),
+    /// This node's key is none of the validators'.
+    #[error("this node's key {key} is not that of the group's validator; blocks can't be made here")]
+    NotAValidator {
+        /// The key.
+        key: hanse_types::crypto::PublicKey,
+    },
+    /// The ledger did not open.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The record of the last vote does not read.
+    #[error(transparent)]
+    Votes(#[from] VoteLogError),
+    /// Consensus did not start.
+    #[error(transparent)]
+    Consensus(#[from] SoloError),
+    /// The WebAssembly engine did not start.
+    #[error(transparent)]
+    Engine(#[from] hanse_vm::EngineError),
+    /// The state could not be read.
+    #[error("the state could not be read: {0}")]
+    State(#[from] hanse_state::StateError),
+    /// Threads could not be started.
+    #[error("threads could not be started: {0}")]
+    Threads(String),
+}
+
+/// The ledger as the place for votes.
+struct VoteDisk(Ledger);
+
+impl Disk for VoteDisk {
+    fn write_synced(&mut self, record: &[u8]) -> Result<(), DiskError> {
+        self.0.put_consensus(VOTE, record).map_err(|error| DiskError(error.to_string()))
+    }
+}
+
+impl Group {
+    /// Opens a group: makes its ledger or recovers it, and starts to make blocks. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// If the genesis is not sound, the ledger is damaged or another chain's, or threads can't be started.
+    pub async fn open(config: GroupConfig, signer: Arc<dyn Signer>) -> Result<Group, OpenError> {
+        let opened = tokio::task::spawn_blocking(move || Parts::open(config, signer)).await;
+        let parts = opened.map_err(|error| OpenError::Threads(error.to_string()))??;
+        parts.start()
+    }
+}
+
+/// Everything of a group before it runs.
+struct Parts {
+    config: GroupConfig,
+    signer: Arc<dyn Signer>,
+    ledger: Ledger,
+    execution: Vm,
+    queries: Vm,
+}
+
+impl Parts {
+    fn open(config: GroupConfig, signer: Arc<dyn Signer>) -> Result<Parts, OpenError> {
+        config.genesis.check()?;
+        let initial = hanse_vm::system::genesis_state(&config.genesis);
+        let folder = config.directory.join("ledger");
+        let ledger = Ledger::open(&folder, &config.genesis, &initial, LedgerOptions::default())?;
+        let artifacts = Some(config.directory.join("compiled"));
+        let execution = Vm::new(&VmConfig { threads: config.threads, artifacts: artifacts.clone() })?;
+        let queries = Vm::new(&VmConfig { threads: config.query_threads, artifacts })?;
+        Ok(Parts { config, signer, ledger, execution, queries })
+    }
+
+    fn start(self) -> Result<Group, OpenError> {
+        let Parts { config, signer, ledger, execution, queries } = self;
+        let genesis = Arc::new(config.genesis);
+        let clock = Clock::new();
+        let pool = Arc::new(thread_pool("hanse-cpu", config.threads)?);
+        let query_pool = thread_pool("hanse-query", config.query_threads)?;
+        let (events, inbox) = mpsc::channel(EVENTS);
+        let tip = ledger.tip();
+
+        let record = ledger.get_consensus(VOTE)?;
+        let votes = VoteLog::open(VoteDisk(ledger.clone()), record.as_deref())?;
+        let validators = ValidatorSet::from_genesis(&genesis)?;
+        if validators.index_of(&signer.public_key()).is_none() {
+            return Err(OpenError::NotAValidator { key: signer.public_key() });
+        }
+        let identity = genesis.identity();
+        let consensus = match genesis.consensus {
+            ConsensusKind::Solo => {
+                Solo::new(identity.clone(), validators, (tip.header.height, tip.hash), votes.last())?
+            }
+        };
+        let params = hanse_vm::system::params::load(&*ledger.state())?;
+        let recent: Vec<Hash> = ledger.recent_hashes().into_iter().map(|(_, hash)| hash).collect();
+        let mut history = History::new(tip.header.height, tip.header.timestamp, recent.iter().copied());
+        history.load_window(ledger.window(tip.header.timestamp)?);
+        let replica = Replica::new(Pool::new(config.pool, params, history), consensus);
+
+        let threads = |error: std::io::Error| OpenError::Threads(error.to_string());
+        let executor = Executor::new(execution, genesis.clone());
+        let (execute, executing) = spawn_executor(executor, pool.clone(), events.clone()).map_err(threads)?;
+        let (write, writing) =
+            spawn_writer(ledger.clone(), votes, identity, signer, events.clone()).map_err(threads)?;
+        let (intake, submissions) = mpsc::channel(EVENTS);
+        let verifying = intake::spawn(Verifier::new(genesis.clone()), pool, submissions).map_err(threads)?;
+
+        let feed = Arc::new(Feed::new(tip.header));
+        let (status, status_seen) = watch::channel(replica.pool_status());
+        let driver = Driver {
+            replica,
+            clock,
+            chain: Chain::new(durable_base(&ledger), recent.into_iter().rev()),
+            ledger: ledger.clone(),
+            feed: feed.clone(),
+            status,
+            execute,
+            write,
+            timer: None,
+            writing: 0,
+        };
+        let tasks = Tasks { driver: tokio::spawn(driver.run(inbox)), threads: vec![executing, writing, verifying] };
+        Ok(Group {
+            inner: Arc::new(Inner {
+                genesis_hash: genesis.hash(),
+                genesis,
+                queries: Queries::new(queries, query_pool, ledger.clone(), clock),
+                ledger,
+                intake: Mutex::new(Some(intake)),
+                intake_room: Semaphore::new(config.intake_waiting),
+                events,
+                feed,
+                status: status_seen,
+                tasks: Mutex::new(Some(tasks)),
+            }),
+        })
+    }
+}
+
+fn thread_pool(name: &'static str, threads: usize) -> Result<rayon::ThreadPool, OpenError> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.max(1))
+        .stack_size(STACK_BYTES)
+        .thread_name(move |index| format!("{name}-{index}"))
+        .build()
+        .map_err(|error| OpenError::Threads(error.to_string()))
+}
