@@ -44,7 +44,6 @@ pub struct Abi {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub docs: String,
     /// Its methods, in the order of the source.
-    #[serde(default)]
     pub methods: Vec<Method>,
     /// Its events, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

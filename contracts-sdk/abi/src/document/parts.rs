@@ -239,7 +239,9 @@ mod tests {
         let mut cut = module(&[(ABI_SECTION, b"{}")]);
         cut.pop();
         assert!(matches!(Abi::from_wasm(&cut), Err(AbiError::Module { .. })));
-        let section = module(&[(ABI_SECTION, b"{\"methods\":")]);
-        assert!(matches!(Abi::from_wasm(&section), Err(AbiError::Document { .. })));
+        for wrong in ["{\"methods\":", "{\"novelty\":{}}", "[]"] {
+            let section = module(&[(ABI_SECTION, wrong.as_bytes())]);
+            assert!(matches!(Abi::from_wasm(&section), Err(AbiError::Document { .. })), "{wrong}");
+        }
     }
 }
