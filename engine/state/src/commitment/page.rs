@@ -105,44 +105,32 @@ pub struct Page {
 /// A page that is being changed.
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
-    /// All slots.
-    slots: [Slot; SLOTS],
-    /// Which of them are not empty.
+    /// Which slots are not empty.
     occupied: u16,
     /// Which of them are to be hashed again.
     dirty: u16,
-    /// All nodes in the order of a heap: 1 is the topmost, 16 to 31 are the slots.
-    nodes: [Hash; 2 * SLOTS],
+    /// The slots that are not empty.
+    slots: Vec<Slot>,
+    /// The inner nodes in the order of a heap; 1 is the topmost.
+    nodes: Box<[Hash; SLOTS]>,
 }
 
 impl Draft {
     /// A page without slots.
     pub(super) fn empty() -> Draft {
-        Draft { slots: [Slot::Empty; SLOTS], occupied: 0, dirty: 0, nodes: [Hash::ZERO; 2 * SLOTS] }
+        Draft { occupied: 0, dirty: 0, slots: Vec::new(), nodes: Box::new([Hash::ZERO; SLOTS]) }
     }
 
     /// A draft to change a page.
     pub(super) fn of(page: &Page) -> Draft {
-        let mut draft = Draft { occupied: page.occupied, ..Draft::empty() };
-        let mut slots = page.slots.iter();
-        for at in (0..SLOTS).filter(|at| page.occupied & (1 << at) != 0) {
-            draft.slots[at] = slots.next().copied().unwrap_or_default();
-        }
-        match &page.inner {
-            Some(inner) => {
-                draft.nodes[..SLOTS].copy_from_slice(&inner[..]);
-                for at in 0..SLOTS {
-                    draft.nodes[SLOTS + at] = draft.slots[at].hash();
-                }
-            }
-            None => draft.dirty = u16::MAX,
-        }
-        draft
+        let dirty = if page.inner.is_some() { 0 } else { u16::MAX };
+        let nodes = page.inner.clone().unwrap_or_else(|| Box::new([Hash::ZERO; SLOTS]));
+        Draft { occupied: page.occupied, dirty, slots: page.slots.to_vec(), nodes }
     }
 
     /// A slot.
-    pub(super) fn slot(&self, at: usize) -> &Slot {
-        &self.slots[at]
+    pub(super) fn slot(&self, at: usize) -> Slot {
+        if self.occupied & (1 << at) == 0 { Slot::Empty } else { self.slots[self.rank(at)] }
     }
 
     /// Hash of the topmost node, which must be hashed.
@@ -152,54 +140,56 @@ impl Draft {
 
     /// Replaces a slot, and says whether that changed it.
     pub(super) fn set(&mut self, at: usize, slot: Slot) -> bool {
-        let changed = self.slots[at] != slot;
-        if changed {
-            self.slots[at] = slot;
-            self.dirty |= 1 << at;
-            self.occupied &= !(1 << at);
-            self.occupied |= u16::from(slot != Slot::Empty) << at;
+        let (rank, bit) = (self.rank(at), 1 << at);
+        let present = self.occupied & bit != 0;
+        match (present, slot) {
+            (false, Slot::Empty) => return false,
+            (false, slot) => self.slots.insert(rank, slot),
+            (true, Slot::Empty) => drop(self.slots.remove(rank)),
+            (true, slot) if self.slots[rank] == slot => return false,
+            (true, slot) => self.slots[rank] = slot,
         }
-        changed
-    }
-
-    /// The first of these slots that is not empty.
-    pub(super) fn first_slot(&self, below: u16) -> Slot {
-        match self.occupied & below {
-            0 => Slot::Empty,
-            occupied => self.slots[occupied.trailing_zeros() as usize],
-        }
+        self.dirty |= bit;
+        self.occupied = if slot == Slot::Empty { self.occupied & !bit } else { self.occupied | bit };
+        true
     }
 
     /// What stands in the place of a node above these slots if it is no node of its own: nothing, if all are empty, or
     /// the only leaf.
     pub(super) fn collapsed(&self, below: u16) -> Option<Slot> {
-        match (self.occupied & below, self.first_slot(below)) {
-            (0, _) => Some(Slot::Empty),
-            (occupied, leaf @ Slot::Leaf(_)) if occupied.is_power_of_two() => Some(leaf),
-            _ => None,
+        let occupied = self.occupied & below;
+        if occupied == 0 {
+            return Some(Slot::Empty);
         }
+        let first = &self.slots[self.rank(occupied.trailing_zeros() as usize)];
+        (occupied.is_power_of_two() && matches!(first, Slot::Leaf(_))).then_some(*first)
     }
 
     /// The page. The nodes must be hashed.
-    pub(super) fn finish(&self) -> Page {
-        let slots: Box<[Slot]> = self.slots.iter().filter(|slot| !matches!(slot, Slot::Empty)).copied().collect();
-        let inner = (slots.len() > KEEP_INNER_ABOVE).then(|| {
-            let mut inner = Box::new([Hash::ZERO; SLOTS]);
-            inner.copy_from_slice(&self.nodes[..SLOTS]);
-            inner
-        });
-        Page { occupied: self.occupied, slots, hash: self.nodes[1], inner }
+    pub(super) fn finish(self) -> Page {
+        let hash = self.hash();
+        let inner = (self.slots.len() > KEEP_INNER_ABOVE).then_some(self.nodes);
+        Page { occupied: self.occupied, slots: self.slots.into_boxed_slice(), hash, inner }
+    }
+
+    /// How many occupied slots come before this one.
+    fn rank(&self, at: usize) -> usize {
+        (self.occupied & ((1 << at) - 1)).count_ones() as usize
+    }
+
+    /// The hash of a node of the heap, whose last 16 places are the slots.
+    fn node(&self, at: usize) -> Hash {
+        match at.checked_sub(SLOTS) {
+            None => self.nodes[at],
+            Some(slot) if self.occupied & (1 << slot) == 0 => Hash::ZERO,
+            Some(slot) => self.slots[self.rank(slot)].hash(),
+        }
     }
 }
 
 /// Hashes the changed nodes of many drafts, level by level, many at a time.
 pub(super) fn hash_drafts<'a>(drafts: impl IntoIterator<Item = &'a mut Draft>) {
     let mut drafts: Vec<_> = drafts.into_iter().collect();
-    for draft in &mut drafts {
-        for at in 0..SLOTS {
-            draft.nodes[SLOTS + at] = draft.slots[at].hash();
-        }
-    }
     let mut jobs = lanes::Nodes::default();
     let mut places = Vec::new();
     for level in (0..4).rev() {
@@ -214,7 +204,7 @@ pub(super) fn hash_drafts<'a>(drafts: impl IntoIterator<Item = &'a mut Draft>) {
                 match draft.collapsed(below) {
                     Some(slot) => draft.nodes[node] = slot.hash(),
                     None => {
-                        jobs.push(&draft.nodes[2 * node], &draft.nodes[2 * node + 1]);
+                        jobs.push(&draft.node(2 * node), &draft.node(2 * node + 1));
                         places.push((at, node));
                     }
                 }
@@ -249,17 +239,15 @@ impl Page {
     /// depth. A branch leads on; the way ends at the key's leaf, at another's, or at nothing.
     pub(super) fn descend(&self, key: &Hash, depth: usize, beside: &mut Vec<Hash>) -> Slot {
         let mut draft = Draft::of(self);
-        draft.dirty = u16::MAX;
         hash_drafts([&mut draft]);
         let target = SLOTS + slot_of(key, depth);
         for level in 0..4 {
-            let below = slots_below(target >> (4 - level), level) & draft.occupied;
-            if draft.collapsed(below).is_some() {
-                return draft.first_slot(below);
+            if let Some(end) = draft.collapsed(slots_below(target >> (4 - level), level)) {
+                return end;
             }
-            beside.push(draft.nodes[(target >> (3 - level)) ^ 1]);
+            beside.push(draft.node((target >> (3 - level)) ^ 1));
         }
-        draft.slots[target - SLOTS]
+        draft.slot(target - SLOTS)
     }
 
     /// The bytes that a store holds: which slots are occupied, which of them are leaves, and their hashes.

@@ -56,7 +56,7 @@ pub fn update(parent_root: &Hash, nodes: &dyn NodeView, changes: &ChangeSet) -> 
     let groups: Vec<_> = changes.chunk_by(|left, right| slot_of(&left.key, 0) == slot_of(&right.key, 0)).collect();
     let run = |group: &&[Change]| {
         let at = slot_of(&group[0].key, 0);
-        Subtree::new(nodes).run(*top.slot(at), group).map(|(slot, pages)| (at, slot, pages))
+        Subtree::new(nodes).run(top.slot(at), group).map(|(slot, pages)| (at, slot, pages))
     };
     let results: Vec<_> = if changes.len() < PARALLEL_MIN {
         groups.iter().map(run).collect::<Result<_, _>>()?
@@ -74,7 +74,8 @@ pub fn update(parent_root: &Hash, nodes: &dyn NodeView, changes: &ChangeSet) -> 
         return Ok(Update { root: *parent_root, pages });
     }
     hash_drafts([&mut top]);
-    let page = (top.collapsed(u16::MAX) != Some(Slot::Empty)).then(|| Arc::new(top.finish()));
+    let empty = top.collapsed(u16::MAX) == Some(Slot::Empty);
+    let page = (!empty).then(|| Arc::new(top.finish()));
     let root = page.as_ref().map_or(Hash::ZERO, |page| *page.hash());
     pages.push((PagePath::ROOT, page));
     Ok(Update { root, pages })
@@ -194,7 +195,7 @@ impl<'a> Subtree<'a> {
         let mut changed = false;
         for group in changes.chunk_by(|left, right| slot_of(&left.key, depth) == slot_of(&right.key, depth)) {
             let below = slot_of(&group[0].key, depth);
-            let old = *self.levels[depth][at].draft.slot(below);
+            let old = self.levels[depth][at].draft.slot(below);
             let new = self.change(old, depth + 1, at, group)?;
             changed |= self.levels[depth][at].draft.set(below, new);
         }

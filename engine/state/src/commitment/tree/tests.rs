@@ -10,6 +10,7 @@ use super::*;
 use crate::commitment::{MemoryNodes, PageOverlay, Proof, ProofError, prove};
 
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
+type Block = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 /// A tree with what it should hold.
 #[derive(Default)]
@@ -150,7 +151,7 @@ fn proofs_of_presence_and_absence_hold_and_others_do_not() {
     assert!(elsewhere.verify(&tree.root, b"absent", None).is_err());
 }
 
-fn blocks() -> impl Strategy<Value = Vec<Vec<(Vec<u8>, Option<Vec<u8>>)>>> {
+fn blocks() -> impl Strategy<Value = Vec<Block>> {
     let key = prop_oneof![(0..60u8).prop_map(|n| vec![n]), prop::collection::vec(any::<u8>(), 0..40)];
     let value = prop::option::weighted(0.6, prop::collection::vec(any::<u8>(), 0..200));
     prop::collection::vec(prop::collection::vec((key, value), 0..120), 1..6)
