@@ -43,15 +43,15 @@
 //!
 //! Start reading at [`canonical`], then [`propose()`].
 
-pub mod execute;
 pub mod canonical;
-pub mod runner;
+pub mod execute;
 pub mod predict;
 pub mod propose;
 pub mod replay;
-pub mod verify;
+pub mod runner;
 pub mod serial;
 pub mod stats;
+pub mod verify;
 
 pub use execute::{CallSite, Execute, RunError};
 pub use predict::Hints;

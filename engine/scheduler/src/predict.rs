@@ -69,6 +69,16 @@ pub struct Guess {
     pub reads: bool,
 }
 
+impl Guess {
+    /// Both are done to the key.
+    fn include(&mut self, other: &Guess) {
+        if self.kind != other.kind {
+            self.kind = Kind::Write;
+        }
+        self.reads |= other.reads;
+    }
+}
+
 /// What is known about methods' access sets.
 #[derive(Debug, Default)]
 pub struct Hints {
@@ -108,7 +118,12 @@ impl Hints {
             if !template.fill(site, &mut key) {
                 return Ok(None);
             }
-            guesses.push(Guess { slot: state.slot(&key)?, kind: template.kind, reads: template.reads });
+            let guess = Guess { slot: state.slot(&key)?, kind: template.kind, reads: template.reads };
+            // Two templates make one key where the caller is an argument too: whoever pays himself.
+            match guesses.iter_mut().find(|other: &&mut Guess| other.slot == guess.slot) {
+                Some(other) => other.include(&guess),
+                None => guesses.push(guess),
+            }
         }
         Ok(Some(guesses))
     }
@@ -152,7 +167,10 @@ impl Method {
         self.relearned += 1;
         // A range that depends on data can't be guessed by templates of keys.
         self.templates = if set.ranges.is_empty() {
-            set.touches.iter().map(|touch| Template::of(state.key(touch.slot), touch.kind, touch.is_read(), site)).collect()
+            set.touches
+                .iter()
+                .map(|touch| Template::of(state.key(touch.slot), touch.kind, touch.is_read(), site))
+                .collect()
         } else {
             Vec::new()
         };
@@ -232,7 +250,8 @@ fn longest_slice(args: &[u8], bytes: &[u8]) -> Option<Range<usize>> {
         return None;
     }
     let common = |from: usize| args[from..].iter().zip(bytes).take_while(|(left, right)| left == right).count();
-    let best = (0..args.len()).map(|from| (common(from), from)).max_by_key(|(length, from)| (*length, usize::MAX - from));
+    let best =
+        (0..args.len()).map(|from| (common(from), from)).max_by_key(|(length, from)| (*length, usize::MAX - from));
     let (length, from) = best.filter(|(length, _)| *length >= SLICE_MIN)?;
     bytes[..length].iter().any(|byte| *byte != 0).then_some(from..from + length)
 }
@@ -277,5 +296,9 @@ mod tests {
         assert_eq!(guess[0], Guess { slot: state.find(&key(&from)).unwrap(), kind: Kind::Write, reads: true });
         assert_eq!(guess[1], Guess { slot: state.find(&key(&to)).unwrap(), kind: Kind::Add, reads: false });
         assert_eq!(hints.guess(&site(&from, &args[..10]), &state), Ok(None), "arguments that are too short");
+
+        let guess = hints.guess(&site(&to, &args), &state).unwrap().unwrap();
+        let own = Guess { slot: state.find(&key(&to)).unwrap(), kind: Kind::Write, reads: true };
+        assert_eq!(guess, [own], "a key that two templates make is guessed once");
     }
 }

@@ -17,7 +17,8 @@ const CHUNK_MAX: usize = 64;
 /// each task. Must be called inside a rayon pool.
 pub fn run_along<W: Send>(dag: &Dag, worker: impl Fn() -> W + Sync, run: impl Fn(&mut W, usize) + Sync) {
     let graph = Graph::new(dag);
-    let ready: Vec<u32> = (0..dag.len() as u32).filter(|vertex| dag.predecessors(*vertex as usize).is_empty()).collect();
+    let ready: Vec<u32> =
+        (0..dag.len() as u32).filter(|vertex| dag.predecessors(*vertex as usize).is_empty()).collect();
     let chunk = (ready.len() / (4 * rayon::current_num_threads())).clamp(1, CHUNK_MAX);
     let job = Job { graph: &graph, worker: &worker, run: &run };
     rayon::scope(|scope| {
@@ -122,7 +123,8 @@ mod tests {
     fn every_vertex_runs_once_after_its_predecessors() {
         let rows: Vec<Vec<u32>> = (0..500u32)
             .map(|vertex| {
-                let mut row: Vec<u32> = (1..vertex).filter(|other| vertex % other == 0 || vertex - other == 7).collect();
+                let mut row: Vec<u32> =
+                    (1..vertex).filter(|other| vertex % other == 0 || vertex - other == 7).collect();
                 row.sort_unstable();
                 row
             })
@@ -132,10 +134,14 @@ mod tests {
             let done: Vec<AtomicBool> = (0..500).map(|_| AtomicBool::new(false)).collect();
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
-                run_along(&dag, || (), |(), vertex| {
-                    assert!(rows[vertex].iter().all(|other| done[*other as usize].load(Ordering::SeqCst)));
-                    assert!(!done[vertex].swap(true, Ordering::SeqCst));
-                });
+                run_along(
+                    &dag,
+                    || (),
+                    |(), vertex| {
+                        assert!(rows[vertex].iter().all(|other| done[*other as usize].load(Ordering::SeqCst)));
+                        assert!(!done[vertex].swap(true, Ordering::SeqCst));
+                    },
+                );
             });
             assert!(done.iter().all(|flag| flag.load(Ordering::SeqCst)));
         }

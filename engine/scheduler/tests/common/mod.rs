@@ -15,8 +15,18 @@ pub enum Op {
     Write(u8),
     WriteOddSize(u8),
     Remove(u8),
-    Add { key: u8, amount: i128, min: u128, max: u128 },
-    Scan { from: u8, to: u8, limit: usize, reverse: bool },
+    Add {
+        key: u8,
+        amount: i128,
+        min: u128,
+        max: u128,
+    },
+    Scan {
+        from: u8,
+        to: u8,
+        limit: usize,
+        reverse: bool,
+    },
     /// Reads a key that depends on what was seen.
     ReadFar,
     /// Writes a key that depends on what was seen.

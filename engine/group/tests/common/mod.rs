@@ -1,0 +1,100 @@
+//! A group in a temporary folder, with one validator and a few rich accounts.
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hanse_group::{Group, GroupConfig};
+use hanse_types::crypto::{SecretKey, Signer};
+use hanse_types::genesis::{ConsensusKind, CryptoSuite, Genesis, GenesisAccount, Validator};
+use hanse_types::{
+    Address, ContractRef, Gas, Hash, Height, Params, SignedTransaction, StateCommitment, Timestamp, Transaction,
+};
+
+pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const RICHES: u128 = 1_000_000;
+
+pub fn validator() -> SecretKey {
+    SecretKey::ed25519([100; 32])
+}
+
+pub fn user(n: u8) -> SecretKey {
+    SecretKey::ed25519([n; 32])
+}
+
+pub fn address(n: u8) -> Address {
+    user(n).public_key().address()
+}
+
+pub fn now() -> Timestamp {
+    Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64)
+}
+
+pub fn genesis(state_commitment: StateCommitment) -> Genesis {
+    let accounts = (1..=20).map(|n| GenesisAccount { address: address(n), balance: RICHES }).collect();
+    Genesis {
+        chain_id: "chain".into(),
+        group_id: "group".into(),
+        timestamp: Timestamp(1_000),
+        crypto: CryptoSuite::Standard,
+        consensus: ConsensusKind::Solo,
+        state_commitment,
+        validators: vec![Validator { name: "one".into(), key: validator().public_key() }],
+        administrators: vec![address(1)],
+        accounts,
+        params: Params { block_interval_ms: 20, ..Params::default() },
+    }
+}
+
+pub async fn open(folder: &Path, state_commitment: StateCommitment) -> Group {
+    let config = GroupConfig { threads: 2, ..GroupConfig::new(genesis(state_commitment), folder.to_owned()) };
+    Group::open(config, Arc::new(validator())).await.unwrap()
+}
+
+/// A transaction of a user, not signed.
+pub fn call(group: &Group, from: u8, nonce: u64, contract: Address, method: &str, args: Vec<u8>) -> Transaction {
+    let tip = group.ledger().tip();
+    Transaction {
+        version: Transaction::VERSION,
+        chain_id: "chain".into(),
+        group_id: "group".into(),
+        sender: address(from),
+        nonce,
+        ref_height: tip.header.height,
+        ref_hash: prefix(&tip.hash),
+        timestamp: now(),
+        expiration: now().plus_ms(60_000),
+        gas_limit: Gas(50_000_000),
+        business_id: Vec::new(),
+        contract: ContractRef::Address(contract),
+        method: method.into(),
+        args,
+    }
+}
+
+pub fn prefix(hash: &Hash) -> [u8; 8] {
+    *hash.0.first_chunk().unwrap()
+}
+
+pub fn signed(group: &Group, from: u8, transaction: Transaction) -> SignedTransaction {
+    let key = user(from);
+    let signature = key.sign(&transaction.sign_bytes(&group.genesis_hash())).unwrap();
+    SignedTransaction { transaction, public_key: key.public_key(), signature }
+}
+
+pub fn transfer(group: &Group, from: u8, to: u8, amount: u128, nonce: u64) -> SignedTransaction {
+    let args = borsh::to_vec(&(address(to), amount)).unwrap();
+    signed(group, from, call(group, from, nonce, Address::native(1), "transfer", args))
+}
+
+pub async fn balance(group: &Group, of: u8) -> u128 {
+    let args = borsh::to_vec(&address(of)).unwrap();
+    let contract = ContractRef::Name { name: "account".into(), version: 0 };
+    let answer = group.query(contract, "balance_of", args, Address::ZERO).await.unwrap();
+    borsh::from_slice(&answer.output).unwrap()
+}
+
+pub fn height(group: &Group) -> Height {
+    group.ledger().height()
+}
