@@ -225,7 +225,7 @@ pub(crate) fn key(n: u64) -> Vec<u8> {
 fn rw_set(height: Height, index: u32) -> RwSet {
     let n = height.0 * 31 + u64::from(index) * 7;
     let delta = Delta { amount: i128::from(index) + 1, width: 8, min: 0, max: u128::from(u64::MAX) };
-    let value = (n % 4 != 0).then(|| Value::new(&n.to_le_bytes().repeat(1 + (n % 9) as usize)));
+    let value = (!n.is_multiple_of(4)).then(|| Value::new(&n.to_le_bytes().repeat(1 + (n % 9) as usize)));
     RwSet {
         reads: vec![Read { key: key(n % 90), version: Version::Parent, present: true }],
         ranges: Vec::new(),
