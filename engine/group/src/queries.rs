@@ -130,6 +130,6 @@ fn taken(recorder: Box<dyn StateAccess>) -> Result<hanse_state::AccessSet, Query
 fn halted(halt: Halt) -> QueryError {
     match halt {
         Halt::State(error) => error.into(),
-        Halt::Stray => QueryError::Stopped,
+        Halt::Stray | Halt::Engine { .. } => QueryError::Stopped,
     }
 }

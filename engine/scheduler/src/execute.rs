@@ -48,6 +48,14 @@ pub enum RunError {
     /// State could not be read.
     #[error(transparent)]
     State(#[from] StateError),
+    /// What runs contracts failed on this node.
+    #[error("running transaction {index} of the batch: {reason}")]
+    Engine {
+        /// Place in the batch.
+        index: usize,
+        /// What it said.
+        reason: String,
+    },
     /// The host, not the contract, failed while it ran a transaction: a bug. No receipt may come of it.
     #[error("running transaction {index} of the batch failed inside the node: {message}")]
     Panicked {
@@ -56,6 +64,17 @@ pub enum RunError {
         /// The panic's message.
         message: String,
     },
+}
+
+impl RunError {
+    /// The end of the block by a halt of one of its transactions.
+    pub(crate) fn of(index: usize, halt: Halt) -> RunError {
+        match halt {
+            Halt::State(error) => error.into(),
+            Halt::Engine { reason } => RunError::Engine { index, reason },
+            Halt::Stray => RunError::Panicked { index, message: "it strayed without being confined".into() },
+        }
+    }
 }
 
 /// A transaction that was run, not yet applied.
@@ -119,7 +138,7 @@ impl<'a, E: Execute> Worker<'a, E> {
         match ran {
             Ok(ran) => Ok(Confined::Ran(ran)),
             Err(Halt::Stray) => Ok(Confined::Strayed),
-            Err(Halt::State(error)) => Err(error.into()),
+            Err(halt) => Err(RunError::of(index, halt)),
         }
     }
 }

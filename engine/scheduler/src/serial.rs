@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use hanse_state::{ChangeSet, Halt, PlainState, StateView};
+use hanse_state::{ChangeSet, PlainState, StateView};
 use hanse_types::Execution;
 
 use crate::execute::{Execute, RunError};
@@ -22,7 +22,7 @@ impl Serial {
     /// # Errors
     /// If the state before can't be read.
     pub fn changes(&self) -> Result<ChangeSet, RunError> {
-        self.state.changes().map_err(|halt| to_error(0, halt))
+        self.state.changes().map_err(|halt| RunError::of(0, halt))
     }
 }
 
@@ -45,15 +45,8 @@ pub fn run_serial<E: Execute>(
             index,
             message: "the executor gave back another state than it was given".into(),
         })?;
-        executions.push(result.map_err(|halt| to_error(index, halt))?);
+        executions.push(result.map_err(|halt| RunError::of(index, halt))?);
         state.finish_transaction();
     }
     Ok(Serial { executions, state })
-}
-
-fn to_error(index: usize, halt: Halt) -> RunError {
-    match halt {
-        Halt::State(error) => error.into(),
-        Halt::Stray => RunError::Panicked { index, message: "it strayed without being confined".into() },
-    }
 }

@@ -18,6 +18,12 @@ pub enum Halt {
     /// State could not be read.
     #[error(transparent)]
     State(#[from] StateError),
+    /// What runs contracts failed on this node: it has run out of memory, or has a bug.
+    #[error("the engine that runs contracts failed: {reason}")]
+    Engine {
+        /// What it said.
+        reason: String,
+    },
 }
 
 /// Outcome of an addition.

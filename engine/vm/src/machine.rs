@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use hanse_types::{Address, Hash, Status};
 use parking_lot::RwLock;
@@ -11,7 +12,7 @@ use crate::contract::Code;
 use crate::failure::{Failure, Stop};
 use crate::session::Session;
 use crate::system::{self, lifecycle};
-use crate::wasm::{ArtifactCache, Engine, InvalidModule, Rules, WasmContract};
+use crate::wasm::{ArtifactCache, Engine, InvalidModule, Rules, WasmContract, kept_max};
 
 /// See the module.
 pub(crate) struct Machine {
@@ -19,13 +20,25 @@ pub(crate) struct Machine {
     artifacts: Option<ArtifactCache>,
     /// By the hash of the code and nothing else, so that what is in here can't change a result.
     modules: RwLock<HashMap<Hash, Arc<WasmContract>>>,
+    /// Instances of all contracts that wait for a call, about: they take places in the engine's pool.
+    pub(crate) kept: AtomicUsize,
+    pub(crate) kept_max: usize,
 }
+
+/// Compiled contracts in memory; when there are more, all are forgotten, which costs time only.
+const MODULES_MAX: usize = 1_024;
 
 impl Machine {
     pub(crate) fn new(threads: usize, artifacts: Option<PathBuf>) -> Result<Machine, crate::wasm::EngineError> {
         let engine = Engine::new(threads)?;
         let artifacts = artifacts.map(|folder| ArtifactCache::new(folder, &engine));
-        Ok(Machine { engine, artifacts, modules: RwLock::default() })
+        Ok(Machine {
+            engine,
+            artifacts,
+            modules: RwLock::default(),
+            kept: AtomicUsize::new(0),
+            kept_max: kept_max(threads),
+        })
     }
 
     /// The code of a contract that may be called.
@@ -62,6 +75,15 @@ impl Machine {
             return Ok(module.clone());
         }
         let module = Arc::new(WasmContract::load(&self.engine, self.artifacts.as_ref(), &hash, code)?);
-        Ok(self.modules.write().entry(hash).or_insert(module).clone())
+        let mut modules = self.modules.write();
+        if modules.len() >= MODULES_MAX {
+            modules.drain().for_each(|(_, module)| module.forget_instances(&self.kept));
+        }
+        Ok(modules.entry(hash).or_insert(module).clone())
+    }
+
+    /// Throws away all instances that wait for a call, so that contracts in use now find room.
+    pub(crate) fn forget_instances(&self) {
+        self.modules.read().values().for_each(|module| module.forget_instances(&self.kept));
     }
 }

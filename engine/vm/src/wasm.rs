@@ -1,20 +1,21 @@
 //! WebAssembly contracts: what is accepted, how it is compiled, how a call is isolated.
 //!
-//! Read [`validate`] for the rules, [`meter`] for what is put into code, [`imports`] for the doors, [`engine`] for the settings on which determinism and speed
-//! rest, and [`contract`] for one call.
+//! Read [`validate`] for the rules, [`instrument`] for what is put into code, [`imports`] for the doors, [`engine`] for the
+//! settings on which determinism and speed rest, [`contract`] for one call, and [`instance`] for why it is isolated.
 
 mod abi;
 mod artifacts;
 mod contract;
 mod engine;
 mod imports;
-mod meter;
+mod instance;
+mod instrument;
 mod validate;
 
 pub(crate) use artifacts::ArtifactCache;
 pub(crate) use contract::WasmContract;
-pub(crate) use engine::Engine;
 pub use engine::EngineError;
+pub(crate) use engine::{Engine, kept_max};
 pub use validate::abi_of;
 pub(crate) use validate::validate;
 pub use validate::{InvalidModule, Rules};

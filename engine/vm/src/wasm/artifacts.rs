@@ -12,7 +12,7 @@ use hanse_types::Hash;
 use sha2::{Digest, Sha256};
 
 use super::engine::Engine;
-use super::meter;
+use super::instrument;
 
 /// See the module.
 pub(crate) struct ArtifactCache {
@@ -25,7 +25,7 @@ impl ArtifactCache {
     pub(crate) fn new(folder: PathBuf, engine: &Engine) -> ArtifactCache {
         let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
         engine.wasmtime.precompile_compatibility_hash().hash(&mut hasher);
-        meter::VERSION.hash(&mut hasher);
+        instrument::VERSION.hash(&mut hasher);
         ArtifactCache { folder, compiler: hasher.finish() }
     }
 

@@ -1,16 +1,20 @@
 //! A compiled contract, and one isolated call of it.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hanse_abi::host;
+use hanse_state::Halt;
 use hanse_types::{Hash, Status};
-use wasmtime::{InstancePre, Memory, Module, ModuleExport, ResourceLimiter, Store, Trap};
+use wasmtime::{InstancePre, Memory, Module, ModuleExport, ResourceLimiter, Trap};
 
 use super::abi::Kind;
 use super::artifacts::ArtifactCache;
 use super::engine::Engine;
-use super::meter;
-use super::validate::{InvalidModule, PAGE_BYTES, Rules, validate};
+use super::instance::{Dirty, Instance, Kept, Layout};
+use super::instrument::{DIRTY_EXPORT, global_export, instrument};
+use super::validate::{InvalidModule, MEMORY_PAGES_MAX, PAGE_BYTES, Rules, validate};
 use crate::failure::{Failure, Stop};
 use crate::session::{Entry, Session};
 
@@ -25,12 +29,14 @@ pub(crate) struct HostState {
     pub(super) memory: Option<Memory>,
     /// Why the host ended the call.
     pub(super) stop: Option<Stop>,
-    limits: MemoryLimits,
+    /// What the host wrote to the memory.
+    pub(super) dirty: Dirty,
+    pub(super) limits: MemoryLimits,
 }
 
-struct MemoryLimits {
+pub(super) struct MemoryLimits {
     pages_max: u32,
-    pages_grown: u64,
+    pub(super) pages_grown: u64,
 }
 
 impl ResourceLimiter for MemoryLimits {
@@ -50,6 +56,8 @@ impl ResourceLimiter for MemoryLimits {
 
 /// A method that can be called.
 struct Method {
+    /// Its place among the contract's methods.
+    index: usize,
     export: ModuleExport,
     kind: Kind,
 }
@@ -57,8 +65,11 @@ struct Method {
 /// A compiled contract.
 pub(crate) struct WasmContract {
     instance: InstancePre<HostState>,
-    memory: ModuleExport,
+    layout: Layout,
     methods: HashMap<String, Method>,
+    /// The memory of a new instance.
+    image: OnceLock<Box<[u8]>>,
+    kept: Kept,
 }
 
 impl WasmContract {
@@ -71,18 +82,24 @@ impl WasmContract {
     ) -> Result<WasmContract, InvalidModule> {
         // By the widest rules: what was accepted under older parameters stays callable.
         let surface = validate(code, &Rules::WIDEST)?;
-        let module = compile(engine, artifacts, hash, code).map_err(to_compile_error)?;
+        let instrumented = instrument(code).map_err(|error| InvalidModule::Malformed { offset: error.offset() })?;
+        let module = compile(engine, artifacts, hash, &instrumented.code).map_err(to_compile_error)?;
         let instance = engine.linker.instantiate_pre(&module).map_err(to_compile_error)?;
         let export = |name: &str| {
             module.get_export_index(name).ok_or(InvalidModule::Shape("lacks an export that it was checked for"))
         };
-        let memory = export("memory")?;
+        let globals = instrumented.mutable_globals.iter().map(|index| export(&global_export(*index)));
+        let layout = Layout {
+            memory: export("memory")?,
+            dirty: export(DIRTY_EXPORT)?,
+            globals: globals.collect::<Result<_, _>>()?,
+        };
         let mut methods = HashMap::new();
-        for (name, kind) in surface.methods {
+        for (index, (name, kind)) in surface.methods.into_iter().enumerate() {
             let export = export(&format!("{}{name}", host::METHOD_PREFIX))?;
-            methods.insert(name, Method { export, kind });
+            methods.insert(name, Method { index, export, kind });
         }
-        Ok(WasmContract { instance, memory, methods })
+        Ok(WasmContract { instance, layout, methods, image: OnceLock::new(), kept: Kept::new() })
     }
 
     /// Whether the ABI says that a method is a view.
@@ -96,45 +113,79 @@ impl WasmContract {
         self.methods.iter().filter(|(_, method)| fits(method)).map(|(name, _)| &name[..]).min()
     }
 
-    /// Runs a method in the session's present frame, in an instance of its own.
+    /// Runs a method in the session's present frame, in an instance that is as good as new.
     pub(crate) fn run(&self, session: Box<Session>, method: &str, entry: Entry) -> (Box<Session>, Result<(), Stop>) {
         let Some(method) = self.methods.get(method).filter(|method| method.kind.fits(entry)) else {
             let failure = Failure::new(Status::MethodNotFound, format!("no method {method:?}"));
             return (session, Err(failure.into()));
         };
+        let (mut instance, mut session) = match self.instance(session) {
+            Ok(ready) => ready,
+            Err((session, stop)) => return (session, Err(stop)),
+        };
         let (gas, pages_max) = (session.gas_left, session.block.params.memory_pages_max);
-        let limits = MemoryLimits { pages_max, pages_grown: 0 };
-        let data = HostState { session: Some(session), memory: None, stop: None, limits };
-        let mut store = Store::new(self.instance.module().engine(), data);
-        store.limiter(|data| &mut data.limits);
-        let result = self.call(&mut store, method, gas);
-        let gas_left = gas_of(store.get_fuel().unwrap_or(0));
-        let HostState { session, stop, limits, .. } = store.into_data();
-        let mut session = session.expect("the session comes back from every nested call");
+        let data = instance.store.data_mut();
+        data.limits = MemoryLimits { pages_max, pages_grown: 0 };
+        data.session = Some(session);
+        let result = instance.store.set_fuel(fuel_of(gas));
+        let result = result.and_then(|()| instance.call(method.index, &method.export));
+
+        let gas_left = gas_of(instance.store.get_fuel().unwrap_or(0));
+        let data = instance.store.data_mut();
+        session = data.session.take().expect("the session comes back from every nested call");
+        let (stop, grown) = (data.stop.take(), data.limits.pages_grown);
         session.gas_left = gas_left.unwrap_or(0);
+        if result.is_ok() {
+            self.keep(instance, &session);
+        }
         let result = match (result, stop) {
             (_, Some(stop)) => Err(stop),
             (Err(error), None) => {
                 if !counts_fuel(&error) {
                     session.gas_left = 0;
                 }
-                Err(trapped(&error).into())
+                Err(to_stop(&error))
             }
             (Ok(()), None) if gas_left.is_none() => Err(Failure::out_of_gas().into()),
             (Ok(()), None) => Ok(()),
         };
-        let grown = session.charge(GAS_PER_PAGE * limits.pages_grown);
-        (session, result.and(grown))
+        let growth = session.charge(GAS_PER_PAGE * grown);
+        (session, result.and(growth))
     }
 
-    fn call(&self, store: &mut Store<HostState>, method: &Method, gas: u64) -> wasmtime::Result<()> {
-        store.set_fuel(fuel_of(gas))?;
-        let instance = self.instance.instantiate(&mut *store)?;
-        store.data_mut().memory = instance.get_module_export(&mut *store, &self.memory).and_then(|e| e.into_memory());
-        store.data_mut().limits.pages_grown = 0;
-        let function = instance.get_module_export(&mut *store, &method.export).and_then(|export| export.into_func());
-        let function = function.ok_or_else(|| wasmtime::Error::msg("the method is no function"))?;
-        function.typed::<(), ()>(&*store)?.call(&mut *store, ())
+    /// A kept instance, or a new one.
+    fn instance(&self, session: Box<Session>) -> Result<(Box<Instance>, Box<Session>), (Box<Session>, Stop)> {
+        if let Some(instance) = self.kept.take() {
+            session.machine.kept.fetch_sub(1, Ordering::Relaxed);
+            return Ok((instance, session));
+        }
+        let limits = MemoryLimits { pages_max: MEMORY_PAGES_MAX, pages_grown: 0 };
+        let data = HostState { session: None, memory: None, stop: None, dirty: Dirty::default(), limits };
+        match Instance::new(&self.instance, &self.layout, self.methods.len(), data) {
+            Ok(instance) => {
+                self.image.get_or_init(|| instance.image());
+                Ok((Box::new(instance), session))
+            }
+            // A checked module always makes an instance: this node has run out of something.
+            Err(error) => Err((session, Stop::Halted(Halt::Engine { reason: format!("{error:#}") }))),
+        }
+    }
+
+    /// Keeps an instance whose call has returned, as long as there is room in the pool.
+    fn keep(&self, instance: Box<Instance>, session: &Session) {
+        let machine = &session.machine;
+        let Some(image) = self.image.get() else { return };
+        if machine.kept.load(Ordering::Relaxed) >= machine.kept_max {
+            machine.forget_instances();
+        }
+        if self.kept.put(instance, image) {
+            machine.kept.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Throws away instances that wait for a call.
+    pub(crate) fn forget_instances(&self, count: &AtomicUsize) {
+        count.fetch_sub(self.kept.clear(), Ordering::Relaxed);
     }
 }
 
@@ -156,7 +207,7 @@ fn compile(engine: &Engine, artifacts: Option<&ArtifactCache>, hash: &Hash, code
             return Ok(module);
         }
     }
-    let module = Module::new(&engine.wasmtime, meter::metered(code)?)?;
+    let module = Module::new(&engine.wasmtime, code)?;
     if let Some(cache) = artifacts {
         cache.store(hash, &module.serialize()?);
     }
@@ -175,23 +226,27 @@ fn counts_fuel(error: &wasmtime::Error) -> bool {
     matches!(error.downcast_ref::<Trap>(), Some(Trap::OutOfFuel | Trap::StackOverflow | Trap::UnreachableCodeReached))
 }
 
-/// What the receipt says of a call that the engine stopped.
-fn trapped(error: &wasmtime::Error) -> Failure {
-    let trapped = |what: &str| Failure::new(Status::Trapped, what);
+/// What a call that the engine stopped comes to. Anything but a trap is a failure of this node, and makes no receipt.
+fn to_stop(error: &wasmtime::Error) -> Stop {
     match error.downcast_ref::<Trap>() {
-        Some(Trap::OutOfFuel) => Failure::out_of_gas(),
-        Some(Trap::StackOverflow) => {
-            Failure::new(Status::LimitExceeded, "calls inside the contract are nested too deep")
-        }
-        Some(Trap::MemoryOutOfBounds) => trapped("access outside the memory"),
-        Some(Trap::TableOutOfBounds | Trap::IndirectCallToNull) => {
-            trapped("call of a function that is not in the table")
-        }
-        Some(Trap::BadSignature) => trapped("indirect call of a function of another type"),
-        Some(Trap::IntegerOverflow) => trapped("integer overflow"),
-        Some(Trap::IntegerDivisionByZero) => trapped("division by zero"),
-        Some(Trap::BadConversionToInteger) => trapped("conversion of a number out of range"),
-        Some(Trap::UnreachableCodeReached) => trapped("unreachable code"),
+        Some(trap) => trapped(trap).into(),
+        None => Stop::Halted(Halt::Engine { reason: format!("{error:#}") }),
+    }
+}
+
+/// What the receipt says of a trap.
+fn trapped(trap: &Trap) -> Failure {
+    let trapped = |what: &str| Failure::new(Status::Trapped, what);
+    match trap {
+        Trap::OutOfFuel => Failure::out_of_gas(),
+        Trap::StackOverflow => Failure::new(Status::LimitExceeded, "calls inside the contract are nested too deep"),
+        Trap::MemoryOutOfBounds => trapped("access outside the memory"),
+        Trap::TableOutOfBounds | Trap::IndirectCallToNull => trapped("call of a function that is not in the table"),
+        Trap::BadSignature => trapped("indirect call of a function of another type"),
+        Trap::IntegerOverflow => trapped("integer overflow"),
+        Trap::IntegerDivisionByZero => trapped("division by zero"),
+        Trap::BadConversionToInteger => trapped("conversion of a number out of range"),
+        Trap::UnreachableCodeReached => trapped("unreachable code"),
         _ => trapped("trap"),
     }
 }

@@ -14,6 +14,9 @@ const STACK_BYTES: usize = 512 << 10;
 /// Memory that stays mapped between calls, in bytes: above what a contract made with the SDK touches.
 const KEEP_RESIDENT_BYTES: usize = 128 << 10;
 
+/// Instances that wait for a call, for each thread.
+const KEPT_PER_THREAD: usize = 32;
+
 /// The engine could not be set up on this host.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("the WebAssembly engine can't be set up on this host: {reason}")]
@@ -72,8 +75,14 @@ fn config(threads: usize) -> Result<Config, EngineError> {
     Ok(config)
 }
 
+/// Instances that may wait for a call, of all contracts together.
+pub(crate) fn kept_max(threads: usize) -> usize {
+    KEPT_PER_THREAD * threads.max(1)
+}
+
 fn pool(threads: usize) -> PoolingAllocationConfig {
-    let instances = (threads.max(1) * limits::CALL_DEPTH + 16) as u32;
+    // Those that run, those that wait, and as many again: the count of those that wait may lag behind.
+    let instances = (threads.max(1) * limits::CALL_DEPTH + 2 * kept_max(threads) + 16) as u32;
     let mut pool = PoolingAllocationConfig::default();
     pool.total_core_instances(instances)
         .total_memories(instances)

@@ -7,6 +7,7 @@ use hanse_types::{Delta, limits};
 use wasmtime::{Caller, Linker, Result};
 
 use super::contract::{HostState, fuel_of, gas_of};
+use super::instance::Dirty;
 use crate::failure::{Failure, Stop};
 use crate::session::{Entry, Session};
 
@@ -36,13 +37,14 @@ pub(super) fn define(linker: &mut Linker<HostState>) -> Result<()> {
 }
 
 /// Does something with the session and the contract's memory, its gas brought over and back.
-fn with<R>(caller: &mut Host<'_>, act: impl FnOnce(&mut Session, &mut [u8]) -> Result<R, Stop>) -> Result<R> {
+fn with<R>(caller: &mut Host<'_>, act: impl FnOnce(&mut Session, &mut Guest<'_>) -> Result<R, Stop>) -> Result<R> {
     let gas = gas_of(caller.get_fuel()?);
     let memory = caller.data().memory.expect("code runs after the instance was made");
     let (bytes, data) = memory.data_and_store_mut(&mut *caller);
     let session = data.session.as_mut().expect("the session is here while the contract runs");
     session.gas_left = gas.unwrap_or(0);
-    let result = if gas.is_some() { act(session, bytes) } else { Err(Failure::out_of_gas().into()) };
+    let mut guest = Guest { bytes, dirty: &mut data.dirty };
+    let result = if gas.is_some() { act(session, &mut guest) } else { Err(Failure::out_of_gas().into()) };
     let left = session.gas_left;
     let result = result.map_err(|stop| {
         data.stop = Some(stop);
@@ -57,64 +59,76 @@ fn stopped() -> wasmtime::Error {
     wasmtime::Error::msg("the host ended the call")
 }
 
-/// Bytes of the contract's memory.
-fn bytes(memory: &[u8], pointer: u32, length: u32) -> Result<&[u8], Stop> {
-    let from = pointer as usize;
-    memory.get(from..from + length as usize).ok_or_else(outside)
+/// The contract's memory.
+struct Guest<'a> {
+    bytes: &'a mut [u8],
+    dirty: &'a mut Dirty,
 }
 
-fn bytes_mut(memory: &mut [u8], pointer: u32, length: usize) -> Result<&mut [u8], Stop> {
-    let from = pointer as usize;
-    memory.get_mut(from..from + length).ok_or_else(outside)
+impl Guest<'_> {
+    fn read(&self, pointer: u32, length: u32) -> Result<&[u8], Stop> {
+        let from = pointer as usize;
+        self.bytes.get(from..from + length as usize).ok_or_else(outside)
+    }
+
+    /// The only way in which the host writes to a contract's memory.
+    fn write(&mut self, pointer: u32, bytes: &[u8]) -> Result<(), Stop> {
+        let from = pointer as usize;
+        let to = self.bytes.get_mut(from..from + bytes.len()).ok_or_else(outside)?;
+        to.copy_from_slice(bytes);
+        self.dirty.mark(from, bytes.len());
+        Ok(())
+    }
+
+    /// Writes bytes if they fit into what the contract has room for; their length in any case.
+    fn write_if_fits(&mut self, pointer: u32, capacity: u32, bytes: &[u8]) -> Result<u32, Stop> {
+        if bytes.len() <= capacity as usize {
+            self.write(pointer, bytes)?;
+        }
+        Ok(bytes.len() as u32)
+    }
+
+    fn address(&self, pointer: u32) -> Result<Address, Stop> {
+        let mut address = Address::ZERO;
+        address.0.copy_from_slice(self.read(pointer, Address::BYTES as u32)?);
+        Ok(address)
+    }
 }
 
 fn outside() -> Stop {
     Failure::new(Status::Trapped, "a pointer given to the host lies outside the memory").into()
 }
 
-/// Copies bytes to the contract if they fit into what it has room for; their length in any case.
-fn copy_if_fits(memory: &mut [u8], pointer: u32, capacity: u32, from: &[u8]) -> Result<u32, Stop> {
-    if from.len() <= capacity as usize {
-        bytes_mut(memory, pointer, from.len())?.copy_from_slice(from);
-    }
-    Ok(from.len() as u32)
-}
-
-fn address(memory: &[u8], pointer: u32) -> Result<Address, Stop> {
-    let mut address = Address::ZERO;
-    address.0.copy_from_slice(bytes(memory, pointer, Address::BYTES as u32)?);
-    Ok(address)
-}
-
 fn input(mut caller: Host<'_>, pointer: u32, capacity: u32) -> Result<u32> {
-    with(&mut caller, |session, memory| copy_if_fits(memory, pointer, capacity, session.input()?))
+    with(&mut caller, |session, memory| memory.write_if_fits(pointer, capacity, session.input()?))
 }
 
 fn output(mut caller: Host<'_>, pointer: u32, length: u32) -> Result<()> {
-    with(&mut caller, |session, memory| session.output(bytes(memory, pointer, length)?))
+    with(&mut caller, |session, memory| session.output(memory.read(pointer, length)?))
 }
 
 fn context(mut caller: Host<'_>, pointer: u32) -> Result<()> {
     with(&mut caller, |session, memory| {
         let context = session.context()?;
-        let mut to = bytes_mut(memory, pointer, CONTEXT_BYTES)?;
-        borsh::to_writer(&mut to, &context).map_err(|_| outside())
+        let mut encoded = [0; CONTEXT_BYTES];
+        borsh::to_writer(&mut encoded[..], &context).expect("a context has its stated length");
+        memory.write(pointer, &encoded)
     })
 }
 
 fn state_get(mut caller: Host<'_>, key: u32, key_length: u32, pointer: u32, capacity: u32) -> Result<i32> {
     with(&mut caller, |session, memory| {
-        let Some(value) = session.get(bytes(memory, key, key_length)?)? else { return Ok(ABSENT) };
-        copy_if_fits(memory, pointer, capacity, &value).map(|length| length as i32)
+        let Some(value) = session.get(memory.read(key, key_length)?)? else { return Ok(ABSENT) };
+        memory.write_if_fits(pointer, capacity, &value).map(|length| length as i32)
     })
 }
 
 fn state_set(mut caller: Host<'_>, key: u32, key_length: u32, pointer: u32, length: u32) -> Result<()> {
-    with(&mut caller, |session, memory| session.set(bytes(memory, key, key_length)?, bytes(memory, pointer, length)?))
+    with(&mut caller, |session, memory| session.set(memory.read(key, key_length)?, memory.read(pointer, length)?))
 }
 
 fn state_remove(mut caller: Host<'_>, key: u32, key_length: u32) -> Result<()> {
-    with(&mut caller, |session, memory| session.remove(bytes(memory, key, key_length)?))
+    with(&mut caller, |session, memory| session.remove(memory.read(key, key_length)?))
 }
 
 #[expect(clippy::too_many_arguments, reason = "the host interface has them")]
@@ -132,8 +146,8 @@ fn state_add(
         let amount = i128::from(high) << 64 | i128::from(low);
         // A width that is none is refused by the session.
         let width = u8::try_from(width).unwrap_or(u8::MAX);
-        let (min, max) = read_bounds(bytes(memory, bounds, bounds_length)?)?;
-        let fitted = session.add(bytes(memory, key, key_length)?, Delta { amount, width, min, max })?;
+        let (min, max) = read_bounds(memory.read(bounds, bounds_length)?)?;
+        let fitted = session.add(memory.read(key, key_length)?, Delta { amount, width, min, max })?;
         Ok(u32::from(!fitted))
     })
 }
@@ -158,7 +172,7 @@ fn state_scan(
     flags: i32,
 ) -> Result<u32> {
     with(&mut caller, |session, memory| {
-        let (start, end) = (bytes(memory, start, start_length)?, bytes(memory, end, end_length)?);
+        let (start, end) = (memory.read(start, start_length)?, memory.read(end, end_length)?);
         let entries = session.scan(start, end, limit, flags)?;
         leave(session, borsh::to_vec(&entries).expect("a bounded scan encodes into memory"))
     })
@@ -181,12 +195,12 @@ fn call(
     gas: i64,
 ) -> Result<u64> {
     let (contract, method, args) = with(&mut caller, |_, memory| {
-        let name = bytes(memory, method, method_length.min(limits::NAME_BYTES as u32 + 1))?;
+        let name = memory.read(method, method_length.min(limits::NAME_BYTES as u32 + 1))?;
         let Ok(name) = std::str::from_utf8(name) else {
             return Err(Failure::new(Status::MethodNotFound, "the method's name is no text").into());
         };
         within_args(args_length)?;
-        Ok((address(memory, contract)?, name.to_owned(), bytes(memory, args, args_length)?.to_vec()))
+        Ok((memory.address(contract)?, name.to_owned(), memory.read(args, args_length)?.to_vec()))
     })?;
     let session = caller.data_mut().session.take().expect("the session is here while the contract runs");
     let gas = u64::try_from(gas).ok();
@@ -229,14 +243,14 @@ fn buffer(mut caller: Host<'_>, pointer: u32, offset: u32, length: u32) -> Resul
         let from = offset as usize;
         let buffered = session.frame().buffer.get(from..from + length as usize);
         let buffered = buffered.ok_or_else(|| Failure::new(Status::Trapped, "the host's buffer is shorter"))?;
-        bytes_mut(memory, pointer, length as usize)?.copy_from_slice(buffered);
+        memory.write(pointer, buffered)?;
         Ok(())
     })
 }
 
 fn event(mut caller: Host<'_>, pointer: u32, length: u32) -> Result<()> {
     with(&mut caller, |session, memory| {
-        let encoded = bytes(memory, pointer, length)?;
+        let encoded = memory.read(pointer, length)?;
         session.pay_for_event(encoded.len())?;
         let event: Event = borsh::from_slice(encoded)
             .map_err(|_| Failure::new(Status::InvalidOperation, "the event does not decode"))?;
@@ -247,7 +261,7 @@ fn event(mut caller: Host<'_>, pointer: u32, length: u32) -> Result<()> {
 fn revert(mut caller: Host<'_>, code: u32, pointer: u32, length: u32) -> Result<()> {
     with(&mut caller, |session, memory| {
         session.charge(host::REVERT.cost.of(u64::from(length)))?;
-        let fields = bytes(memory, pointer, length)?;
+        let fields = memory.read(pointer, length)?;
         if fields.len() > limits::OUTPUT_BYTES {
             return Err(Failure::new(Status::LimitExceeded, "the error's fields are too long").into());
         }
@@ -274,7 +288,7 @@ fn refusal(code: u32, fields: &[u8]) -> Failure {
 fn panic(mut caller: Host<'_>, pointer: u32, length: u32) -> Result<()> {
     with(&mut caller, |session, memory| {
         session.charge(host::PANIC.cost.of(u64::from(length)))?;
-        let message = bytes(memory, pointer, length.min(limits::MESSAGE_BYTES as u32))?;
+        let message = memory.read(pointer, length.min(limits::MESSAGE_BYTES as u32))?;
         Err(Failure::new(Status::Panicked, String::from_utf8_lossy(message)).into())
     })
 }
@@ -282,15 +296,15 @@ fn panic(mut caller: Host<'_>, pointer: u32, length: u32) -> Result<()> {
 fn block_hash(mut caller: Host<'_>, height: u64, pointer: u32) -> Result<u32> {
     with(&mut caller, |session, memory| {
         let Some(hash) = session.block_hash(height)? else { return Ok(0) };
-        bytes_mut(memory, pointer, hash.len())?.copy_from_slice(&hash);
+        memory.write(pointer, &hash)?;
         Ok(1)
     })
 }
 
 fn sha256(mut caller: Host<'_>, pointer: u32, length: u32, out: u32) -> Result<()> {
     with(&mut caller, |session, memory| {
-        let digest = session.sha256(bytes(memory, pointer, length)?)?;
-        bytes_mut(memory, out, digest.len())?.copy_from_slice(&digest);
+        let digest = session.sha256(memory.read(pointer, length)?)?;
+        memory.write(out, &digest)?;
         Ok(())
     })
 }
@@ -307,13 +321,13 @@ fn verify(
     signature_length: u32,
 ) -> Result<u32> {
     with(&mut caller, |session, memory| {
-        let key = bytes(memory, key, key_length)?;
-        let message = bytes(memory, message, message_length)?;
-        let signature = bytes(memory, signature, signature_length)?;
+        let key = memory.read(key, key_length)?;
+        let message = memory.read(message, message_length)?;
+        let signature = memory.read(signature, signature_length)?;
         session.verify(algorithm, key, message, signature).map(u32::from)
     })
 }
 
 fn debug(mut caller: Host<'_>, pointer: u32, length: u32) -> Result<()> {
-    with(&mut caller, |session, memory| session.debug(bytes(memory, pointer, length)?))
+    with(&mut caller, |session, memory| session.debug(memory.read(pointer, length)?))
 }

@@ -16,6 +16,7 @@ use wasmparser::{
 };
 
 use super::abi::{self, Kind};
+use super::instrument::RESERVED_PREFIX;
 
 /// Bytes of a page of WebAssembly memory.
 pub(crate) const PAGE_BYTES: u64 = 64 << 10;
@@ -280,6 +281,9 @@ impl Check<'_> {
     fn export(&mut self, name: &str, kind: ExternalKind, index: u32) -> Result<(), InvalidModule> {
         if kind == ExternalKind::Memory && name == "memory" {
             self.memory_exported = true;
+        }
+        if name.starts_with(RESERVED_PREFIX) {
+            return Err(InvalidModule::Shape("exports a name that is reserved (hanse:…)"));
         }
         let Some(method) = name.strip_prefix(host::METHOD_PREFIX) else { return Ok(()) };
         if NameKind::Method.check(method).is_err() {
