@@ -1,2 +1,20 @@
-//! The process hanse: sockets, files, operators.
-fn main() {}
+//! The process `hanse`: a node with its RPC, and the command line that talks to one.
+//!
+//! - [`cli`] is what people and scripts type: commands, arguments, output, exit codes.
+//! - [`rpc`] answers requests of a running node, strictly and within bounds.
+//! - [`dev`] is a chain on this machine with accounts that everyone knows.
+//! - [`keys`] finds the key that signs: a development account, or an encrypted file.
+//!
+//! A command talks to a node by RPC only, as every application does; nothing here reads a running node's files. What a
+//! chain does is the business of `hanse-group` and below.
+//!
+//! Start reading at [`cli`].
+
+mod cli;
+mod dev;
+mod keys;
+mod rpc;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

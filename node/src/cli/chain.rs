@@ -1,0 +1,263 @@
+//! `hanse status`, `tx`, `block`, `event`, `errors`: look at the chain.
+
+use std::time::Duration;
+
+use clap::Subcommand;
+use hanse_client::codes::{self, ErrorCode};
+use hanse_client::methods::{
+    BlockAt, BlockParams, BlockPart, DagParams, EventCursor, EventParams, GetBlock, GetDag, GetPool, GetReceipt, GetTx,
+    NoParams, QueryEvents, ReceiptParams, TxParams,
+};
+use hanse_client::proof;
+use hanse_client::views::{
+    BlockView, ChainInfo, DagView, EventView, KeyView, LocatedTransaction, PoolView, ReceiptView,
+};
+use hanse_types::{Hash, Height, TxId};
+use serde::Serialize;
+
+use super::Common;
+use super::exit::{Exit, Failure};
+use super::output::{Output, fields, grouped, table};
+use super::session::Session;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TxCommand {
+    /// Show a transaction with its receipt, and check the proof that it is in its block
+    Show {
+        /// The transaction's id
+        id: Hash,
+        /// How many seconds to wait for it to be committed
+        #[arg(long, default_value_t = 0, value_name = "SECONDS")]
+        wait: u64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BlockCommand {
+    /// Show a block and its transactions
+    Show {
+        /// latest, a height, or the hash of its header
+        #[arg(default_value = "latest")]
+        at: BlockAt,
+    },
+    /// Show how parallel a block was, and why not more
+    Dag {
+        /// latest, a height, or the hash of its header
+        #[arg(default_value = "latest")]
+        at: BlockAt,
+        /// How many transactions to list
+        #[arg(long, default_value_t = 20, value_name = "COUNT")]
+        vertices: usize,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EventCommand {
+    /// List events in the chain's order
+    List {
+        /// Only of this contract
+        #[arg(long)]
+        contract: Option<String>,
+        /// Only of this name
+        #[arg(long)]
+        name: Option<String>,
+        /// First block
+        #[arg(long, default_value_t = 0)]
+        from_height: u64,
+        /// Most events
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+}
+
+/// `hanse status`.
+pub(crate) async fn status(common: &Common) -> Result<(), Failure> {
+    #[derive(Serialize)]
+    struct Status {
+        chain: ChainInfo,
+        pool: PoolView,
+    }
+    let session = Session::open(common).await?;
+    let pool = session.client.call::<GetPool>(NoParams {}).await?;
+    session.output.result(&Status { chain: session.chain.clone(), pool }, |status| {
+        let chain = &status.chain;
+        fields([
+            ("chain", format!("{} / {}", chain.chain_id, chain.group_id)),
+            ("genesis", chain.genesis_hash.to_string()),
+            ("height", grouped(chain.height.0)),
+            ("block", chain.block_hash.to_string()),
+            ("waiting", format!("{} transactions", grouped(status.pool.waiting as u64))),
+            ("node", format!("{} at {}", chain.node_version, session.client.url())),
+        ])
+    })
+}
+
+/// `hanse tx`.
+pub(crate) async fn tx(command: TxCommand, common: &Common) -> Result<(), Failure> {
+    #[derive(Serialize)]
+    struct Shown {
+        #[serde(flatten)]
+        located: LocatedTransaction,
+        receipt: ReceiptView,
+        /// Of the block whose header the proof leads to.
+        block_hash: Hash,
+    }
+    let TxCommand::Show { id, wait } = command;
+    let session = Session::open(common).await?;
+    let timeout_ms = Duration::from_secs(wait).as_millis() as u64;
+    let params = ReceiptParams { tx_id: id, proof: true, timeout_ms };
+    let answer = session.client.call::<GetReceipt>(params).await?;
+    let proof = answer.proof.ok_or_else(|| Failure::error("the node gave no proof for the receipt"))?;
+    let proven = proof::check_receipt(&proof, &TxId(id))
+        .map_err(|error| Failure::error(format!("the node's proof does not hold: {error}")))?;
+    let located = session.client.call::<GetTx>(TxParams { tx_id: id }).await?;
+    let shown = Shown { located, receipt: answer.receipt, block_hash: proven.block_hash };
+    session.output.result(&shown, |shown| {
+        let transaction = &shown.located.transaction;
+        let arguments = match &transaction.arguments {
+            Some(arguments) => arguments.to_string(),
+            None => transaction.args.to_string(),
+        };
+        let call = fields([
+            ("call", format!("{}.{} {arguments}", transaction.contract, transaction.method)),
+            ("sender", transaction.sender.to_string()),
+        ]);
+        let place = fields([("block hash", format!("{} (proven)", shown.block_hash))]);
+        call + &receipt_text(&shown.receipt) + &place
+    })
+}
+
+/// A receipt for people.
+pub(crate) fn receipt_text(receipt: &ReceiptView) -> String {
+    let outcome = &receipt.outcome;
+    let mut lines = vec![("status", outcome.status.name().to_owned())];
+    if let Some(failure) = &outcome.failure {
+        lines.push(("reason", failure.text.clone()));
+    }
+    if let Some(result) = outcome.result.as_ref().filter(|result| !result.is_null()) {
+        lines.push(("result", result.to_string()));
+    }
+    lines.extend(outcome.events.iter().map(|event| ("event", event_text(event))));
+    lines.push(("gas", grouped(outcome.gas_used.0)));
+    lines.push(("transaction", receipt.tx_id.to_string()));
+    lines.push(("block", format!("{}, place {}", receipt.height, receipt.index)));
+    fields(lines)
+}
+
+fn event_text(event: &EventView) -> String {
+    match &event.fields {
+        Some(fields) => format!("{} {fields}", event.name),
+        None => format!("{} {}", event.name, event.data),
+    }
+}
+
+/// `hanse block`.
+pub(crate) async fn block(command: BlockCommand, common: &Common) -> Result<(), Failure> {
+    let session = Session::open(common).await?;
+    match command {
+        BlockCommand::Show { at } => {
+            let include = vec![BlockPart::Transactions, BlockPart::Receipts];
+            let block = session.client.call::<GetBlock>(BlockParams { at, include }).await?;
+            session.output.result(&block, block_text)
+        }
+        BlockCommand::Dag { at, vertices } => {
+            let dag = session.client.call::<GetDag>(DagParams { at, vertices }).await?;
+            session.output.result(&dag, dag_text)
+        }
+    }
+}
+
+fn block_text(block: &BlockView) -> String {
+    let header = &block.header;
+    let head = fields([
+        ("height", grouped(header.height.0)),
+        ("hash", header.hash.to_string()),
+        ("parent", header.parent.to_string()),
+        ("time", format!("{} ms since 1970", header.timestamp)),
+        ("transactions", grouped(header.tx_count.into())),
+        ("gas", grouped(header.gas_used.0)),
+        ("state root", header.state_root.to_string()),
+    ]);
+    let transactions = block.transactions.iter().flatten();
+    let receipts = block.receipts.iter().flatten();
+    let rows = transactions.zip(receipts).map(|(transaction, receipt)| {
+        [
+            receipt.index.to_string(),
+            transaction.tx_id.to_string(),
+            format!("{}.{}", transaction.contract, transaction.method),
+            receipt.outcome.status.name().to_owned(),
+            grouped(receipt.outcome.gas_used.0),
+        ]
+    });
+    format!("{head}\n{}", table(["place", "transaction", "call", "status", "gas"], rows))
+}
+
+fn dag_text(dag: &DagView) -> String {
+    let figures = fields([
+        ("block", grouped(dag.height.0)),
+        (
+            "transactions",
+            format!("{}, {} wait for nobody", grouped(dag.transactions.into()), grouped(dag.roots.into())),
+        ),
+        ("edges", format!("{} in {} bytes", grouped(dag.edges), grouped(dag.encoded_bytes))),
+        ("work", format!("{} gas", grouped(dag.work.0))),
+        ("span", format!("{} gas, {} transactions one after another", grouped(dag.span.0), grouped(dag.depth.into()))),
+        ("parallelism", format!("{:.1} cores could be busy", dag.parallelism)),
+    ]);
+    let keys = dag
+        .hot_keys
+        .iter()
+        .map(|hot| [key_text(&hot.key), hot.readers.to_string(), hot.writers.to_string(), hot.adders.to_string()]);
+    let mut text = figures;
+    if !dag.hot_keys.is_empty() {
+        text += "\nkeys that made transactions wait\n";
+        text += &table(["key", "readers", "writers", "adders"], keys);
+    }
+    let vertices = dag.vertices.iter().map(|vertex| {
+        let waits: Vec<String> = vertex.predecessors.iter().map(ToString::to_string).collect();
+        let waits = if waits.is_empty() { "nobody".to_owned() } else { waits.join(" ") };
+        [vertex.index.to_string(), grouped(vertex.gas_used.0), vertex.depth.to_string(), waits]
+    });
+    if !dag.vertices.is_empty() {
+        text += "\n";
+        text += &table(["place", "gas", "depth", "waits for"], vertices);
+    }
+    text
+}
+
+fn key_text(key: &KeyView) -> String {
+    match &key.field {
+        Some(field) => format!("{} {field}", key.contract),
+        None => format!("{} {}", key.contract, key.key),
+    }
+}
+
+/// `hanse event`.
+pub(crate) async fn event(command: EventCommand, common: &Common) -> Result<(), Failure> {
+    let EventCommand::List { contract, name, from_height, limit } = command;
+    let session = Session::open(common).await?;
+    let contract = contract.as_deref().map(Session::contract).transpose()?;
+    let from = EventCursor { height: Height(from_height), ..EventCursor::default() };
+    let params = EventParams { contract, name, topic: None, from, to_height: None, limit: Some(limit) };
+    let events = session.client.call::<QueryEvents>(params).await?;
+    session.output.result(&events, |events| {
+        let rows = events.events.iter().map(|located| {
+            let event = &located.event;
+            [located.height.to_string(), located.index.to_string(), event.contract.to_string(), event_text(event)]
+        });
+        table(["block", "place", "contract", "event"], rows)
+    })
+}
+
+/// `hanse errors`.
+pub(crate) fn errors(code: Option<i32>, output: Output) -> Result<(), Failure> {
+    let entries = match code {
+        None => codes::ALL.to_vec(),
+        Some(code) => vec![ErrorCode::of(code).ok_or_else(|| {
+            Failure::new(Exit::NotFound, format!("there is no error code {code}")).hint("`hanse errors` lists them all")
+        })?],
+    };
+    output.result(&entries, |entries| {
+        entries.iter().map(|e| format!("{} {}\n    {}\n    {}\n", e.code, e.name, e.meaning, e.hint)).collect()
+    })
+}

@@ -1,0 +1,127 @@
+//! The command line: a noun, then a verb.
+//!
+//! Rules that every command keeps, so that scripts can rely on them: results go to standard output and everything else
+//! to standard error; `--json` gives one JSON value; exit codes say how far a request came ([`exit`]); nothing is asked
+//! unless standard input is a terminal; wherever an address is expected, a name does.
+
+mod arguments;
+mod bench;
+mod build;
+mod chain;
+mod contract;
+mod exit;
+mod key;
+mod new;
+mod output;
+mod session;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::dev;
+use exit::Failure;
+use output::Output;
+
+/// Address of the node that `hanse dev` starts.
+pub(crate) const DEFAULT_RPC: &str = "http://127.0.0.1:7420";
+
+#[derive(Debug, Parser)]
+#[command(name = "hanse", version, about = "A consortium ledger: run a chain, build contracts, call them")]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Common {
+    /// Address of the node
+    #[arg(long, global = true, env = "HANSE_RPC", default_value = DEFAULT_RPC, value_name = "URL")]
+    pub(crate) rpc: String,
+    /// Print results as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print results and errors only
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Who signs or asks: a development account such as alice, or a key of `hanse key list`
+    #[arg(long, global = true, env = "HANSE_FROM", default_value = "alice", value_name = "NAME")]
+    pub(crate) from: String,
+    /// File with the password of the key, instead of HANSE_KEY_PASSWORD or a question
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) password_file: Option<std::path::PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a chain on this machine, for development
+    Dev(dev::DevArgs),
+    /// Write, build, deploy and call contracts
+    #[command(subcommand)]
+    Contract(contract::ContractCommand),
+    /// Make and list signing keys
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Look at transactions
+    #[command(subcommand)]
+    Tx(chain::TxCommand),
+    /// Look at blocks
+    #[command(subcommand)]
+    Block(chain::BlockCommand),
+    /// Look at events
+    #[command(subcommand)]
+    Event(chain::EventCommand),
+    /// The chain, its newest block, the node's pool
+    Status,
+    /// Send a load of transfers to a running node and measure
+    Bench(bench::BenchArgs),
+    /// Explain an error code, or list them all
+    Errors {
+        /// The number
+        code: Option<i32>,
+    },
+}
+
+/// Parses the command line, runs the command, gives the exit code.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let json = cli.common.json;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::error(format!("the process can't start its threads: {error}")).report(json),
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(json),
+    }
+}
+
+async fn run(cli: Cli) -> Result<(), Failure> {
+    let common = cli.common;
+    let output = Output { json: common.json, quiet: common.quiet };
+    match cli.command {
+        Command::Dev(args) => dev::run(args, output.json).await.map_err(|error| Failure::error(error.to_string())),
+        Command::Contract(command) => contract::run(command, common).await,
+        Command::Key(command) => key::run(command, &common, output),
+        Command::Tx(command) => chain::tx(command, &common).await,
+        Command::Block(command) => chain::block(command, &common).await,
+        Command::Event(command) => chain::event(command, &common).await,
+        Command::Status => chain::status(&common).await,
+        Command::Bench(args) => bench::run(args, &common).await,
+        Command::Errors { code } => chain::errors(code, output),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

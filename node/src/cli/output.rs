@@ -1,0 +1,80 @@
+//! Results go to standard output, once, as text or as one JSON value; everything else goes to standard error.
+
+use std::io::{IsTerminal, Write};
+
+use comfy_table::{Table, presets};
+use serde::Serialize;
+
+use super::exit::Failure;
+
+/// Where a command's words go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    /// Results as JSON.
+    pub(crate) json: bool,
+    /// No words but results and errors.
+    pub(crate) quiet: bool,
+}
+
+impl Output {
+    /// Prints a command's result.
+    pub(crate) fn result<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+        let line = match self.json {
+            true => serde_json::to_string(value).map_err(|error| Failure::error(error.to_string()))?,
+            false => text(value).trim_end().to_owned(),
+        };
+        // A reader that went away, such as `head`, is no failure of the command.
+        match writeln!(std::io::stdout().lock(), "{line}") {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells a person what goes on or what to do next; scripts see nothing of it.
+    pub(crate) fn note(&self, text: impl AsRef<str>) {
+        if !self.quiet && !self.json && std::io::stderr().is_terminal() {
+            eprintln!("{}", text.as_ref());
+        }
+    }
+}
+
+/// A table without frames: the first row is the heading.
+pub(crate) fn table<const N: usize>(heading: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(heading);
+    for row in rows {
+        table.add_row(row);
+    }
+    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+/// Lines of name and value, with the values below one another.
+pub(crate) fn fields<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) -> String {
+    let fields: Vec<(&str, String)> = fields.into_iter().collect();
+    let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    fields.iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
+}
+
+/// A number with its thousands set apart.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_columns_are_easy_to_read() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(fields([("a", "1".into()), ("long", "2".into())]), "a     1\nlong  2\n");
+    }
+}

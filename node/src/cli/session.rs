@@ -1,0 +1,108 @@
+//! What a command that talks to a node has at hand: the client, the chain, the signer.
+
+use std::time::{Duration, Instant};
+
+use hanse_client::views::ChainInfo;
+use hanse_client::{ChainContext, Client, ClientError, Contract};
+use hanse_types::Address;
+use hanse_types::crypto::{SecretKey, Signer};
+
+use super::Common;
+use super::exit::Failure;
+use super::output::Output;
+use crate::keys::dev;
+use crate::keys::file::{KeyFolder, PasswordSource};
+
+/// How long a node on this machine may take to start listening: `hanse dev &` and the next command are often typed as
+/// one.
+const START_PATIENCE: Duration = Duration::from_secs(5);
+/// Between two attempts to connect.
+const ATTEMPT_INTERVAL: Duration = Duration::from_millis(50);
+
+/// A connection to a node and the words of the command line about it.
+pub(crate) struct Session {
+    pub(crate) client: Client,
+    pub(crate) chain: ChainInfo,
+    pub(crate) output: Output,
+    common: Common,
+}
+
+impl Session {
+    /// Connects to the node that the command line names.
+    pub(crate) async fn open(common: &Common) -> Result<Session, Failure> {
+        let client = Client::new(&common.rpc)?;
+        let chain = first_answer(&client).await?;
+        let output = Output { json: common.json, quiet: common.quiet };
+        Ok(Session { client, chain, output, common: common.clone() })
+    }
+
+    /// From now on this account signs and asks.
+    pub(crate) fn set_from(&mut self, name: String) {
+        self.common.from = name;
+    }
+
+    /// What transactions name of the chain.
+    pub(crate) fn context(&self) -> ChainContext {
+        ChainContext::from(&self.chain)
+    }
+
+    /// The key that signs.
+    pub(crate) fn signer(&self) -> Result<SecretKey, Failure> {
+        let name = &self.common.from;
+        match dev::key(name) {
+            Some(key) if self.chain.chain_id == dev::CHAIN_ID => Ok(key),
+            Some(_) => Err(self.not_a_dev_chain(name)),
+            None => {
+                let source = PasswordSource { file: self.common.password_file.as_deref() };
+                Ok(KeyFolder::of_user()?.open(name, source)?)
+            }
+        }
+    }
+
+    /// The address in whose name a query runs; needs no password.
+    pub(crate) fn caller(&self) -> Result<Address, Failure> {
+        self.account(&self.common.from)
+    }
+
+    /// The address of an account, by address or name.
+    pub(crate) fn account(&self, name: &str) -> Result<Address, Failure> {
+        if name.starts_with("0x") {
+            return name.parse().map_err(|error| Failure::usage(format!("{name:?}: {error}")));
+        }
+        match dev::address(name) {
+            Some(address) if self.chain.chain_id == dev::CHAIN_ID => Ok(address),
+            Some(_) => Err(self.not_a_dev_chain(name)),
+            None => Ok(KeyFolder::of_user()?.public_key(name)?.address()),
+        }
+    }
+
+    /// A contract by name or address.
+    pub(crate) fn contract(name: &str) -> Result<Contract, Failure> {
+        name.parse().map_err(|error: hanse_client::text::ContractError| Failure::usage(error.to_string()))
+    }
+
+    fn not_a_dev_chain(&self, name: &str) -> Failure {
+        let chain = &self.chain.chain_id;
+        Failure::usage(format!("{name:?} is a development account, and the chain {chain:?} is not for development"))
+            .hint("make a key with `hanse key new NAME` and use it with --from NAME")
+    }
+}
+
+/// The first answer of a node, for which a node on this machine gets a moment to start.
+async fn first_answer(client: &Client) -> Result<ChainInfo, ClientError> {
+    let deadline = Instant::now() + START_PATIENCE;
+    let local = client.url().contains("://127.") || client.url().contains("://localhost");
+    loop {
+        match client.chain_info().await {
+            Err(ClientError::Connect { .. }) if local && Instant::now() < deadline => {
+                tokio::time::sleep(ATTEMPT_INTERVAL).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// The address that a signer controls.
+pub(crate) fn address_of(signer: &dyn Signer) -> Address {
+    signer.public_key().address()
+}

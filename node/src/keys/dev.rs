@@ -1,0 +1,48 @@
+//! Accounts for development. Their keys follow from their names, so everyone has them: never give them anything.
+
+use hanse_types::Address;
+use hanse_types::crypto::{SecretKey, Signer};
+
+/// What a development chain calls itself; elsewhere its accounts are not offered.
+pub(crate) const CHAIN_ID: &str = "hanse-dev";
+
+/// The accounts that a development chain funds.
+pub(crate) const NAMES: [&str; 10] =
+    ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy"];
+
+/// A development account's key: its seed is readable text, so nobody takes it for a secret.
+pub(crate) fn key(name: &str) -> Option<SecretKey> {
+    NAMES.contains(&name).then(|| seeded(name))
+}
+
+/// The key of the development chain's only validator.
+pub(crate) fn validator() -> SecretKey {
+    seeded("validator")
+}
+
+/// A development account's address.
+pub(crate) fn address(name: &str) -> Option<Address> {
+    key(name).map(|key| key.public_key().address())
+}
+
+fn seeded(name: &str) -> SecretKey {
+    let mut seed = [b' '; 32];
+    let text = format!("hanse development {name}");
+    seed[..text.len()].copy_from_slice(text.as_bytes());
+    SecretKey::ed25519(seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_differ_and_stay_the_same() {
+        let mut addresses: Vec<Address> = NAMES.iter().filter_map(|name| address(name)).collect();
+        addresses.push(validator().public_key().address());
+        addresses.sort();
+        addresses.dedup();
+        assert_eq!(addresses.len(), NAMES.len() + 1);
+        assert!(key("mallory").is_none());
+    }
+}

@@ -1,0 +1,84 @@
+//! What went wrong below, as one of the codes of [`hanse_client::codes`].
+
+use hanse_client::bulk::BulkError;
+use hanse_client::codes::{self, ErrorCode};
+use hanse_client::jsonrpc::RpcError;
+use hanse_group::{QueryError, SubmitError, WaitError};
+use hanse_ledger::LedgerError;
+use hanse_types::TxId;
+use hanse_types::crypto::VerifyError;
+
+/// The node serves as many requests as it may.
+pub(super) fn busy() -> RpcError {
+    RpcError::new(codes::BUSY, "the node serves as many requests as it may")
+}
+
+/// There is no such thing.
+pub(super) fn not_found(what: impl std::fmt::Display) -> RpcError {
+    RpcError::new(codes::NOT_FOUND, format!("there is no {what}"))
+}
+
+/// A bulk body that is no list of transactions.
+pub(super) fn bulk(error: BulkError) -> RpcError {
+    let kind = match error {
+        BulkError::TooMany { .. } => codes::TOO_LARGE,
+        BulkError::Malformed { .. } | BulkError::Trailing { .. } => codes::MALFORMED,
+    };
+    RpcError::new(kind, error.to_string())
+}
+
+/// A transaction that was not accepted.
+pub(super) fn submit(error: SubmitError) -> RpcError {
+    let kind = match &error {
+        SubmitError::Invalid(invalid) => verify(invalid),
+        SubmitError::Busy => codes::BUSY,
+        SubmitError::Refused(_) | SubmitError::Stopped => ErrorCode::named(error.code()).unwrap_or(codes::REFUSED),
+    };
+    RpcError::new(kind, error.to_string())
+}
+
+fn verify(error: &VerifyError) -> ErrorCode {
+    match error {
+        VerifyError::Malformed(_) => codes::MALFORMED,
+        VerifyError::WrongChain { .. } | VerifyError::WrongGroup { .. } => codes::WRONG_CHAIN,
+        VerifyError::Algorithm { .. } => codes::NOT_PERMITTED,
+        VerifyError::WrongSender { .. } | VerifyError::BadSignature => codes::BAD_SIGNATURE,
+    }
+}
+
+/// A transaction of which there is no receipt.
+pub(super) fn wait(error: WaitError, id: TxId) -> RpcError {
+    let kind = match &error {
+        WaitError::Submit(refused) => return submit(refused.clone()).tx(id.0),
+        WaitError::Dropped { reason } => ErrorCode::named(reason).unwrap_or(codes::REFUSED),
+        WaitError::OutcomeUnknown => codes::OUTCOME_UNKNOWN,
+        WaitError::Ledger { .. } => codes::INTERNAL,
+    };
+    RpcError::new(kind, error.to_string()).tx(id.0)
+}
+
+/// A question to the state that has no answer.
+pub(super) fn query(error: QueryError) -> RpcError {
+    let kind = match &error {
+        QueryError::State(_) => codes::INTERNAL,
+        QueryError::Stopped => codes::GROUP_STOPPED,
+    };
+    report(kind, &error)
+}
+
+/// A read of the ledger that failed.
+pub(super) fn ledger(error: LedgerError) -> RpcError {
+    let kind = match &error {
+        LedgerError::Pruned { .. } => codes::NOT_FOUND,
+        _ => codes::INTERNAL,
+    };
+    report(kind, &error)
+}
+
+/// The node's own faults go to its log too.
+fn report(kind: ErrorCode, error: &impl std::fmt::Display) -> RpcError {
+    if kind == codes::INTERNAL {
+        tracing::error!(%error, "a request failed by the node's own fault");
+    }
+    RpcError::new(kind, error.to_string())
+}

@@ -1,0 +1,30 @@
+//! The chain as a whole.
+
+use hanse_client::RpcError;
+use hanse_client::views::{ChainInfo, PoolView};
+
+use super::super::{Node, errors, limits};
+
+/// [`hanse_client::methods::GetChainInfo`].
+pub(crate) fn info(node: &Node) -> Result<ChainInfo, RpcError> {
+    let genesis = node.group.genesis();
+    let (tip, state, _) = node.group.ledger().frozen();
+    let params = hanse_vm::system::params::load(&*state).map_err(|error| errors::query(error.into()))?;
+    Ok(ChainInfo {
+        chain_id: genesis.chain_id.clone(),
+        group_id: genesis.group_id.clone(),
+        genesis_hash: node.group.genesis_hash(),
+        height: tip.header.height,
+        block_hash: tip.hash,
+        block_time: tip.header.timestamp,
+        params,
+        node_version: env!("CARGO_PKG_VERSION").into(),
+        limits: limits::view(),
+    })
+}
+
+/// [`hanse_client::methods::GetPool`].
+pub(crate) fn pool(node: &Node) -> Result<PoolView, RpcError> {
+    let status = node.group.pool_status();
+    Ok(PoolView { waiting: status.waiting, sealed: status.sealed, bytes: status.bytes, remembered: status.remembered })
+}

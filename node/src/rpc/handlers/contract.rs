@@ -1,0 +1,110 @@
+//! Contracts: what is known of them, views, simulations, raw state.
+
+use hanse_abi::keys::full_key;
+use hanse_client::methods::{AbiAnswer, CallParams, ContractParams, StateParams, StateValue};
+use hanse_client::views::{ContractView, DeployedView, QueryView, SimulationView};
+use hanse_client::{Bytes, Contract, RpcError, codes};
+use hanse_group::ContractInfo;
+use hanse_types::{Address, Timestamp, Transaction};
+use hanse_vm::system::lifecycle::Condition;
+
+use super::super::abi::{self, Abis};
+use super::super::{Node, errors, render};
+
+fn find(node: &Node, contract: &Contract) -> Result<ContractInfo, RpcError> {
+    let found = node.group.contract_info(&contract.0).map_err(errors::query)?;
+    found.ok_or_else(|| errors::not_found(format!("contract {contract}")))
+}
+
+/// [`hanse_client::methods::GetContract`].
+pub(crate) fn info(node: &Node, params: &ContractParams) -> Result<ContractView, RpcError> {
+    let info = find(node, &params.contract)?;
+    let deployed = info.deployed.map(|(record, about)| DeployedView {
+        owner: about.owner,
+        version: record.version,
+        code_hash: record.code,
+        status: condition(record.condition).into(),
+        deployed_at: hanse_types::Height(about.deployed_at),
+        upgraded_at: hanse_types::Height(about.upgraded_at),
+    });
+    Ok(ContractView { address: info.address, name: info.name, deployed })
+}
+
+fn condition(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Active => "active",
+        Condition::Frozen => "frozen",
+        Condition::Revoked => "revoked",
+    }
+}
+
+/// [`hanse_client::methods::GetAbi`].
+pub(crate) fn abi(node: &Node, params: &ContractParams) -> Result<AbiAnswer, RpcError> {
+    let info = find(node, &params.contract)?;
+    let abi = Abis::new(node).of(&info.address).ok_or_else(|| abi::no_abi(&params.contract))?;
+    let abi = serde_json::to_value(&*abi).map_err(|error| RpcError::new(codes::INTERNAL, error.to_string()))?;
+    Ok(AbiAnswer { abi })
+}
+
+/// [`hanse_client::methods::GetState`].
+pub(crate) fn state(node: &Node, params: &StateParams) -> Result<StateValue, RpcError> {
+    let info = find(node, &params.contract)?;
+    let key = full_key(&info.address, &params.key.0);
+    let value = node.group.ledger().state().get(&key).map_err(|error| errors::query(error.into()))?;
+    Ok(StateValue { value: value.map(|value| Bytes(value.to_vec())) })
+}
+
+/// [`hanse_client::methods::SimulateTx`].
+pub(crate) async fn simulate(node: &Node, params: CallParams) -> Result<SimulationView, RpcError> {
+    let transaction = transaction(node, &params)?;
+    let simulation = node.group.simulate(transaction).await.map_err(errors::query)?;
+    tokio::task::block_in_place(|| {
+        let mut abis = Abis::new(node);
+        let address = abis.address(&params.contract.0);
+        Ok(SimulationView {
+            height: simulation.height,
+            outcome: render::execution(&mut abis, &simulation.execution, address, &params.method),
+            access: render::access(&simulation.rw_set),
+        })
+    })
+}
+
+/// The transaction that a simulation runs; it is never signed, so only what execution sees matters.
+fn transaction(node: &Node, params: &CallParams) -> Result<Transaction, RpcError> {
+    let genesis = node.group.genesis();
+    let tip = node.group.ledger().tip();
+    let args = tokio::task::block_in_place(|| abi::encode_args(node, params))?;
+    Ok(Transaction {
+        version: Transaction::VERSION,
+        chain_id: genesis.chain_id.clone(),
+        group_id: genesis.group_id.clone(),
+        sender: params.caller.unwrap_or(Address::ZERO),
+        nonce: 0,
+        ref_height: tip.header.height,
+        ref_hash: [0; 8],
+        timestamp: tip.header.timestamp,
+        expiration: Timestamp(u64::MAX),
+        gas_limit: params.gas_limit.unwrap_or(genesis.params.tx_gas_max).min(genesis.params.tx_gas_max),
+        business_id: Vec::new(),
+        contract: params.contract.0.clone(),
+        method: params.method.clone(),
+        args,
+    })
+}
+
+/// [`hanse_client::methods::QueryContract`].
+pub(crate) async fn query(node: &Node, params: CallParams) -> Result<QueryView, RpcError> {
+    let args = tokio::task::block_in_place(|| abi::encode_args(node, &params))?;
+    let caller = params.caller.unwrap_or(Address::ZERO);
+    let contract = params.contract.0.clone();
+    let execution = node.group.query(contract, &params.method, args, caller).await.map_err(errors::query)?;
+    tokio::task::block_in_place(|| {
+        let mut abis = Abis::new(node);
+        let address = abis.address(&params.contract.0);
+        let outcome = render::execution(&mut abis, &execution, address, &params.method);
+        match outcome.failure {
+            Some(failure) => Err(render::failed(&failure)),
+            None => Ok(QueryView { output: outcome.output, result: outcome.result, gas_used: outcome.gas_used }),
+        }
+    })
+}

@@ -1,0 +1,85 @@
+//! The listener: paths, bounds on bodies, an end when told.
+
+use std::io;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use hanse_client::jsonrpc::RpcError;
+use hanse_client::methods::{BatchSubmitted, RefusedTx};
+use hanse_client::{bulk, codes};
+use serde::Serialize;
+use tokio::net::TcpListener;
+
+use super::{Node, dispatch, errors, limits};
+
+/// Serves until `stop` completes, then lets requests that are being served end.
+///
+/// # Errors
+/// If the listener fails.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    node: Arc<Node>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let routes = Router::new()
+        .route("/", post(json_rpc).layer(DefaultBodyLimit::max(limits::BODY_BYTES)))
+        .route(bulk::PATH, post(submit_bulk).layer(DefaultBodyLimit::max(limits::BULK_BYTES)))
+        .route("/health", get(|| async { "ok\n" }))
+        .route("/ready", get(ready))
+        .with_state(node);
+    axum::serve(listener, routes).with_graceful_shutdown(stop).await
+}
+
+async fn json_rpc(State(node): State<Arc<Node>>, body: Bytes) -> Response {
+    json(StatusCode::OK, &dispatch::answer(&node, &body).await)
+}
+
+async fn submit_bulk(State(node): State<Arc<Node>>, body: Bytes) -> Response {
+    match submit_all(&node, &body).await {
+        Ok(answer) => json(StatusCode::OK, &answer),
+        Err(error) if error.is(codes::BUSY) => json(StatusCode::SERVICE_UNAVAILABLE, &error),
+        Err(error) => json(StatusCode::BAD_REQUEST, &error),
+    }
+}
+
+async fn submit_all(node: &Node, body: &[u8]) -> Result<BatchSubmitted, RpcError> {
+    let _permit = node.requests.try_acquire().map_err(|_| errors::busy())?;
+    let transactions = bulk::decode(body, limits::BULK_TRANSACTIONS).map_err(errors::bulk)?;
+    let outcomes = node.group.submit_many(transactions).await;
+    Ok(summary(outcomes.into_iter().map(|outcome| outcome.map(drop).map_err(|error| node.refusal(error)))))
+}
+
+/// How many were accepted, and which were not.
+pub(super) fn summary(outcomes: impl Iterator<Item = Result<(), RpcError>>) -> BatchSubmitted {
+    let mut summary = BatchSubmitted { accepted: 0, refused: Vec::new() };
+    for (index, outcome) in outcomes.enumerate() {
+        match outcome {
+            Ok(()) => summary.accepted += 1,
+            Err(error) => summary.refused.push(RefusedTx { index, error }),
+        }
+    }
+    summary
+}
+
+async fn ready(State(node): State<Arc<Node>>) -> (StatusCode, &'static str) {
+    if node.is_ready() {
+        (StatusCode::OK, "ready\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "the group has stopped\n")
+    }
+}
+
+fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(body) => (status, [(header::CONTENT_TYPE, "application/json")], body).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "an answer does not encode");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

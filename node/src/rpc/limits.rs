@@ -1,0 +1,49 @@
+//! What one request may hold, and how many are served at a time.
+
+use std::time::Duration;
+
+use hanse_client::views::RequestLimits;
+use hanse_types::limits::SIGNED_TRANSACTION_BYTES;
+
+/// Bytes of a JSON body: a deployment of the largest contract in hexadecimal, and room for its envelope.
+pub(crate) const BODY_BYTES: usize = 2 * SIGNED_TRANSACTION_BYTES + (256 << 10);
+/// Bytes of a bulk submission.
+pub(crate) const BULK_BYTES: usize = 16 << 20;
+/// Requests in one batch.
+pub(crate) const BATCH_REQUESTS: usize = 100;
+/// Transactions in one bulk submission.
+pub(crate) const BULK_TRANSACTIONS: usize = 20_000;
+/// Requests that are served at the same time, those that wait for a block included.
+pub(crate) const CONCURRENT_REQUESTS: usize = 1_024;
+/// Longest wait that a request may ask for.
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(60);
+/// The wait if a request does not say.
+pub(crate) const WAIT_DEFAULT: Duration = Duration::from_secs(10);
+/// Blocks that one event query looks at.
+pub(crate) const EVENT_BLOCKS: u64 = 1_000;
+/// Events that one query gives.
+pub(crate) const EVENTS_MAX: usize = 1_000;
+/// Vertices of a DAG that one answer lists.
+pub(crate) const DAG_VERTICES: usize = 10_000;
+/// Hot keys that one answer lists.
+pub(crate) const HOT_KEYS: usize = 10;
+/// Contracts whose ABI is kept at hand.
+pub(crate) const CACHED_ABIS: usize = 256;
+
+const _: () = assert!(BULK_BYTES > SIGNED_TRANSACTION_BYTES);
+
+/// As clients are told.
+pub(crate) fn view() -> RequestLimits {
+    RequestLimits {
+        body_bytes: BODY_BYTES,
+        bulk_bytes: BULK_BYTES,
+        batch_requests: BATCH_REQUESTS,
+        bulk_transactions: BULK_TRANSACTIONS,
+        wait_ms: WAIT_MAX.as_millis() as u64,
+    }
+}
+
+/// The wait that a request gets.
+pub(crate) fn wait(asked_ms: Option<u64>) -> Duration {
+    asked_ms.map_or(WAIT_DEFAULT, Duration::from_millis).min(WAIT_MAX)
+}

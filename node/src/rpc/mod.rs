@@ -1,0 +1,64 @@
+//! The node's RPC: JSON-RPC 2.0 over HTTP, and a binary path for bulk.
+//!
+//! A request is read strictly (unknown methods, fields and parameters are refused), served within bounds ([`limits`]),
+//! and answered with a code of [`hanse_client::codes`] if it fails. Methods, parameters and answers are those of
+//! [`hanse_client::methods`]; what a contract's ABI explains is decoded on the way out ([`render`]).
+//!
+//! | path | what |
+//! |---|---|
+//! | `POST /` | JSON-RPC 2.0, single or batch |
+//! | `POST /v1/submit` | signed transactions in bulk ([`hanse_client::bulk`]) |
+//! | `GET /health` | 200 while the process serves |
+//! | `GET /ready` | 200 while the group takes transactions, 503 when not |
+//!
+//! It knows nothing of consensus, execution or storage; it asks the group. Start reading at [`http`].
+
+mod abi;
+mod dag;
+mod dispatch;
+mod errors;
+mod handlers;
+mod http;
+mod limits;
+mod render;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hanse_client::{RpcError, codes};
+use hanse_group::{Group, SubmitError};
+use tokio::sync::Semaphore;
+
+pub(crate) use http::serve;
+
+/// What the handlers of one node share.
+pub(crate) struct Node {
+    group: Group,
+    /// A permit for each request that is being served.
+    requests: Semaphore,
+    abis: abi::AbiCache,
+    /// Set once the group has refused a transaction because it stopped: it does so for good.
+    stopped: AtomicBool,
+}
+
+impl Node {
+    /// A server's state for this group.
+    pub(crate) fn new(group: Group) -> Arc<Node> {
+        let requests = Semaphore::new(limits::CONCURRENT_REQUESTS);
+        Arc::new(Node { group, requests, abis: abi::AbiCache::default(), stopped: AtomicBool::new(false) })
+    }
+
+    /// What a client is told of a transaction that the group did not accept.
+    fn refusal(&self, error: SubmitError) -> RpcError {
+        let error = errors::submit(error);
+        if error.is(codes::GROUP_STOPPED) {
+            self.stopped.store(true, Ordering::Relaxed);
+        }
+        error
+    }
+
+    /// Whether the group takes transactions, as far as it has said.
+    fn is_ready(&self) -> bool {
+        !self.stopped.load(Ordering::Relaxed)
+    }
+}

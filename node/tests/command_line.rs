@@ -1,0 +1,99 @@
+//! What the README promises of the command line, word for word, and what scripts rely on.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::path::Path;
+use std::process::Output;
+
+use common::Node;
+use serde_json::Value;
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn from_nothing_to_a_confirmed_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let new = common::hanse(folder.path(), &["contract", "new", "counter"]);
+    assert!(new.status.success(), "{}", text(&new.stderr));
+    let again = common::hanse(folder.path(), &["contract", "new", "counter"]);
+    assert_eq!(code(&again), 2);
+
+    let contract = folder.path().join("counter");
+    let early = common::hanse(&contract, &["contract", "deploy", "counter"]);
+    assert_eq!(code(&early), 7, "{}", text(&early.stderr));
+    let built = common::hanse(&contract, &["contract", "build"]);
+    assert!(built.status.success(), "{}", text(&built.stderr));
+    assert!(text(&built.stdout).contains("add(by: u64)"), "{}", text(&built.stdout));
+
+    let chain = tempfile::tempdir().unwrap();
+    let node = Node::start(chain.path());
+    let run = |args: &[&str]| {
+        let args = [&["--rpc", &node.url, "--json"], args].concat();
+        let output = common::hanse(&contract, &args);
+        assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let deployed = run(&["contract", "deploy", "counter"]);
+    assert!(deployed["address"].as_str().unwrap().starts_with("0x"));
+    let receipt = run(&["contract", "call", "counter", "add", "--by", "3"]);
+    assert_eq!(receipt["status"], "success");
+    assert_eq!(run(&["contract", "query", "counter", "total"])["result"], "3");
+    assert_eq!(run(&["block", "dag", "latest"])["transactions"], 1);
+    node.stop();
+}
+
+#[test]
+fn without_a_node_the_exit_code_is_6() {
+    // Port 1 of this machine: reserved, and nobody listens there.
+    let output = common::hanse(Path::new("."), &["--rpc", "http://192.0.2.1:1", "--json", "errors", "2012"]);
+    assert!(output.status.success());
+    let output = common::hanse(Path::new("."), &["--rpc", "http://127.0.0.1:1", "status"]);
+    assert_eq!(code(&output), 6, "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("hanse dev"));
+    assert!(output.stdout.is_empty());
+    for wrong in ["ftp://x", "nonsense"] {
+        assert_eq!(code(&common::hanse(Path::new("."), &["--rpc", wrong, "status"])), 2);
+    }
+}
+
+#[test]
+fn keys_are_made_without_a_question_where_nobody_can_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = common::hanse(folder.path(), &["key", "new", "treasury"]);
+    assert_eq!(code(&refused), 2, "{}", text(&refused.stderr));
+    assert!(text(&refused.stderr).contains("HANSE_KEY_PASSWORD"));
+
+    std::fs::write(folder.path().join("password"), "correct horse\n").unwrap();
+    let made = common::hanse(folder.path(), &["--json", "--password-file", "password", "key", "new", "treasury"]);
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+    let shown = common::hanse(folder.path(), &["--json", "key", "show", "treasury"]);
+    assert_eq!(serde_json::from_slice::<Value>(&shown.stdout).unwrap(), made);
+    assert_eq!(code(&common::hanse(folder.path(), &["key", "show", "nobody"])), 7);
+    assert_eq!(code(&common::hanse(folder.path(), &["key", "new", "alice"])), 2);
+}
+
+#[test]
+fn an_account_of_ones_own_pays_and_is_paid() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("password"), "correct horse\n").unwrap();
+    let chain = tempfile::tempdir().unwrap();
+    let node = Node::start(chain.path());
+    let run = |args: &[&str]| {
+        let args = [&["--rpc", &node.url, "--json", "--password-file", "password"], args].concat();
+        let output = common::hanse(folder.path(), &args);
+        assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    run(&["key", "new", "treasury", "--algorithm", "secp256k1"]);
+    run(&["contract", "call", "account", "transfer", "--to", "treasury", "--amount", "50"]);
+    run(&["--from", "treasury", "contract", "call", "account", "transfer", "--to", "bob", "--amount", "20"]);
+    assert_eq!(run(&["contract", "query", "account", "balance_of", "treasury"])["result"], "30");
+}
