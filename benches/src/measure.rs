@@ -46,6 +46,13 @@ pub fn pool(threads: usize) -> Result<ThreadPool> {
     builder.build().with_context(|| format!("{threads} threads could not be started"))
 }
 
+/// The seconds that something takes, and what it gives.
+pub fn seconds<T>(work: impl FnOnce() -> T) -> (f64, T) {
+    let start = Instant::now();
+    let result = work();
+    (start.elapsed().as_secs_f64(), result)
+}
+
 /// One pool for every number of threads, and one of a single thread for the plain loop.
 pub struct Pools {
     serial: ThreadPool,
@@ -78,7 +85,7 @@ struct Figures {
     edges: usize,
     dag_bytes: usize,
     work_over_span: f64,
-    /// Time to build the DAG of the final access sets on one thread, as a share of the plain loop's time.
+    /// Time to build the DAG of the final access sets on one thread; later, as a share of the plain loop's time.
     dag_share: f64,
 }
 
@@ -163,11 +170,9 @@ impl Block<'_> {
 
     /// The plain loop, and its seconds.
     fn serial(&self, pool: &ThreadPool) -> Result<(f64, Serial)> {
-        pool.install(|| {
-            let start = Instant::now();
-            let serial = run_serial(self.executor(), self.batch, 0..self.batch.len(), self.world.parent())?;
-            Ok((start.elapsed().as_secs_f64(), serial))
-        })
+        let run = || run_serial(self.executor(), self.batch, 0..self.batch.len(), self.world.parent());
+        let (taken, serial) = pool.install(|| seconds(run));
+        Ok((taken, serial?))
     }
 
     /// Every mode on one pool, its results compared with those of the plain loop.
@@ -188,22 +193,21 @@ impl Block<'_> {
     }
 
     fn propose(&self, pool: &ThreadPool, hints: &mut Hints) -> Result<(f64, BlockRun)> {
-        pool.install(|| {
-            let start = Instant::now();
-            let run = propose(self.executor(), self.batch, self.world.parent(), hints)?;
-            Ok((start.elapsed().as_secs_f64(), run))
-        })
+        let run = || propose(self.executor(), self.batch, self.world.parent(), hints);
+        let (taken, run) = pool.install(|| seconds(run));
+        Ok((taken, run?))
     }
 
     /// What a validator does with the block: runs it along its DAG, and accepts it.
     fn replay(&self, pool: &ThreadPool, proposed: &BlockRun) -> Result<(f64, BlockRun)> {
         let transactions: Vec<Transaction> = proposed.order.iter().map(|index| self.batch[*index].clone()).collect();
-        pool.install(|| {
-            let start = Instant::now();
+        let run = || {
             let run = replay(self.executor(), &transactions, &proposed.dag, self.world.parent())?;
             verify::verify(&proposed.dag, &run).context("the proposer's DAG is not the canonical one")?;
-            Ok((start.elapsed().as_secs_f64(), run))
-        })
+            Ok(run)
+        };
+        let (taken, run): (f64, Result<BlockRun>) = pool.install(|| seconds(run));
+        Ok((taken, run?))
     }
 
     /// Fails unless the plain loop in block order gives the same receipts and the same state.
@@ -229,17 +233,14 @@ impl Block<'_> {
     /// Outside of the timed part: the DAG is built once more, to see what that takes.
     fn figures(&self, run: &BlockRun) -> Figures {
         let mut builder = CanonicalBuilder::default();
-        let start = Instant::now();
-        let again = builder.build(&run.sets, &run.state);
-        let dag_seconds = start.elapsed().as_secs_f64();
-        drop(again);
+        let (dag_share, _) = seconds(|| builder.build(&run.sets, &run.state));
         Figures {
             executions: run.stats.executions,
             strays: run.stats.strays,
             edges: run.stats.edges,
             dag_bytes: run.dag.encode().len(),
             work_over_span: run.stats.work_over_span(),
-            dag_share: dag_seconds,
+            dag_share,
         }
     }
 }

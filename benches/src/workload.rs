@@ -1,7 +1,10 @@
 //! What is run: kinds of transactions, each with the contract and the state that it needs.
 
+pub mod amm;
 pub mod counter;
+pub mod kv;
 pub mod payments;
+pub mod smallbank;
 pub mod token;
 
 use std::fmt;

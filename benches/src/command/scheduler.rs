@@ -28,6 +28,7 @@ pub struct SchedulerArgs {
     /// Threads of the pools.
     #[arg(long, value_delimiter = ',', default_value = "1,2")]
     pub threads: Vec<usize>,
+    /// How long, and where to.
     #[command(flatten)]
     pub common: Common,
 }
@@ -50,6 +51,7 @@ pub struct SweepArgs {
     /// Threads of the pools.
     #[arg(long, value_delimiter = ',', default_value = "1,2")]
     pub threads: Vec<usize>,
+    /// How long, and where to.
     #[command(flatten)]
     pub common: Common,
 }
