@@ -26,7 +26,7 @@ use rayon::prelude::*;
 
 use crate::BlockRun;
 use crate::canonical::{Canonical, CanonicalBuilder};
-use crate::execute::{Confined, Execute, Ran, RunError, Worker};
+use crate::execute::{Confined, Execute, RunError, Worker};
 use crate::predict::{Guess, Hints};
 use crate::runner::run_along;
 use crate::stats::{self, Stats};
@@ -35,7 +35,7 @@ use crate::stats::{self, Stats};
 /// passes do not show. Part of the node's behaviour, not of the protocol.
 pub const SUB_BATCH: usize = 1_024;
 /// Speculative transactions of one task.
-const CHUNK: usize = 32;
+const CHUNK: usize = 16;
 /// Below so many transactions to run, threads cost more than they save.
 const PARALLEL_MIN: usize = 8;
 
@@ -74,9 +74,11 @@ pub fn propose_in<E: Execute>(
         state,
         hints,
         builder: CanonicalBuilder::default(),
-        done: Vec::with_capacity(batch.len()),
+        order: Vec::with_capacity(batch.len()),
+        executions: Vec::with_capacity(batch.len()),
+        sets: Vec::with_capacity(batch.len()),
         positions: Vec::with_capacity(batch.len()),
-        executions: 0,
+        runs: 0,
         strays: 0,
     };
     for from in (0..batch.len()).step_by(sub_batch) {
@@ -91,170 +93,186 @@ struct Proposer<'a, E: Execute> {
     state: Arc<BlockState>,
     hints: &'a mut Hints,
     builder: CanonicalBuilder,
-    /// Finished transactions in block order: place in the batch, and what it gave.
-    done: Vec<(usize, Ran)>,
+    /// Places in the batch of finished transactions, in block order; what they gave; and what they touched, with those
+    /// of the sub-batch under way behind.
+    order: Vec<usize>,
+    executions: Vec<Execution>,
+    sets: Vec<AccessSet>,
     /// For each position that was used as [`Seen`] while running, the place in the block. A stray leaves its first
     /// position unused and gets one behind its sub-batch, so positions grow in block order.
     positions: Vec<u32>,
-    executions: usize,
+    runs: usize,
     strays: usize,
 }
 
-/// What is known of a transaction before it runs along the plan.
-enum Planned {
-    /// It was run speculatively.
-    Speculated(Execution),
-    /// It will conflict, and was spared.
-    Spared,
+/// A transaction that runs along the plan, inside these bounds.
+struct Rerun {
+    vertex: usize,
+    bounds: Confinement,
+    result: OnceLock<Result<Confined, RunError>>,
 }
 
-/// The state of a transaction of the sub-batch after the second pass.
-enum Todo {
-    /// Its result holds.
-    Keep,
-    /// It runs, inside these bounds.
-    Run(Confinement),
-}
+/// What is done with each transaction along the plan: its place among the reruns, or [`KEEP`].
+type Todo = Vec<u32>;
+
+/// Its result holds; only its writes are applied.
+const KEEP: u32 = u32::MAX;
 
 impl<E: Execute> Proposer<'_, E> {
     fn sub_batch(&mut self, from: usize, to: usize) -> Result<(), RunError> {
-        let spared = self.choose_spared(from, to)?;
-        let (planned, mut sets) = self.speculate(from, to, spared)?;
-        let plan = self.builder.plan(&sets, &self.state);
-        let todo = decide(&planned, &sets, &plan);
-        let reruns = todo.iter().filter(|todo| matches!(todo, Todo::Run(_))).count();
-        let first_position = self.positions.len() as u32;
-        let reran = self.run_plan(from, &plan, &sets, &todo, first_position, reruns)?;
-        let strays = self.collect(from, planned, &mut sets, reran);
-        self.run_strays(&strays)?;
-        self.note(reruns, to - from, strays.len());
+        let base = self.sets.len();
+        self.sets.resize_with(base + to - from, AccessSet::default);
+        let spared = self.choose_spared(from, to, base)?;
+        let mut executions = self.speculate(from, to, base, &spared)?;
+        let plan = self.builder.plan(&self.sets[base..], &self.state);
+        let (todo, reruns) = decide(&executions, &self.sets[base..], &plan);
+        self.run_plan(from, base, &plan, &todo, &reruns);
+        let rerun_count = reruns.len();
+        let strays = self.collect(from, base, &mut executions, reruns)?;
+        self.finish_sub_batch(from, base, executions, &strays)?;
+        self.note(rerun_count, to - from, strays.len());
         Ok(())
     }
 
-    /// Pass 1, first half: which transactions are not worth a speculative run, and what they are guessed to touch.
-    fn choose_spared(&self, from: usize, to: usize) -> Result<Vec<Option<AccessSet>>, RunError> {
-        let mut spared: Vec<Option<AccessSet>> = Vec::new();
-        spared.resize_with(to - from, || None);
+    /// Pass 1, first half: which transactions are not worth a speculative run. What they are guessed to touch stands in
+    /// for their access sets. Empty if all are worth it.
+    fn choose_spared(&mut self, from: usize, to: usize, base: usize) -> Result<Vec<bool>, RunError> {
         if !self.hints.is_contended() {
-            return Ok(spared);
+            return Ok(Vec::new());
         }
+        let mut spared = vec![false; to - from];
         let mut changed: HashSet<Slot, RandomState> = HashSet::default();
-        for (transaction, spared) in self.batch[from..to].iter().zip(&mut spared) {
+        for (offset, transaction) in self.batch[from..to].iter().enumerate() {
             let Some(site) = self.executor.call_site(transaction) else { continue };
             let Some(guesses) = self.hints.guess(&site, &self.state)? else { continue };
             if guesses.iter().any(|guess| guess.reads && changed.contains(&guess.slot)) {
-                *spared = Some(guessed_set(&guesses));
+                spared[offset] = true;
+                self.sets[base + offset] = guessed_set(&guesses);
             }
             changed.extend(guesses.iter().filter(|guess| guess.kind != Kind::Read).map(|guess| guess.slot));
         }
         Ok(spared)
     }
 
-    /// Pass 1, second half: runs all others against the present state.
+    /// Pass 1, second half: runs all others against the present state. The answer has what each gave, none for those
+    /// that were spared.
     fn speculate(
         &mut self,
         from: usize,
         to: usize,
-        spared: Vec<Option<AccessSet>>,
-    ) -> Result<(Vec<Planned>, Vec<AccessSet>), RunError> {
+        base: usize,
+        spared: &[bool],
+    ) -> Result<Vec<Option<Execution>>, RunError> {
         let (executor, batch, state) = (self.executor, self.batch, &self.state);
-        let count = spared.iter().filter(|set| set.is_none()).count();
-        self.executions += count;
-        let run_chunk = |(chunk, spared): (usize, Vec<Option<AccessSet>>)| {
+        let is_spared = |offset: usize| spared.get(offset).copied().unwrap_or(false);
+        let count = (0..to - from).filter(|offset| !is_spared(*offset)).count();
+        self.runs += count;
+        let mut executions: Vec<Option<Execution>> = Vec::new();
+        executions.resize_with(to - from, || None);
+        let run_chunk = |(chunk, (executions, sets)): (usize, (&mut [Option<Execution>], &mut [AccessSet]))| {
             let mut worker = Worker::new(executor, batch, state);
-            let first = from + chunk * CHUNK;
-            let run = |(offset, guessed): (usize, Option<AccessSet>)| match guessed {
-                Some(set) => Ok((Planned::Spared, set)),
-                None => worker.run(first + offset).map(|ran| (Planned::Speculated(ran.execution), ran.set)),
-            };
-            spared.into_iter().enumerate().map(run).collect::<Result<Vec<_>, RunError>>()
+            for (place, (execution, set)) in executions.iter_mut().zip(sets).enumerate() {
+                let offset = chunk * CHUNK + place;
+                if !is_spared(offset) {
+                    let ran = worker.run(from + offset)?;
+                    (*execution, *set) = (Some(ran.execution), ran.set);
+                }
+            }
+            Ok::<(), RunError>(())
         };
-        let mut spared = spared.into_iter();
-        let chunks: Vec<_> = (0..(to - from).div_ceil(CHUNK))
-            .map(|chunk| (chunk, spared.by_ref().take(CHUNK).collect::<Vec<_>>()))
-            .collect();
-        let chunks: Vec<_> = if count < PARALLEL_MIN {
-            chunks.into_iter().map(run_chunk).collect::<Result<_, _>>()?
+        let sets = &mut self.sets[base..];
+        if count < PARALLEL_MIN {
+            executions.chunks_mut(CHUNK).zip(sets.chunks_mut(CHUNK)).enumerate().try_for_each(run_chunk)?;
         } else {
-            chunks.into_par_iter().map(run_chunk).collect::<Result<_, _>>()?
-        };
-        Ok(chunks.into_iter().flatten().unzip())
+            executions.par_chunks_mut(CHUNK).zip(sets.par_chunks_mut(CHUNK)).enumerate().try_for_each(run_chunk)?;
+        }
+        Ok(executions)
     }
 
-    /// Pass 3: applies what is kept and runs the rest, each after those that it must follow. The answer has a result for
-    /// each transaction that was run; a stray has none.
-    fn run_plan(
-        &mut self,
-        from: usize,
-        plan: &Canonical,
-        sets: &[AccessSet],
-        todo: &[Todo],
-        first_position: u32,
-        reruns: usize,
-    ) -> Result<Vec<OnceLock<Result<Confined, RunError>>>, RunError> {
-        self.executions += reruns;
-        let results: Vec<OnceLock<_>> = todo.iter().map(|_| OnceLock::new()).collect();
+    /// Pass 3: applies what is kept and runs the rest, each after those that it must follow.
+    fn run_plan(&mut self, from: usize, base: usize, plan: &Canonical, todo: &Todo, reruns: &[Rerun]) {
+        self.runs += reruns.len();
         let (executor, batch, state) = (self.executor, self.batch, &self.state);
+        let (sets, first_position) = (&self.sets[base..], self.positions.len() as u32);
         let worker = || Worker::new(executor, batch, state);
         let run = |worker: &mut Worker<'_, E>, vertex: usize| {
             let position = Seen::transaction(first_position + vertex as u32);
-            let Todo::Run(confinement) = &todo[vertex] else {
+            if todo[vertex] == KEEP {
                 state.apply(&sets[vertex], position);
                 return;
-            };
-            let result = worker.run_confined(from + vertex, Some(confinement.clone()));
+            }
+            let rerun = &reruns[todo[vertex] as usize];
+            let result = worker.run_confined(from + vertex, Some(rerun.bounds.clone()));
             if let Ok(Confined::Ran(ran)) = &result {
                 state.apply(&ran.set, position);
             }
             // Every vertex runs once, so the cell is empty.
-            let _ = results[vertex].set(result);
+            let _ = rerun.result.set(result);
         };
-        if is_worth_threads(plan, todo, reruns) {
+        if is_worth_threads(plan, todo, reruns.len()) {
             run_along(&plan.dag, worker, run);
         } else {
             let mut worker = worker();
             (0..todo.len()).for_each(|vertex| run(&mut worker, vertex));
         }
-        Ok(results)
     }
 
-    /// Puts the finished transactions behind one another and returns the strays, as places in the batch.
+    /// Puts the results of reruns in the places of the speculative ones. Returns the strays, as vertices.
     fn collect(
         &mut self,
         from: usize,
-        planned: Vec<Planned>,
-        sets: &mut [AccessSet],
-        reran: Vec<OnceLock<Result<Confined, RunError>>>,
-    ) -> Vec<Result<usize, RunError>> {
+        base: usize,
+        executions: &mut [Option<Execution>],
+        reruns: Vec<Rerun>,
+    ) -> Result<Vec<usize>, RunError> {
         let mut strays = Vec::new();
-        for (vertex, (planned, reran)) in planned.into_iter().zip(reran).enumerate() {
-            let index = from + vertex;
-            self.positions.push(self.done.len() as u32);
-            match (planned, reran.into_inner()) {
-                (Planned::Speculated(execution), None) => {
-                    self.done.push((index, Ran { execution, set: std::mem::take(&mut sets[vertex]) }));
+        for Rerun { vertex, result, .. } in reruns {
+            let lost = || RunError::Panicked { index: from + vertex, message: "it was not run".into() };
+            match result.into_inner().ok_or_else(lost)?? {
+                Confined::Ran(ran) => {
+                    self.sets[base + vertex] = ran.set;
+                    executions[vertex] = Some(ran.execution);
                 }
-                (_, Some(Ok(Confined::Ran(ran)))) => self.done.push((index, ran)),
-                (_, Some(Ok(Confined::Strayed))) => strays.push(Ok(index)),
-                (_, Some(Err(error))) => strays.push(Err(error)),
-                (Planned::Spared, None) => strays.push(Ok(index)),
+                Confined::Strayed => {
+                    executions[vertex] = None;
+                    strays.push(vertex);
+                }
             }
         }
-        strays
+        Ok(strays)
     }
 
-    /// Runs the strays, one after another, behind everything else of the sub-batch.
-    fn run_strays(&mut self, strays: &[Result<usize, RunError>]) -> Result<(), RunError> {
+    /// Gives every transaction of the sub-batch its place in the block, strays behind all others, where they run one
+    /// after another.
+    fn finish_sub_batch(
+        &mut self,
+        from: usize,
+        base: usize,
+        executions: Vec<Option<Execution>>,
+        strays: &[usize],
+    ) -> Result<(), RunError> {
+        for (vertex, execution) in executions.into_iter().enumerate() {
+            self.positions.push(self.order.len() as u32);
+            let Some(execution) = execution else { continue };
+            if self.order.len() != base + vertex {
+                self.sets[self.order.len()] = std::mem::take(&mut self.sets[base + vertex]);
+            }
+            self.order.push(from + vertex);
+            self.executions.push(execution);
+        }
+        self.sets.truncate(self.order.len());
+
         let state = self.state.clone();
         let mut worker = Worker::new(self.executor, self.batch, &state);
         for stray in strays {
-            let index = *stray.as_ref().map_err(Clone::clone)?;
-            let ran = worker.run(index)?;
+            let ran = worker.run(from + stray)?;
             let position = self.positions.len() as u32;
-            self.positions.push(self.done.len() as u32);
+            self.positions.push(self.order.len() as u32);
             state.apply(&ran.set, Seen::transaction(position));
-            self.done.push((index, ran));
-            self.executions += 1;
+            self.order.push(from + stray);
+            self.executions.push(ran.execution);
+            self.sets.push(ran.set);
+            self.runs += 1;
             self.strays += 1;
         }
         Ok(())
@@ -268,47 +286,47 @@ impl<E: Execute> Proposer<'_, E> {
         if !self.hints.is_contended() || (was_contended && strays * 16 < transactions) {
             return;
         }
-        for (index, ran) in &self.done[self.done.len() - transactions..] {
+        let first = self.order.len() - transactions;
+        for (index, set) in self.order[first..].iter().zip(&self.sets[first..]) {
             if let Some(site) = self.executor.call_site(&self.batch[*index]) {
-                self.hints.learn(&site, &ran.set, &self.state);
+                self.hints.learn(&site, set, &self.state);
             }
         }
     }
 
     fn finish(mut self) -> BlockRun {
-        let (mut order, mut executions) = (Vec::with_capacity(self.done.len()), Vec::with_capacity(self.done.len()));
-        let mut sets = Vec::with_capacity(self.done.len());
-        for (index, ran) in self.done {
-            order.push(index);
-            executions.push(ran.execution);
-            sets.push(ran.set);
-        }
         if self.strays > 0 {
-            sets.par_iter_mut().with_min_len(256).for_each(|set| place_in_block(set, &self.positions));
+            self.sets.par_iter_mut().with_min_len(256).for_each(|set| place_in_block(set, &self.positions));
         }
-        let dag = self.builder.build(&sets, &self.state).dag;
-        let stats = Stats { executions: self.executions, strays: self.strays, ..Stats::of(&dag, &executions) };
-        BlockRun { order, executions, sets, dag, state: self.state, stats }
+        let dag = self.builder.build(&self.sets, &self.state).dag;
+        let stats = Stats { executions: self.runs, strays: self.strays, ..Stats::of(&dag, &self.executions) };
+        BlockRun { order: self.order, executions: self.executions, sets: self.sets, dag, state: self.state, stats }
     }
 }
 
 /// Pass 2: whose result holds, and within which bounds the others run.
-fn decide(planned: &[Planned], sets: &[AccessSet], plan: &Canonical) -> Vec<Todo> {
-    let decide = |(vertex, planned): (usize, &Planned)| match planned {
-        Planned::Speculated(_) if !plan.is_stale(vertex) => Todo::Keep,
-        _ => Todo::Run(Confinement::to_set(&sets[vertex], |add| plan.commutes(vertex, add))),
+fn decide(executions: &[Option<Execution>], sets: &[AccessSet], plan: &Canonical) -> (Todo, Vec<Rerun>) {
+    let mut reruns = Vec::new();
+    let decide = |(vertex, execution): (usize, &Option<Execution>)| {
+        if execution.is_some() && !plan.is_stale(vertex) {
+            return KEEP;
+        }
+        let bounds = Confinement::to_set(&sets[vertex], |add| plan.commutes(vertex, add));
+        reruns.push(Rerun { vertex, bounds, result: OnceLock::new() });
+        reruns.len() as u32 - 1
     };
-    planned.iter().enumerate().map(decide).collect()
+    let todo = executions.iter().enumerate().map(decide).collect();
+    (todo, reruns)
 }
 
 /// Whether running along the plan gains by threads. Judged by the plan alone, so the same on every machine; the result
 /// is the same either way.
-fn is_worth_threads(plan: &Canonical, todo: &[Todo], reruns: usize) -> bool {
+fn is_worth_threads(plan: &Canonical, todo: &Todo, reruns: usize) -> bool {
     if todo.len() < PARALLEL_MIN {
         return false;
     }
     // Keeping costs about a sixteenth of running.
-    let cost = |vertex: usize| if matches!(todo[vertex], Todo::Run(_)) { 16 } else { 1 };
+    let cost = |vertex: usize| if todo[vertex] == KEEP { 1 } else { 16 };
     let work = 15 * reruns as u64 + todo.len() as u64;
     let span = stats::span(&plan.dag, cost);
     4 * work >= 5 * span

@@ -1,5 +1,5 @@
 //! Synthetic programs, a seeded generator of them, and what every run of them must satisfy.
-#![allow(clippy::unwrap_used, dead_code)]
+#![allow(unreachable_pub, clippy::unwrap_used, dead_code)]
 
 use std::sync::Arc;
 
