@@ -29,6 +29,16 @@ impl Seen {
         (self.0 < Seen::NOTHING.0).then_some(self.0)
     }
 
+    /// As a number, for atomics.
+    pub(crate) const fn to_bits(self) -> u32 {
+        self.0
+    }
+
+    /// From [`Seen::to_bits`].
+    pub(crate) const fn from_bits(bits: u32) -> Seen {
+        Seen(bits)
+    }
+
     /// The later of two touchers.
     pub(crate) fn later(self, other: Seen) -> Seen {
         match (self.position(), other.position()) {

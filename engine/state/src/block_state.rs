@@ -4,16 +4,17 @@
 //! sets and the DAG builder work on dense arrays. Slots are given out in whatever order threads come by: nothing that
 //! nodes compare may depend on them.
 //!
-//! Values are guarded by a lock per slot, held for a few instructions. The locks keep memory safe under *any* schedule;
-//! that reads see the right value is the scheduler's task, which orders every conflicting pair (or, given a DAG that
+//! Values that were changed are guarded by a lock per slot, held for a few instructions; what nobody changed is read
+//! without one. That keeps memory safe under *any* schedule; that reads see the right value is the scheduler's task, which orders every conflicting pair (or, given a DAG that
 //! lies, finds out).
 
 use std::collections::BTreeMap;
+use std::hash::BuildHasher;
 use std::ops::Bound;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Once};
 
-use dashmap::DashMap;
+use dashmap::{DashMap, Entry};
 use foldhash::fast::RandomState;
 use hanse_types::Value;
 use parking_lot::{Mutex, RwLock};
@@ -21,7 +22,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::access_set::{AccessSet, Seen};
 use crate::changes::{ChangeSet, merge_range};
 use crate::number;
-use crate::view::{Entry, StateError, StateView};
+use crate::view::{Entry as StateEntry, StateError, StateView};
 
 /// What stands for a key within one block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,19 +39,34 @@ impl Slot {
 struct Cell {
     key: Arc<[u8]>,
     parent: Option<Value>,
-    current: Mutex<Current>,
+    /// Who last wrote or added; as long as it is [`Seen::PARENT`], `parent` is what the key holds, and nobody needs the
+    /// lock to say so.
+    toucher: AtomicU32,
+    current: Mutex<Option<Value>>,
+    /// Another key with the same hash.
+    next: AtomicU32,
 }
 
-struct Current {
-    value: Option<Value>,
-    /// Which transaction last wrote or added.
-    toucher: Seen,
+/// No next key.
+const NONE: u32 = u32::MAX;
+
+/// The hash by which a block knows a key. Only good for the block that gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeyHash(u64);
+
+impl KeyHash {
+    /// Its place in a table of so many.
+    pub(crate) const fn place(self, count: usize) -> usize {
+        self.0 as usize % count
+    }
 }
 
 /// The block's key table over its parent's state.
 pub struct BlockState {
     parent: Arc<dyn StateView>,
-    slots: DashMap<Arc<[u8]>, Slot, RandomState>,
+    hasher: RandomState,
+    /// The first key with a hash. Keys are in the cells: what is hashed and moved here is small.
+    slots: DashMap<u64, Slot, RandomState>,
     cells: boxcar::Vec<Cell>,
     /// Set by the first scan; from then on every new slot is in `ordered` too.
     scanned: AtomicBool,
@@ -63,6 +79,7 @@ impl BlockState {
     pub fn new(parent: Arc<dyn StateView>, keys: usize) -> BlockState {
         BlockState {
             parent,
+            hasher: RandomState::default(),
             slots: DashMap::with_capacity_and_hasher(keys, RandomState::default()),
             cells: boxcar::Vec::with_capacity(keys),
             scanned: AtomicBool::new(false),
@@ -76,25 +93,43 @@ impl BlockState {
         self.cells.count()
     }
 
+    pub(crate) fn hash(&self, key: &[u8]) -> KeyHash {
+        KeyHash(self.hasher.hash_one(key))
+    }
+
     /// The slot of a key; a new one loads the parent's value.
     ///
     /// # Errors
     /// If the parent's state can't be read.
     pub fn slot(&self, key: &[u8]) -> Result<Slot, StateError> {
-        if let Some(slot) = self.slots.get(key) {
-            return Ok(*slot);
+        self.slot_hashed(self.hash(key), key)
+    }
+
+    pub(crate) fn slot_hashed(&self, hash: KeyHash, key: &[u8]) -> Result<Slot, StateError> {
+        if let Some(slot) = self.find_hashed(hash, key) {
+            return Ok(slot);
         }
         let parent = self.parent.get(key)?;
-        let key: Arc<[u8]> = key.into();
-        let slot = self.slots.entry(key.clone()).or_insert_with(|| self.add_cell(key, parent));
-        Ok(*slot)
+        Ok(match self.slots.entry(hash.0) {
+            Entry::Vacant(place) => *place.insert(self.add_cell(key.into(), parent)),
+            // The table's lock is held, so nobody else adds a key with this hash.
+            Entry::Occupied(first) => match self.search(*first.get(), key) {
+                Ok(slot) => slot,
+                Err(last) => {
+                    let slot = self.add_cell(key.into(), parent);
+                    self.cell(last).next.store(slot.0, Ordering::Release);
+                    slot
+                }
+            },
+        })
     }
 
     /// Makes a slot. Called before anybody can find it in the table, so that whoever does finds it in order too: a
     /// transaction may get a slot that another one, still running and not ordered with it, has just made.
     fn add_cell(&self, key: Arc<[u8]>, parent: Option<Value>) -> Slot {
-        let current = Mutex::new(Current { value: parent.clone(), toucher: Seen::PARENT });
-        let slot = Slot(self.cells.push(Cell { key: key.clone(), parent, current }) as u32);
+        let (toucher, next) = (AtomicU32::new(Seen::PARENT.to_bits()), AtomicU32::new(NONE));
+        let slot = self.cells.push(Cell { key: key.clone(), parent, toucher, current: Mutex::new(None), next });
+        let slot = Slot(slot as u32);
         // Either this sees `scanned`, or the scan that sets it sees the new cell: the two fences exclude that both miss.
         fence(Ordering::SeqCst);
         if self.scanned.load(Ordering::Relaxed) {
@@ -105,7 +140,27 @@ impl BlockState {
 
     /// The slot of a key, if it has one.
     pub fn find(&self, key: &[u8]) -> Option<Slot> {
-        self.slots.get(key).map(|slot| *slot)
+        self.find_hashed(self.hash(key), key)
+    }
+
+    fn find_hashed(&self, hash: KeyHash, key: &[u8]) -> Option<Slot> {
+        let first = *self.slots.get(&hash.0)?;
+        self.search(first, key).ok()
+    }
+
+    /// The slot of a key among those of one hash, or the last of these.
+    fn search(&self, first: Slot, key: &[u8]) -> Result<Slot, Slot> {
+        let mut slot = first;
+        loop {
+            let cell = self.cell(slot);
+            if *cell.key == *key {
+                return Ok(slot);
+            }
+            match cell.next.load(Ordering::Acquire) {
+                NONE => return Err(slot),
+                next => slot = Slot(next),
+            }
+        }
     }
 
     /// The key of a slot.
@@ -120,8 +175,14 @@ impl BlockState {
 
     /// The newest value, and who left it.
     pub fn read(&self, slot: Slot) -> (Option<Value>, Seen) {
-        let current = self.cell(slot).current.lock();
-        (current.value.clone(), current.toucher)
+        let cell = self.cell(slot);
+        // Acquire: whoever must be seen has been ordered before by the scheduler. Under a DAG that lies this may miss a
+        // change that is being made, which what is recorded then shows.
+        if Seen::from_bits(cell.toucher.load(Ordering::Acquire)) == Seen::PARENT {
+            return (cell.parent.clone(), Seen::PARENT);
+        }
+        let current = cell.current.lock();
+        (current.clone(), Seen::from_bits(cell.toucher.load(Ordering::Relaxed)))
     }
 
     /// Applies what a transaction did. `toucher` is its position.
@@ -130,13 +191,19 @@ impl BlockState {
     /// can only happen under a DAG that lies; what was recorded then contradicts that DAG.
     pub fn apply(&self, set: &AccessSet, toucher: Seen) {
         for (slot, value) in &set.writes {
-            *self.cell(*slot).current.lock() = Current { value: value.clone(), toucher };
+            let cell = self.cell(*slot);
+            let mut current = cell.current.lock();
+            current.clone_from(value);
+            cell.toucher.store(toucher.to_bits(), Ordering::Release);
         }
         for (slot, delta) in &set.adds {
-            let mut current = self.cell(*slot).current.lock();
-            if let Ok(value) = number::apply(current.value.as_ref(), delta) {
-                current.value = Some(value);
-                current.toucher = current.toucher.later(toucher);
+            let cell = self.cell(*slot);
+            let mut current = cell.current.lock();
+            let before = Seen::from_bits(cell.toucher.load(Ordering::Relaxed));
+            let value = if before == Seen::PARENT { cell.parent.as_ref() } else { current.as_ref() };
+            if let Ok(value) = number::apply(value, delta) {
+                *current = Some(value);
+                cell.toucher.store(before.later(toucher).to_bits(), Ordering::Release);
             }
         }
     }
@@ -162,7 +229,7 @@ impl BlockState {
         (start, end): (&[u8], &[u8]),
         limit: usize,
         reverse: bool,
-    ) -> Result<Vec<Entry>, StateError> {
+    ) -> Result<Vec<StateEntry>, StateError> {
         let mut values = self.values_in(start, end);
         values.append(&mut own);
         merge_range(&*self.parent, values, start, end, limit, reverse)
@@ -183,9 +250,11 @@ impl BlockState {
     /// What the block did: every key whose value is not the parent's.
     pub fn changes(&self) -> ChangeSet {
         let changed = self.cells.iter().filter_map(|(_, cell)| {
+            if Seen::from_bits(cell.toucher.load(Ordering::Acquire)) == Seen::PARENT {
+                return None;
+            }
             let current = cell.current.lock();
-            let touched = current.toucher != Seen::PARENT && current.value != cell.parent;
-            touched.then(|| (cell.key.clone(), current.value.clone()))
+            (*current != cell.parent).then(|| (cell.key.clone(), current.clone()))
         });
         ChangeSet::from_unsorted(changed.collect())
     }
@@ -193,5 +262,42 @@ impl BlockState {
     fn cell(&self, slot: Slot) -> &Cell {
         // Slots come from `slot` of this very table.
         &self.cells[slot.index()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::view::MemoryView;
+
+    #[test]
+    fn keys_of_one_hash_are_kept_apart() {
+        let view: MemoryView = [(b"b".to_vec(), Value::new(b"two"))].into_iter().collect();
+        let state = BlockState::new(Arc::new(view), 0);
+        let slots = [b"a", b"b", b"c"].map(|key| state.slot_hashed(KeyHash(7), key).unwrap());
+        assert_eq!(slots, [Slot(0), Slot(1), Slot(2)]);
+        assert_eq!([b"a", b"b", b"c"].map(|key| state.slot_hashed(KeyHash(7), key).unwrap()), slots);
+        assert_eq!(state.find_hashed(KeyHash(7), b"d"), None);
+        assert_eq!(state.parent_value(slots[1]), Some(&Value::new(b"two")));
+        assert_eq!(state.slot_count(), 3);
+    }
+
+    #[test]
+    fn a_change_hides_the_parents_value_until_it_is_the_same_again() {
+        let view: MemoryView = [(b"a".to_vec(), Value::new(b"old"))].into_iter().collect();
+        let state = BlockState::new(Arc::new(view), 0);
+        let slot = state.slot(b"a").unwrap();
+        assert_eq!(state.read(slot), (Some(Value::new(b"old")), Seen::PARENT));
+        let write = |value: Option<&[u8]>, by| {
+            let writes = [(slot, value.map(Value::new))].into_iter().collect();
+            state.apply(&AccessSet { writes, ..AccessSet::default() }, Seen::transaction(by));
+        };
+        write(None, 3);
+        assert_eq!(state.read(slot), (None, Seen::transaction(3)));
+        assert_eq!(state.changes().len(), 1);
+        write(Some(b"old"), 4);
+        assert_eq!(state.read(slot), (Some(Value::new(b"old")), Seen::transaction(4)));
+        assert!(state.changes().is_empty());
     }
 }

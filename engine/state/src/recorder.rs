@@ -9,12 +9,15 @@ use smallvec::SmallVec;
 
 use crate::access::{Added, Halt, Savepoint, ScanRequest, StateAccess};
 use crate::access_set::{AccessSet, Kind, Seen, Touch};
-use crate::block_state::{BlockState, Slot};
+use crate::block_state::{BlockState, KeyHash, Slot};
 use crate::number::{self, Refused};
 use crate::view::Entry;
 
 /// Beyond so many keys a transaction's own keys are found by hash instead of by looking through them.
 const LINEAR_KEYS: usize = 16;
+
+/// Keys that are remembered from one transaction to the next.
+const RECENT: usize = 16;
 
 /// Access sets under which a transaction was scheduled, so that it may not leave them.
 #[derive(Clone, Debug, Default)]
@@ -80,12 +83,14 @@ pub struct Recorder {
     journal: Vec<(usize, Effect)>,
     /// It strayed where that could not be said at once.
     strayed: bool,
+    /// Slots of keys that were touched lately, by their hashes.
+    recent: [Option<(KeyHash, Slot)>; RECENT],
 }
 
 struct Touched {
     slot: Slot,
-    /// Ending and length of the key: tells most keys apart without comparing them.
-    print: u64,
+    /// Tells most keys apart without comparing them.
+    hash: KeyHash,
     seen: Seen,
     present: bool,
     effect: Effect,
@@ -102,6 +107,7 @@ impl Recorder {
             ranges: Vec::new(),
             journal: Vec::with_capacity(8),
             strayed: false,
+            recent: [None; RECENT],
         }
     }
 
@@ -155,15 +161,15 @@ impl Recorder {
 
     /// The place of a key among this transaction's keys.
     fn touch(&mut self, key: &[u8]) -> Result<usize, Halt> {
-        let print = fingerprint(key);
+        let hash = self.block.hash(key);
         let linear = self.touched.len() <= LINEAR_KEYS;
         if linear {
-            let same = |touched: &Touched| touched.print == print && **self.block.key(touched.slot) == *key;
+            let same = |touched: &Touched| touched.hash == hash && **self.block.key(touched.slot) == *key;
             if let Some(at) = self.touched.iter().position(same) {
                 return Ok(at);
             }
         }
-        let slot = self.block.slot(key)?;
+        let slot = self.slot(hash, key)?;
         if !linear {
             self.index_slots();
             if let Some(at) = self.by_slot.get(&slot) {
@@ -171,8 +177,23 @@ impl Recorder {
             }
             self.by_slot.insert(slot, self.touched.len());
         }
-        self.touched.push(Touched { slot, print, seen: Seen::NOTHING, present: false, effect: Effect::None });
+        self.touched.push(Touched { slot, hash, seen: Seen::NOTHING, present: false, effect: Effect::None });
         Ok(self.touched.len() - 1)
+    }
+
+    /// The slot of a key. One that all transactions of a block read, as the record of their contract, is found without
+    /// going to the table that all threads share.
+    fn slot(&mut self, hash: KeyHash, key: &[u8]) -> Result<Slot, Halt> {
+        let place = hash.place(RECENT);
+        if let Some((recent, slot)) = self.recent[place]
+            && recent == hash
+            && **self.block.key(slot) == *key
+        {
+            return Ok(slot);
+        }
+        let slot = self.block.slot_hashed(hash, key)?;
+        self.recent[place] = Some((hash, slot));
+        Ok(slot)
     }
 
     /// Enters the first keys into the index, when there are too many to look through.
@@ -384,9 +405,4 @@ fn observed_range(request: &ScanRequest<'_>, entries: &[Entry]) -> RangeRead {
         }
     }
     RangeRead { start, end }
-}
-
-fn fingerprint(key: &[u8]) -> u64 {
-    let tail = key.last_chunk::<8>().map_or(0, |tail| u64::from_le_bytes(*tail));
-    tail ^ ((key.len() as u64) << 56)
 }
