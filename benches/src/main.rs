@@ -4,6 +4,10 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use hanse_benches::command::{commitment, scheduler, vm};
 
+/// As the node has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures the engine.
 #[derive(Parser, Debug)]
 #[command(version)]

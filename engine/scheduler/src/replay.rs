@@ -31,12 +31,13 @@ pub fn replay<E: Execute>(
 ) -> Result<BlockRun, RunError> {
     assert_eq!(dag.len(), transactions.len(), "the DAG has a vertex for each transaction");
     let state = Arc::new(BlockState::new(parent, 2 * transactions.len()));
-    let results: Vec<OnceLock<Result<Ran, RunError>>> = transactions.iter().map(|_| OnceLock::new()).collect();
+    // In boxes, so that a place costs little before it is filled.
+    let results: Vec<OnceLock<Result<Box<Ran>, RunError>>> = transactions.iter().map(|_| OnceLock::new()).collect();
     run_along(
         dag,
         || Worker::new(executor, transactions, &state),
         |worker, vertex| {
-            let result = worker.run(vertex);
+            let result = worker.run(vertex).map(Box::new);
             if let Ok(ran) = &result {
                 state.apply(&ran.set, Seen::transaction(vertex as u32));
             }
@@ -47,8 +48,9 @@ pub fn replay<E: Execute>(
     let (mut executions, mut sets) = (Vec::with_capacity(results.len()), Vec::with_capacity(results.len()));
     for result in results {
         let ran = result.into_inner().expect("the runner runs every vertex of a well-formed DAG")?;
-        executions.push(ran.execution);
-        sets.push(ran.set);
+        let Ran { execution, set } = *ran;
+        executions.push(execution);
+        sets.push(set);
     }
     let dag = CanonicalBuilder::default().build(&sets, &state).dag;
     let stats = Stats { executions: executions.len(), ..Stats::of(&dag, &executions) };

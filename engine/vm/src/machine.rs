@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use foldhash::fast::RandomState;
 use hanse_types::{Address, Hash, Status};
 use parking_lot::RwLock;
 
@@ -19,7 +20,7 @@ pub(crate) struct Machine {
     engine: Engine,
     artifacts: Option<ArtifactCache>,
     /// By the hash of the code and nothing else, so that what is in here can't change a result.
-    modules: RwLock<HashMap<Hash, Arc<WasmContract>>>,
+    modules: RwLock<HashMap<Hash, Arc<WasmContract>, RandomState>>,
     /// Instances of all contracts that wait for a call, about: they take places in the engine's pool.
     pub(crate) kept: AtomicUsize,
     pub(crate) kept_max: usize,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use foldhash::fast::RandomState;
 use hanse_abi::host;
 use hanse_state::Halt;
 use hanse_types::{Hash, Status};
@@ -66,7 +67,7 @@ struct Method {
 pub(crate) struct WasmContract {
     instance: InstancePre<HostState>,
     layout: Layout,
-    methods: HashMap<String, Method>,
+    methods: HashMap<String, Method, RandomState>,
     /// The memory of a new instance.
     image: OnceLock<Box<[u8]>>,
     kept: Kept,
@@ -94,7 +95,7 @@ impl WasmContract {
             dirty: export(DIRTY_EXPORT)?,
             globals: globals.collect::<Result<_, _>>()?,
         };
-        let mut methods = HashMap::new();
+        let mut methods = HashMap::default();
         for (index, (name, kind)) in surface.methods.into_iter().enumerate() {
             let export = export(&format!("{}{name}", host::METHOD_PREFIX))?;
             methods.insert(name, Method { index, export, kind });

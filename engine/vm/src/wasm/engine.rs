@@ -2,7 +2,9 @@
 
 use hanse_types::limits;
 use thiserror::Error;
-use wasmtime::{Config, InstanceAllocationStrategy, Linker, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails};
+use wasmtime::{
+    Config, InstanceAllocationStrategy, Linker, OperatorCost, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails,
+};
 
 use super::contract::HostState;
 use super::imports;
@@ -11,6 +13,9 @@ use super::validate::{MEMORY_PAGES_MAX, PAGE_BYTES, TABLE_ELEMENTS_MAX};
 /// Native stack of one call's WebAssembly frames, in bytes. Part of what nodes agree on: a recursion that is too deep
 /// ends here. Frames have the same size on all nodes, as code is made for a fixed target, not for the host's CPU.
 const STACK_BYTES: usize = 512 << 10;
+/// What `memory.grow` costs beside the pages, whether it grows anything or not: it calls the host, as no other
+/// instruction does.
+const GROW_COST: u8 = 250;
 /// Memory that stays mapped between calls, in bytes: above what a contract made with the SDK touches.
 const KEEP_RESIDENT_BYTES: usize = 128 << 10;
 
@@ -54,6 +59,7 @@ fn config(threads: usize) -> Result<Config, EngineError> {
     }
     config
         .consume_fuel(true)
+        .operator_cost(OperatorCost { MemoryGrow: GROW_COST, ..OperatorCost::new() })
         .cranelift_nan_canonicalization(true)
         .cranelift_opt_level(OptLevel::Speed)
         .max_wasm_stack(STACK_BYTES)

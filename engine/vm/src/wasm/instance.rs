@@ -118,22 +118,19 @@ impl Instance {
 
     /// Calls a method: `index` is its place in the contract.
     pub(super) fn call(&mut self, index: usize, export: &ModuleExport) -> wasmtime::Result<()> {
-        let known = self.methods.get(index).cloned().flatten();
-        let method = match known {
+        // Taken out and put back: a clone counts references, which threads would fight for.
+        let method = match self.methods[index].take() {
             Some(method) => method,
-            None => self.find(index, export)?,
+            None => self.find(export)?,
         };
-        method.call(&mut self.store, ())
+        let result = method.call(&mut self.store, ());
+        self.methods[index] = Some(method);
+        result
     }
 
-    fn find(&mut self, index: usize, export: &ModuleExport) -> wasmtime::Result<TypedFunc<(), ()>> {
+    fn find(&mut self, export: &ModuleExport) -> wasmtime::Result<TypedFunc<(), ()>> {
         let function = self.instance.get_module_export(&mut self.store, export).and_then(|export| export.into_func());
-        let function = function.ok_or_else(|| wasmtime::Error::msg("a method is no function"))?;
-        let method = function.typed::<(), ()>(&self.store)?;
-        if let Some(place) = self.methods.get_mut(index) {
-            *place = Some(method.clone());
-        }
-        Ok(method)
+        function.ok_or_else(|| wasmtime::Error::msg("a method is no function"))?.typed::<(), ()>(&self.store)
     }
 
     /// Whether it may serve again after a call that returned.

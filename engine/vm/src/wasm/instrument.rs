@@ -63,6 +63,7 @@ struct Writer {
     /// Type of each function that has a body.
     functions: Vec<u32>,
     globals: u32,
+    has_globals: bool,
     mutable_globals: Vec<u32>,
     bodies: Vec<u8>,
     bodies_done: usize,
@@ -86,6 +87,7 @@ impl Writer {
             Payload::GlobalSection(globals) => {
                 let range = globals.range();
                 self.globals = globals.count();
+                self.has_globals = true;
                 for (index, global) in globals.into_iter().enumerate() {
                     if global?.ty.mutable {
                         self.mutable_globals.push(index as u32);
@@ -94,7 +96,7 @@ impl Writer {
                 self.put_globals(entries(&code[range]));
             }
             Payload::ExportSection(exports) => {
-                if self.globals == 0 {
+                if !self.has_globals {
                     self.put_globals(&[]);
                 }
                 let count = exports.count();
