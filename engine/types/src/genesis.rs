@@ -51,8 +51,8 @@ pub struct Params {
     pub block_interval_ms: u64,
     /// Most gas that one transaction may ask for.
     pub tx_gas_max: Gas,
-    /// Longest time between a transaction's reference block and its expiration, in milliseconds. Bounds the window in
-    /// which duplicates must be remembered.
+    /// Longest time between the block that includes a transaction and the transaction's expiration, in milliseconds.
+    /// Bounds the window in which duplicates must be remembered.
     pub tx_lifetime_ms_max: u64,
     /// How many blocks back a reference block may lie.
     pub ref_block_window: u64,
