@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hanse_abi::document::Abi;
 use hanse_types::crypto::Signer;
-use hanse_types::{Canonical, Hash, SignedTransaction};
+use hanse_types::{Canonical, Hash, Height, SignedTransaction};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -14,7 +14,7 @@ use crate::codes;
 use crate::jsonrpc::{Request, Response, RpcError, VERSION};
 use crate::methods::{
     BatchSubmitted, ContractParams, GetAbi, GetChainInfo, GetReceipt, Method, NoParams, ReceiptParams, SubmitParams,
-    SubmitTx, Submitted, Wait,
+    SubmitTx, Submitted, Wait, WaitBlock, WaitBlockParams, WaitedBlock,
 };
 use crate::text::ContractError;
 use crate::views::{ChainInfo, ReceiptView};
@@ -221,6 +221,15 @@ impl Client {
         let params = ReceiptParams { tx_id, proof: false, timeout_ms: timeout.as_millis() as u64 };
         let limit = timeout.saturating_add(ANSWER_TIMEOUT);
         Ok(self.call_within::<GetReceipt>(params, limit).await?.receipt)
+    }
+
+    /// The block at the height after, for which it waits at most so long; absent if it did not come.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn wait_block(&self, after: Height, timeout: Duration) -> Result<WaitedBlock, ClientError> {
+        let params = WaitBlockParams { after, timeout_ms: Some(timeout.as_millis() as u64) };
+        self.call_within::<WaitBlock>(params, timeout.saturating_add(ANSWER_TIMEOUT)).await
     }
 
     /// Sends many signed transactions in one body and waits for none.

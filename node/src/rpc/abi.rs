@@ -14,11 +14,14 @@ use super::{Node, errors, limits};
 
 /// Documents by contract and code: an upgrade brings another document. Native contracts have no code hash.
 #[derive(Default)]
-pub(super) struct AbiCache(Mutex<HashMap<(Address, Hash), Option<Arc<Abi>>>>);
+pub(super) struct AbiCache(Mutex<HashMap<(Address, Hash), Document>>);
+
+/// A contract's document, if it has one.
+type Document = Option<Arc<Abi>>;
 
 impl AbiCache {
     /// The document of a contract, read and parsed the first time.
-    fn of(&self, node: &Node, info: &ContractInfo) -> Option<Arc<Abi>> {
+    fn of(&self, node: &Node, info: &ContractInfo) -> Document {
         let code = info.deployed.as_ref().map_or(Hash::ZERO, |(record, _)| record.code);
         let key = (info.address, code);
         if let Some(known) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
@@ -38,7 +41,7 @@ impl AbiCache {
 /// Contracts and documents as one answer needs them: each is looked up once.
 pub(super) struct Abis<'a> {
     node: &'a Node,
-    documents: BTreeMap<Address, Option<Arc<Abi>>>,
+    documents: BTreeMap<Address, Document>,
     names: BTreeMap<(String, u32), Option<Address>>,
 }
 
@@ -49,7 +52,7 @@ impl<'a> Abis<'a> {
     }
 
     /// The document of the contract at an address.
-    pub(super) fn of(&mut self, address: &Address) -> Option<Arc<Abi>> {
+    pub(super) fn of(&mut self, address: &Address) -> Document {
         if let Some(known) = self.documents.get(address) {
             return known.clone();
         }

@@ -114,4 +114,3 @@ pub(crate) fn token_module() -> &'static str {
         built["wasm"].as_str().unwrap().to_owned()
     })
 }
-

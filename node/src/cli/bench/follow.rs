@@ -5,11 +5,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hanse_client::Client;
-use hanse_client::methods::{WaitBlock, WaitBlockParams};
 use hanse_types::{Gas, Hash, Height};
 use tokio::sync::watch;
 
 use super::super::exit::{Exit, Failure};
+
+/// How long one request waits for a block; the next asks again.
+const BLOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What came of a load.
 pub(super) struct Run {
@@ -89,8 +91,7 @@ impl Follower {
         let mut height = from;
         let mut progress = Instant::now();
         while run.latencies.len() < self.places.len() {
-            let params = WaitBlockParams { after: height, timeout_ms: Some(1_000) };
-            let waited = client.call::<WaitBlock>(params).await?;
+            let waited = client.wait_block(height, BLOCK_PATIENCE).await?;
             let now = Instant::now();
             if let Some(header) = &waited.header {
                 height = header.height;
