@@ -83,6 +83,8 @@ struct KeyRuns {
     kind: Kind,
     /// Who wrote or added first, [`NONE`] if nobody did.
     changed_first: u32,
+    /// Who wrote last, [`NONE`] if nobody did.
+    written_last: u32,
     /// First member of the current run.
     head: u32,
     /// Last member of the current run, in `links`.
@@ -90,6 +92,17 @@ struct KeyRuns {
     /// The run before: its only member, [`MANY`], or [`NONE`].
     before: u32,
 }
+
+/// Nothing of the present list.
+const EMPTY: KeyRuns = KeyRuns {
+    epoch: 0,
+    kind: Kind::Read,
+    changed_first: NONE,
+    written_last: NONE,
+    head: NONE,
+    last: NONE,
+    before: NONE,
+};
 
 /// A member of a run, and the one before it in `links`.
 #[derive(Clone, Copy, Debug)]
@@ -151,8 +164,7 @@ impl CanonicalBuilder {
             self.keys.clear();
             self.epoch = 1;
         }
-        let empty = KeyRuns { epoch: 0, kind: Kind::Read, changed_first: NONE, head: NONE, last: NONE, before: NONE };
-        self.keys.resize(self.keys.len().max(slots), empty);
+        self.keys.resize(self.keys.len().max(slots), EMPTY);
         self.links.clear();
     }
 
@@ -171,12 +183,16 @@ impl CanonicalBuilder {
     fn enter(&mut self, vertex: u32, slot: Slot, kind: Kind) {
         let key = &mut self.keys[slot.index()];
         let changed_first = if kind == Kind::Read { NONE } else { vertex };
+        let written_last = if kind == Kind::Write { vertex } else { NONE };
         if key.epoch != self.epoch {
-            let last = push_link(&mut self.links, vertex, NONE);
-            *key = KeyRuns { epoch: self.epoch, kind, changed_first, head: vertex, last, before: NONE };
+            let (epoch, last) = (self.epoch, push_link(&mut self.links, vertex, NONE));
+            *key = KeyRuns { epoch, kind, changed_first, written_last, head: vertex, last, before: NONE };
             return;
         }
         key.changed_first = key.changed_first.min(changed_first);
+        if written_last != NONE {
+            key.written_last = written_last;
+        }
         if key.kind == kind && kind != Kind::Write {
             match key.before {
                 NONE => {}
@@ -252,6 +268,95 @@ impl CanonicalBuilder {
     fn open_group(&mut self, slot: Slot, base: Option<Option<Value>>) {
         self.group_of[slot.index()] = self.groups.len() as u32;
         self.groups.push(Group { base, ..Group::default() });
+    }
+}
+
+/// The canonical DAG of a block that grows, so that it can be made beside the block instead of after it.
+///
+/// Takes for granted that nothing is scanned and that all adds commute, which only the whole block shows. Where one of
+/// them does not hold, there is no answer, and the block is gone through once more ([`CanonicalBuilder::build`]).
+#[derive(Debug)]
+pub(crate) struct Growing {
+    tables: CanonicalBuilder,
+    dag: DagBuilder,
+    scans: bool,
+}
+
+impl Growing {
+    /// An empty block, with room for so many transactions.
+    pub(crate) fn new(transactions: usize) -> Growing {
+        let mut tables = CanonicalBuilder::default();
+        tables.start(0);
+        Growing { tables, dag: DagBuilder::with_capacity(transactions, transactions), scans: false }
+    }
+
+    /// Number of transactions so far.
+    pub(crate) fn len(&self) -> usize {
+        self.dag.len()
+    }
+
+    /// Takes in what stands behind the transactions so far. `sets` are those of the whole block.
+    pub(crate) fn extend(&mut self, sets: &[AccessSet], state: &BlockState) {
+        self.tables.make_room(state.slot_count());
+        for vertex in self.len()..sets.len() {
+            let set = &sets[vertex];
+            self.scans |= !set.ranges.is_empty();
+            if self.scans {
+                return;
+            }
+            let mut add = 0;
+            for touch in &set.touches {
+                match touch.kind {
+                    Kind::Read => {}
+                    Kind::Write => self.tables.end_group(touch.slot, set),
+                    Kind::Add => {
+                        self.tables.group_of_add(touch.slot, sets, state).include(&set.adds[add].1);
+                        add += 1;
+                    }
+                }
+                self.tables.enter(vertex as u32, touch.slot, touch.kind);
+            }
+            self.tables.finish_row(&mut self.dag);
+        }
+    }
+
+    /// The DAG, if what was taken for granted holds.
+    pub(crate) fn finish(self) -> Option<Dag> {
+        (!self.scans && self.tables.groups.iter().all(Group::commutes)).then(|| self.dag.finish())
+    }
+}
+
+impl CanonicalBuilder {
+    /// Room for keys that came to be since the list was started.
+    fn make_room(&mut self, slots: usize) {
+        self.keys.resize(self.keys.len().max(slots), EMPTY);
+        self.group_of.resize(self.group_of.len().max(slots), NONE);
+    }
+
+    /// A write ends the group of adds before it, if there is one.
+    fn end_group(&mut self, slot: Slot, set: &AccessSet) {
+        if self.group_of[slot.index()] != NONE {
+            let written = set.writes.iter().find(|(other, _)| *other == slot);
+            self.open_group(slot, written.map(|(_, value)| value.clone()));
+        }
+    }
+
+    /// The group that the next add of a key belongs to.
+    fn group_of_add(&mut self, slot: Slot, sets: &[AccessSet], state: &BlockState) -> &mut Group {
+        if self.group_of[slot.index()] == NONE {
+            let key = &self.keys[slot.index()];
+            let writer = if key.epoch == self.epoch { key.written_last } else { NONE };
+            let base = match writer {
+                NONE => Some(state.parent_value(slot).cloned()),
+                writer => {
+                    let writes = &sets[writer as usize].writes;
+                    writes.iter().find(|(other, _)| *other == slot).map(|(_, value)| value.clone())
+                }
+            };
+            self.open_group(slot, base);
+        }
+        let group = self.group_of[slot.index()];
+        &mut self.groups[group as usize]
     }
 }
 

@@ -25,7 +25,7 @@ use hanse_types::Execution;
 use rayon::prelude::*;
 
 use crate::BlockRun;
-use crate::canonical::{Canonical, CanonicalBuilder};
+use crate::canonical::{Canonical, CanonicalBuilder, Growing};
 use crate::execute::{Confined, Execute, RunError, Worker};
 use crate::predict::{Guess, Hints};
 use crate::runner::run_along;
@@ -74,6 +74,7 @@ pub fn propose_in<E: Execute>(
         state,
         hints,
         builder: CanonicalBuilder::default(),
+        growing: Growing::new(batch.len()),
         order: Vec::with_capacity(batch.len()),
         executions: Vec::with_capacity(batch.len()),
         sets: Vec::with_capacity(batch.len()),
@@ -93,6 +94,8 @@ struct Proposer<'a, E: Execute> {
     state: Arc<BlockState>,
     hints: &'a mut Hints,
     builder: CanonicalBuilder,
+    /// The canonical DAG of the sub-batches before the last one, made while the next one is speculated.
+    growing: Growing,
     /// Places in the batch of finished transactions, in block order; what they gave; and what they touched, with those
     /// of the sub-batch under way behind.
     order: Vec<usize>,
@@ -180,13 +183,18 @@ impl<E: Execute> Proposer<'_, E> {
             }
             Ok::<(), RunError>(())
         };
-        let sets = &mut self.sets[base..];
+        let (done, sets) = self.sets.split_at_mut(base);
+        let growing = &mut self.growing;
+        let mut grow = || growing.extend(done, state);
         if count < PARALLEL_MIN {
+            grow();
             executions.chunks_mut(CHUNK).zip(sets.chunks_mut(CHUNK)).enumerate().try_for_each(run_chunk)?;
-        } else {
-            executions.par_chunks_mut(CHUNK).zip(sets.par_chunks_mut(CHUNK)).enumerate().try_for_each(run_chunk)?;
+            return Ok(executions);
         }
-        Ok(executions)
+        let run =
+            || executions.par_chunks_mut(CHUNK).zip(sets.par_chunks_mut(CHUNK)).enumerate().try_for_each(run_chunk);
+        let (result, ()) = rayon::join(run, grow);
+        result.map(|()| executions)
     }
 
     /// Pass 3: applies what is kept and runs the rest, each after those that it must follow.
@@ -298,7 +306,9 @@ impl<E: Execute> Proposer<'_, E> {
         if self.strays > 0 {
             self.sets.par_iter_mut().with_min_len(256).for_each(|set| place_in_block(set, &self.positions));
         }
-        let dag = self.builder.build(&self.sets, &self.state).dag;
+        self.growing.extend(&self.sets, &self.state);
+        let grown = self.growing.finish();
+        let dag = grown.unwrap_or_else(|| self.builder.build(&self.sets, &self.state).dag);
         let stats = Stats { executions: self.runs, strays: self.strays, ..Stats::of(&dag, &self.executions) };
         BlockRun { order: self.order, executions: self.executions, sets: self.sets, dag, state: self.state, stats }
     }

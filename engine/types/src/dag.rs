@@ -169,6 +169,16 @@ impl DagBuilder {
         DagBuilder { dag: Dag { offsets, predecessors: Vec::with_capacity(edges) } }
     }
 
+    /// Number of vertices so far.
+    pub fn len(&self) -> usize {
+        self.dag.len()
+    }
+
+    /// Whether there is no vertex yet.
+    pub fn is_empty(&self) -> bool {
+        self.dag.is_empty()
+    }
+
     /// Adds the next vertex with its predecessors.
     ///
     /// # Errors
