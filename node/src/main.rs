@@ -15,6 +15,10 @@ mod dev;
 mod keys;
 mod rpc;
 
+/// Threads make and free many small things, often not the same ones.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     cli::main()
 }
