@@ -140,21 +140,21 @@ impl Executor {
 
     fn finish(&self, work: Work, base: &Base, run: BlockRun, before: &Params) -> Result<ExecutedBlock, ExecutionError> {
         let transactions: Vec<Verified> = run.order.iter().map(|index| work.batch[*index].clone()).collect();
-        let stats = run.stats;
-        let kind = self.genesis.state_commitment;
+        let rw_sets = run.rw_sets();
+        let BlockRun { executions, dag, state, stats, .. } = run;
+        let gas_used = Gas(executions.iter().map(|execution| execution.gas_used.0).sum());
         let commit = || {
-            let changes = Arc::new(run.changes());
+            let changes = Arc::new(state.changes());
+            let kind = self.genesis.state_commitment;
             let update = commitment::update(kind, &base.root, &*base.nodes, &changes)?;
             Ok::<_, StateError>((changes, update))
         };
         let describe = || {
-            let rw_sets = run.rw_sets();
-            let receipts = receipts(&transactions, &run.executions, &rw_sets, work.height());
+            let receipts = receipts(&transactions, executions, &rw_sets, work.height());
             let roots = (block::tx_root(&transactions), block::receipt_root(&receipts), block::rw_set_root(&receipts));
-            (rw_sets, receipts, roots, run.dag.digest())
+            (receipts, roots, dag.digest())
         };
-        let (committed, (rw_sets, receipts, (tx_root, receipt_root, rw_set_root), dag_digest)) =
-            rayon::join(commit, describe);
+        let (committed, (receipts, (tx_root, receipt_root, rw_set_root), dag_digest)) = rayon::join(commit, describe);
         let (changes, commitment) = committed?;
         let slot = &work.slot;
         let header = Header {
@@ -174,12 +174,11 @@ impl Executor {
             epoch: slot.epoch,
             round: slot.round,
             proposer: slot.proposer,
-            gas_used: Gas(run.executions.iter().map(|execution| execution.gas_used.0).sum()),
+            gas_used,
             tx_count: transactions.len() as u32,
             extra: Vec::new(),
         };
         let hash = header.hash();
-        let dag = run.dag;
         let mut block = ExecutedBlock {
             header,
             hash,
@@ -198,22 +197,19 @@ impl Executor {
     }
 }
 
-fn receipts(transactions: &[Verified], executions: &[Execution], rw_sets: &[RwSet], height: Height) -> Vec<Receipt> {
-    let receipt = |index: usize| {
-        let execution = executions[index].clone();
-        Receipt {
-            tx_id: transactions[index].id(),
-            height,
-            index: TxIndex(index as u32),
-            status: execution.status,
-            gas_used: execution.gas_used,
-            output: execution.output,
-            error_code: execution.error_code,
-            message: execution.message,
-            failed_in: execution.failed_in,
-            events: execution.events,
-            rw_set: rw_sets[index].digest(),
-        }
+fn receipts(transactions: &[Verified], executions: Vec<Execution>, rw_sets: &[RwSet], height: Height) -> Vec<Receipt> {
+    let receipt = |(index, execution): (usize, Execution)| Receipt {
+        tx_id: transactions[index].id(),
+        height,
+        index: TxIndex(index as u32),
+        status: execution.status,
+        gas_used: execution.gas_used,
+        output: execution.output,
+        error_code: execution.error_code,
+        message: execution.message,
+        failed_in: execution.failed_in,
+        events: execution.events,
+        rw_set: rw_sets[index].digest(),
     };
-    (0..transactions.len()).into_par_iter().with_min_len(64).map(receipt).collect()
+    executions.into_par_iter().enumerate().with_min_len(64).map(receipt).collect()
 }
