@@ -7,6 +7,7 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use cpu_time::ProcessTime;
 use hanse_scheduler::canonical::CanonicalBuilder;
 use hanse_scheduler::{BlockRun, Hints, Serial, propose, replay, run_serial, verify};
 use hanse_types::Transaction;
@@ -46,11 +47,26 @@ pub fn pool(threads: usize) -> Result<ThreadPool> {
     builder.build().with_context(|| format!("{threads} threads could not be started"))
 }
 
-/// The seconds that something takes, and what it gives.
-pub fn seconds<T>(work: impl FnOnce() -> T) -> (f64, T) {
-    let start = Instant::now();
+/// What something took.
+#[derive(Clone, Copy, Debug)]
+pub struct Taken {
+    /// Seconds by the clock.
+    pub wall: f64,
+    /// Seconds of all threads of this process: what others do on the machine is not in it, waiting neither.
+    pub cpu: f64,
+}
+
+impl Taken {
+    fn mean(self, other: Taken) -> Taken {
+        Taken { wall: (self.wall + other.wall) / 2.0, cpu: (self.cpu + other.cpu) / 2.0 }
+    }
+}
+
+/// Runs something and takes its time.
+pub fn timed<T>(work: impl FnOnce() -> T) -> (Taken, T) {
+    let (cpu, wall) = (ProcessTime::now(), Instant::now());
     let result = work();
-    (start.elapsed().as_secs_f64(), result)
+    (Taken { wall: wall.elapsed().as_secs_f64(), cpu: cpu.elapsed().as_secs_f64() }, result)
 }
 
 /// One pool for every number of threads, and one of a single thread for the plain loop.
@@ -71,9 +87,9 @@ impl Pools {
 
 /// What one mode took for one block.
 struct Sample {
-    seconds: f64,
-    /// Throughput as a multiple of the plain loop's.
-    ratio: f64,
+    taken: Taken,
+    /// What the plain loop took for the same block, right before and after.
+    serial: Taken,
     run: Figures,
 }
 
@@ -85,8 +101,8 @@ struct Figures {
     edges: usize,
     dag_bytes: usize,
     work_over_span: f64,
-    /// Time to build the DAG of the final access sets on one thread; later, as a share of the plain loop's time.
-    dag_share: f64,
+    /// CPU seconds to build the DAG of the final access sets.
+    dag_seconds: f64,
 }
 
 /// The modes that are timed on each pool, in this order.
@@ -112,13 +128,11 @@ pub fn measure(prepared: &Prepared, shape: &Shape, pools: &Pools) -> Result<Vec<
         for (index, pool) in pools.parallel.iter().enumerate() {
             let group = block.group(pool, &mut warm[index], &before.1)?;
             let after = block.serial(&pools.serial)?;
-            let seconds = (before.0 + after.0) / 2.0;
+            let serial = before.0.mean(after.0);
             if counts {
-                loops.push(seconds);
-                group.into_iter().zip(&mut samples[index]).for_each(|((taken, mut run), samples)| {
-                    run.dag_share /= seconds;
-                    samples.push(Sample { seconds: taken, ratio: seconds / taken, run });
-                });
+                loops.push(serial.wall);
+                let modes = group.into_iter().zip(&mut samples[index]);
+                modes.for_each(|((taken, run), samples)| samples.push(Sample { taken, serial, run }));
             }
             before = after;
         }
@@ -146,14 +160,15 @@ fn summary(
         threads,
         mode,
         hints,
-        ratio_to_serial: of(&|sample| sample.ratio),
+        ratio_to_serial: of(&|sample| sample.serial.wall / sample.taken.wall),
+        cpu_ratio_to_serial: of(&|sample| sample.serial.cpu / sample.taken.cpu),
         executions_per_tx: of(&|sample| sample.run.executions as f64) * per_tx,
         strays: of(&|sample| sample.run.strays as f64),
         edges_per_tx: of(&|sample| sample.run.edges as f64) * per_tx,
         dag_bytes_per_tx: of(&|sample| sample.run.dag_bytes as f64) * per_tx,
         work_over_span: of(&|sample| sample.run.work_over_span),
-        dag_build_share: of(&|sample| sample.run.dag_share),
-        ..Record::of_loop(prepared, shape, of(&|sample| sample.seconds))
+        dag_build_share: of(&|sample| sample.run.dag_seconds / sample.serial.cpu),
+        ..Record::of_loop(prepared, shape, of(&|sample| sample.taken.wall))
     }
 }
 
@@ -169,44 +184,44 @@ impl Block<'_> {
     }
 
     /// The plain loop, and its seconds.
-    fn serial(&self, pool: &ThreadPool) -> Result<(f64, Serial)> {
+    fn serial(&self, pool: &ThreadPool) -> Result<(Taken, Serial)> {
         let run = || run_serial(self.executor(), self.batch, 0..self.batch.len(), self.world.parent());
-        let (taken, serial) = pool.install(|| seconds(run));
+        let (taken, serial) = pool.install(|| timed(run));
         Ok((taken, serial?))
     }
 
     /// Every mode on one pool, its results compared with those of the plain loop.
-    fn group(&self, pool: &ThreadPool, warm: &mut Hints, serial: &Serial) -> Result<[(f64, Figures); 3]> {
-        let (cold_seconds, cold) = self.propose(pool, &mut Hints::default())?;
+    fn group(&self, pool: &ThreadPool, warm: &mut Hints, serial: &Serial) -> Result<[(Taken, Figures); 3]> {
+        let (cold_taken, cold) = self.propose(pool, &mut Hints::default())?;
         self.compare(&cold, &cold.order, serial).context("the proposer without hints is wrong")?;
         let cold_figures = self.figures(&cold);
         drop(cold);
 
-        let (warm_seconds, warm) = self.propose(pool, warm)?;
+        let (warm_taken, warm) = self.propose(pool, warm)?;
         self.compare(&warm, &warm.order, serial).context("the proposer is wrong")?;
         let warm_figures = self.figures(&warm);
 
-        let (replay_seconds, replayed) = self.replay(pool, &warm)?;
+        let (replay_taken, replayed) = self.replay(pool, &warm)?;
         self.compare(&replayed, &warm.order, serial).context("the replay is wrong")?;
         let replay_figures = self.figures(&replayed);
-        Ok([(cold_seconds, cold_figures), (warm_seconds, warm_figures), (replay_seconds, replay_figures)])
+        Ok([(cold_taken, cold_figures), (warm_taken, warm_figures), (replay_taken, replay_figures)])
     }
 
-    fn propose(&self, pool: &ThreadPool, hints: &mut Hints) -> Result<(f64, BlockRun)> {
+    fn propose(&self, pool: &ThreadPool, hints: &mut Hints) -> Result<(Taken, BlockRun)> {
         let run = || propose(self.executor(), self.batch, self.world.parent(), hints);
-        let (taken, run) = pool.install(|| seconds(run));
+        let (taken, run) = pool.install(|| timed(run));
         Ok((taken, run?))
     }
 
     /// What a validator does with the block: runs it along its DAG, and accepts it.
-    fn replay(&self, pool: &ThreadPool, proposed: &BlockRun) -> Result<(f64, BlockRun)> {
+    fn replay(&self, pool: &ThreadPool, proposed: &BlockRun) -> Result<(Taken, BlockRun)> {
         let transactions: Vec<Transaction> = proposed.order.iter().map(|index| self.batch[*index].clone()).collect();
         let run = || {
             let run = replay(self.executor(), &transactions, &proposed.dag, self.world.parent())?;
             verify::verify(&proposed.dag, &run).context("the proposer's DAG is not the canonical one")?;
             Ok(run)
         };
-        let (taken, run): (f64, Result<BlockRun>) = pool.install(|| seconds(run));
+        let (taken, run): (Taken, Result<BlockRun>) = pool.install(|| timed(run));
         Ok((taken, run?))
     }
 
@@ -233,14 +248,14 @@ impl Block<'_> {
     /// Outside of the timed part: the DAG is built once more, to see what that takes.
     fn figures(&self, run: &BlockRun) -> Figures {
         let mut builder = CanonicalBuilder::default();
-        let (dag_share, _) = seconds(|| builder.build(&run.sets, &run.state));
+        let (dag, _) = timed(|| builder.build(&run.sets, &run.state));
         Figures {
             executions: run.stats.executions,
             strays: run.stats.strays,
             edges: run.stats.edges,
             dag_bytes: run.dag.encode().len(),
             work_over_span: run.stats.work_over_span(),
-            dag_share,
+            dag_seconds: dag.cpu,
         }
     }
 }

@@ -52,6 +52,9 @@ pub struct Record {
     pub tx_per_s: f64,
     /// Throughput as a multiple of the plain loop's in the same run, beside the same block.
     pub ratio_to_serial: f64,
+    /// The plain loop's CPU time by this mode's, all threads together: what the scheduler costs in work. On a machine
+    /// that others use too, this holds still where the ratio of times by the clock does not.
+    pub cpu_ratio_to_serial: f64,
     /// Executions for each transaction, speculative ones and strays' stopped ones included.
     pub executions_per_tx: f64,
     /// Transactions of a block that left the access set under which they were scheduled.
@@ -62,7 +65,7 @@ pub struct Record {
     pub dag_bytes_per_tx: f64,
     /// Gas of the block by gas along its costliest path: the most that threads can gain.
     pub work_over_span: f64,
-    /// Time to build the block's DAG on one thread, as a share of the plain loop's time.
+    /// CPU time to build the block's DAG, as a share of the plain loop's.
     pub dag_build_share: f64,
 }
 
@@ -81,6 +84,7 @@ impl Record {
             hints: None,
             tx_per_s: shape.block as f64 / seconds,
             ratio_to_serial: 1.0,
+            cpu_ratio_to_serial: 1.0,
             executions_per_tx: 1.0,
             strays: 0.0,
             edges_per_tx: 0.0,

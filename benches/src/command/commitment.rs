@@ -10,7 +10,7 @@ use hanse_state::commitment::{self, MemoryNodes};
 use hanse_types::{Hash, StateCommitment, Value};
 use serde::Serialize;
 
-use crate::measure::{pool, seconds};
+use crate::measure::{Taken, pool, timed};
 use crate::output::{self, Sink};
 use crate::random::{Random, Zipf};
 use crate::statistics::median;
@@ -58,6 +58,9 @@ struct RootCost {
     propose_ms: f64,
     /// Their quotient, block by block.
     share_of_block: f64,
+    /// The same of CPU times, which others on the machine disturb less.
+    cpu_share_of_block: f64,
+    /// CPU time of the root for each changed key.
     ns_per_key: f64,
 }
 
@@ -89,6 +92,7 @@ pub fn run(args: &CommitmentArgs) -> Result<()> {
         "root ms",
         "propose ms",
         "root / propose",
+        "by CPU",
         "ns/key",
     ];
     println!("{}", output::table(&columns, rows));
@@ -106,6 +110,7 @@ fn row(cost: &RootCost) -> Vec<String> {
         format!("{:.2}", cost.root_ms),
         format!("{:.2}", cost.propose_ms),
         format!("{:.1} %", 100.0 * cost.share_of_block),
+        format!("{:.1} %", 100.0 * cost.cpu_share_of_block),
         format!("{:.0}", cost.ns_per_key),
     ]
 }
@@ -115,8 +120,8 @@ const KINDS: [StateCommitment; 2] = [StateCommitment::Flat, StateCommitment::Mer
 /// What was seen of one block.
 struct Sample {
     keys: f64,
-    root: f64,
-    propose: f64,
+    root: Taken,
+    propose: Taken,
 }
 
 fn measure(args: &CommitmentArgs, prepared: &Prepared) -> Result<Vec<RootCost>> {
@@ -134,10 +139,10 @@ fn measure(args: &CommitmentArgs, prepared: &Prepared) -> Result<Vec<RootCost>> 
         for (at, pool) in pools.iter().enumerate() {
             let world = &prepared.world;
             let hints = &mut hints[at];
-            let (propose, run) = pool.install(|| seconds(|| propose(&world.executor, &batch, world.parent(), hints)));
+            let (propose, run) = pool.install(|| timed(|| propose(&world.executor, &batch, world.parent(), hints)));
             let changes = pool.install(|| run.map(|run| run.changes()))?;
             for (kind, base) in bases.iter().enumerate() {
-                let (root, update) = pool.install(|| seconds(|| base.update(&changes)));
+                let (root, update) = pool.install(|| timed(|| base.update(&changes)));
                 let found = update?;
                 let expected = *roots[kind].get_or_insert(found);
                 ensure!(found == expected, "the {:?} root depends on the number of threads", base.kind);
@@ -171,10 +176,11 @@ fn summary(
         threads,
         commitment,
         changed_keys: of(&|sample| sample.keys),
-        root_ms: of(&|sample| sample.root * 1e3),
-        propose_ms: of(&|sample| sample.propose * 1e3),
-        share_of_block: of(&|sample| sample.root / sample.propose),
-        ns_per_key: of(&|sample| sample.root * 1e9 / sample.keys),
+        root_ms: of(&|sample| sample.root.wall * 1e3),
+        propose_ms: of(&|sample| sample.propose.wall * 1e3),
+        share_of_block: of(&|sample| sample.root.wall / sample.propose.wall),
+        cpu_share_of_block: of(&|sample| sample.root.cpu / sample.propose.cpu),
+        ns_per_key: of(&|sample| sample.root.cpu * 1e9 / sample.keys),
     }
 }
 

@@ -8,7 +8,7 @@ use hanse_scheduler::run_serial;
 use hanse_types::Transaction;
 use serde::Serialize;
 
-use crate::measure::{pool, seconds};
+use crate::measure::{pool, timed};
 use crate::output::{self, Sink};
 use crate::random::{Random, Zipf};
 use crate::statistics::median;
@@ -112,12 +112,12 @@ impl Case {
     /// One round, as the plain loop runs a block.
     fn run(&mut self, counts: bool) -> Result<()> {
         let (taken, serial) =
-            seconds(|| run_serial(&self.world.executor, &self.batch, 0..self.batch.len(), self.world.parent()));
+            timed(|| run_serial(&self.world.executor, &self.batch, 0..self.batch.len(), self.world.parent()));
         let serial = serial?;
         serial.executions.iter().try_for_each(check_success)?;
         self.gas = serial.executions.iter().map(|execution| execution.gas_used.0).sum();
         if counts {
-            self.nanoseconds.push(taken * 1e9 / self.batch.len() as f64);
+            self.nanoseconds.push(taken.cpu * 1e9 / self.batch.len() as f64);
         }
         Ok(())
     }

@@ -24,6 +24,7 @@ pub fn table_of(records: &[Record]) -> Table {
         "mode",
         "tx/s",
         "× loop",
+        "× CPU",
         "runs/tx",
         "strays",
         "edges/tx",
@@ -45,10 +46,11 @@ fn row(record: &Record) -> Vec<String> {
         format!("{:.0}", record.tx_per_s),
     ];
     let figures = if record.mode == Mode::Serial {
-        vec![String::new(); 7]
+        vec![String::new(); 8]
     } else {
         vec![
             format!("{:.2}", record.ratio_to_serial),
+            format!("{:.2}", record.cpu_ratio_to_serial),
             format!("{:.2}", record.executions_per_tx),
             format!("{:.0}", record.strays),
             format!("{:.2}", record.edges_per_tx),
