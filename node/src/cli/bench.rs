@@ -17,7 +17,7 @@ use hanse_client::methods::{ContractParams, GetContract};
 use hanse_types::SignedTransaction;
 
 use super::Common;
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
 use super::session::Session;
 use follow::Follower;
 use report::Report;
@@ -91,7 +91,11 @@ pub(crate) async fn run(args: BenchArgs, common: &Common) -> Result<(), Failure>
     session.output.note("sending");
     let run = drive(&session, &args, transfers, patience, args.rate).await?;
     let report = Report::new(&run, signing, format!("{:?}", args.workload).to_lowercase());
-    session.output.result(&report, Report::text)
+    session.output.result(&report, Report::text)?;
+    match run.failed {
+        0 => Ok(()),
+        failed => Err(Failure::new(Exit::Failed, format!("{failed} transactions of the load's blocks failed"))),
+    }
 }
 
 /// The token's address: a name would cost each transfer one read more.

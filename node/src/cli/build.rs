@@ -79,41 +79,6 @@ pub(crate) fn check(wasm: PathBuf) -> Result<Built, Failure> {
     Ok(Built { wasm, bytes: code.len() as u64, code_hash: Hash::of(Domain::Code, &code), methods })
 }
 
-/// Where a build of the crate in `folder` puts its module.
-pub(crate) fn built_module(folder: &Path) -> Result<PathBuf, Failure> {
-    #[derive(Deserialize)]
-    struct Metadata {
-        packages: Vec<Package>,
-        target_directory: PathBuf,
-    }
-    #[derive(Deserialize)]
-    struct Package {
-        name: String,
-        manifest_path: PathBuf,
-    }
-    let here = || {
-        Failure::usage(format!("there is no contract crate in {}", folder.display()))
-            .hint("go into the contract's folder, name it with --path, or name a module with --wasm")
-    };
-    let manifest = folder.join("Cargo.toml").canonicalize().map_err(|_| here())?;
-    let mut command = Command::new("cargo");
-    command.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]).arg(&manifest);
-    let output = command.output().map_err(no_cargo)?;
-    if !output.status.success() {
-        return Err(Failure::error(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
-    }
-    let metadata: Metadata =
-        serde_json::from_slice(&output.stdout).map_err(|error| Failure::error(format!("cargo metadata: {error}")))?;
-    let package = metadata.packages.iter().find(|package| package.manifest_path == manifest).ok_or_else(here)?;
-    let file = format!("{}.wasm", package.name.replace('-', "_"));
-    let module = metadata.target_directory.join(TARGET).join("contract").join(file);
-    match module.exists() {
-        true => Ok(module),
-        false => Err(Failure::new(Exit::NotFound, format!("{} has not been built yet", package.name))
-            .hint("run `hanse contract build` first")),
-    }
-}
-
 fn compile(manifest: &Path, quiet: bool) -> Result<PathBuf, Failure> {
     let mut command = cargo()?;
     command.args(["build", "--lib", "--target", TARGET, "--message-format=json-render-diagnostics"]);

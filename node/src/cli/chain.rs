@@ -20,6 +20,9 @@ use super::exit::{Exit, Failure};
 use super::output::{Output, fields, grouped, table};
 use super::session::Session;
 
+/// Hot keys that people are shown; programs get all that the node gives.
+const SHOWN_KEYS: usize = 5;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum TxCommand {
     /// Show a transaction with its receipt, and check the proof that it is in its block
@@ -207,6 +210,7 @@ fn dag_text(dag: &DagView) -> String {
     let keys = dag
         .hot_keys
         .iter()
+        .take(SHOWN_KEYS)
         .map(|hot| [key_text(&hot.key), hot.readers.to_string(), hot.writers.to_string(), hot.adders.to_string()]);
     let mut text = figures;
     if !dag.hot_keys.is_empty() {

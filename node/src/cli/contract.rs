@@ -41,7 +41,7 @@ pub(crate) enum ContractCommand {
         #[arg(long, default_value = ".", value_name = "FOLDER")]
         path: PathBuf,
     },
-    /// Deploy a built contract
+    /// Build the contract in this folder and deploy it
     Deploy(DeployArgs),
     /// Replace a deployed contract's code; its state stays
     Upgrade(DeployArgs),
@@ -80,7 +80,7 @@ pub(crate) enum ContractCommand {
 pub(crate) struct DeployArgs {
     /// Name for the contract, or the name of the one to upgrade
     name: String,
-    /// The module, instead of the one that was built in --path
+    /// A module that was built before, instead of the contract in --path
     #[arg(long, value_name = "FILE")]
     wasm: Option<PathBuf>,
     /// The contract's folder
@@ -151,11 +151,10 @@ enum Occasion {
 
 async fn deploy(args: DeployArgs, mut common: Common, occasion: Occasion) -> Result<(), Failure> {
     let words = arguments::take_common(args.arguments, &mut common)?;
-    let module = match args.wasm {
-        Some(file) => file,
-        None => build::built_module(&args.path)?,
+    let built = match args.wasm {
+        Some(file) => build::check(file)?,
+        None => build::build(&args.path, common.quiet)?,
     };
-    let built = build::check(module)?;
     let code = std::fs::read(&built.wasm)?;
     let mut session = Session::open(&common).await?;
     let abi = Abi::from_wasm(&code).map_err(|error| Failure::error(error.to_string()))?.unwrap_or_default();
