@@ -255,7 +255,7 @@ impl Group {
 
     /// What waits.
     pub fn pool_status(&self) -> PoolStatus {
-        self.inner.status.borrow().clone()
+        *self.inner.status.borrow()
     }
 
     /// Stops: takes nothing more, and waits for what is being written. What was in the pool is lost to this node; its

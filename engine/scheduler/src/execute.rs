@@ -85,6 +85,10 @@ pub(crate) struct Ran {
 }
 
 /// How a confined transaction ended.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all of them ran, and a box for each would cost more than the room"
+)]
 pub(crate) enum Confined {
     Ran(Ran),
     Strayed,

@@ -12,6 +12,9 @@ use hanse_types::{Address, Delta, ReceiptEvent, Status, Value, limits};
 use crate::failure::{Failure, Stop};
 use crate::session::{Call, Entry, Session};
 
+/// What a nested call gives its caller.
+pub(crate) type Answer = Result<Vec<u8>, Failure>;
+
 impl Session {
     /// Uses gas.
     pub(crate) fn charge(&mut self, amount: u64) -> Result<(), Stop> {
@@ -225,7 +228,7 @@ impl Session {
         input: Vec<u8>,
         gas_limit: Option<u64>,
         entry: Entry,
-    ) -> (Box<Self>, Result<Result<Vec<u8>, Failure>, Stop>) {
+    ) -> (Box<Self>, Result<Answer, Stop>) {
         if let Err(stop) = self.pay(host::CALL.cost, method.len() + input.len()) {
             return (self, Err(stop));
         }

@@ -67,7 +67,7 @@ impl Vm {
     ) -> (Result<Execution, Halt>, Box<dyn StateAccess>) {
         let session = self.session(block, transaction, state);
         let (session, result) = run(session, transaction, false);
-        finish(session, result, transaction.gas_limit)
+        finish(*session, result, transaction.gas_limit)
     }
 
     /// Runs a transaction as [`Vm::execute`] does, for its answer only; `read_only` forbids it to change state.
@@ -85,7 +85,7 @@ impl Vm {
         session.debug = Some(Vec::new());
         let (mut session, result) = run(session, transaction, read_only);
         let debug = session.debug.take().unwrap_or_default();
-        let (result, state) = finish(session, result, transaction.gas_limit);
+        let (result, state) = finish(*session, result, transaction.gas_limit);
         (result.map(|execution| Query { execution, debug }), state)
     }
 
@@ -160,11 +160,11 @@ fn begin(session: &mut Session, transaction: &Transaction) -> Result<Address, St
 
 /// Turns a session's end into what the receipt says.
 fn finish(
-    session: Box<Session>,
+    session: Session,
     result: Result<Vec<u8>, Stop>,
     gas_limit: Gas,
 ) -> (Result<Execution, Halt>, Box<dyn StateAccess>) {
-    let Session { state, gas_left, events, failed_in, .. } = *session;
+    let Session { state, gas_left, events, failed_in, .. } = session;
     let gas_used = Gas(gas_limit.0 - gas_left);
     let execution = match result {
         Ok(output) => Execution {

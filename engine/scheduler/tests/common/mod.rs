@@ -112,7 +112,7 @@ impl Machine<'_> {
                     self.state.set(&key(n), Value::new(&(self.acc % 50).to_le_bytes()))?;
                 }
                 Op::SkipIfOdd(count) => at += if self.acc % 2 == 1 { *count } else { 0 },
-                Op::AbortIf(divisor) if self.acc % divisor == 0 => return Ok(Err(Aborted)),
+                Op::AbortIf(divisor) if self.acc.is_multiple_of(*divisor) => return Ok(Err(Aborted)),
                 Op::AbortIf(_) => {}
                 Op::Nested(inner) => {
                     let savepoint = self.state.savepoint();

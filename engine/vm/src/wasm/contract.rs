@@ -17,6 +17,7 @@ use super::instance::{Dirty, Instance, Kept, Layout};
 use super::instrument::{DIRTY_EXPORT, global_export, instrument};
 use super::validate::{InvalidModule, MEMORY_PAGES_MAX, PAGE_BYTES, Rules, validate};
 use crate::failure::{Failure, Stop};
+use crate::machine::Machine;
 use crate::session::{Entry, Session};
 
 /// Gas for each page by which a contract grows its memory: what clearing it costs.
@@ -120,9 +121,9 @@ impl WasmContract {
             let failure = Failure::new(Status::MethodNotFound, format!("no method {method:?}"));
             return (session, Err(failure.into()));
         };
-        let (mut instance, mut session) = match self.instance(session) {
-            Ok(ready) => ready,
-            Err((session, stop)) => return (session, Err(stop)),
+        let mut instance = match self.instance(&session.machine) {
+            Ok(instance) => instance,
+            Err(stop) => return (session, Err(stop)),
         };
         let (gas, pages_max) = (session.gas_left, session.block.params.memory_pages_max);
         let data = instance.store.data_mut();
@@ -133,7 +134,7 @@ impl WasmContract {
 
         let gas_left = gas_of(instance.store.get_fuel().unwrap_or(0));
         let data = instance.store.data_mut();
-        session = data.session.take().expect("the session comes back from every nested call");
+        let mut session = data.session.take().expect("the session comes back from every nested call");
         let (stop, grown) = (data.stop.take(), data.limits.pages_grown);
         session.gas_left = gas_left.unwrap_or(0);
         if result.is_ok() {
@@ -155,20 +156,20 @@ impl WasmContract {
     }
 
     /// A kept instance, or a new one.
-    fn instance(&self, session: Box<Session>) -> Result<(Box<Instance>, Box<Session>), (Box<Session>, Stop)> {
+    fn instance(&self, machine: &Machine) -> Result<Box<Instance>, Stop> {
         if let Some(instance) = self.kept.take() {
-            session.machine.kept.fetch_sub(1, Ordering::Relaxed);
-            return Ok((instance, session));
+            machine.kept.fetch_sub(1, Ordering::Relaxed);
+            return Ok(instance);
         }
         let limits = MemoryLimits { pages_max: MEMORY_PAGES_MAX, pages_grown: 0 };
         let data = HostState { session: None, memory: None, stop: None, dirty: Dirty::default(), limits };
         match Instance::new(&self.instance, &self.layout, self.methods.len(), data) {
             Ok(instance) => {
                 self.image.get_or_init(|| instance.image());
-                Ok((Box::new(instance), session))
+                Ok(Box::new(instance))
             }
             // A checked module always makes an instance: this node has run out of something.
-            Err(error) => Err((session, Stop::Halted(Halt::Engine { reason: format!("{error:#}") }))),
+            Err(error) => Err(Stop::Halted(Halt::Engine { reason: format!("{error:#}") })),
         }
     }
 
