@@ -1,7 +1,7 @@
 //! Run one block: speculate, order, replay, prove.
 //!
 //! A batch of transactions becomes a block in [`propose()`]; any other node runs that block along its DAG in [`replay()`]
-//! and accepts it in [`verify`] only if it could not have been run otherwise. The result of both is that of a plain
+//! and accepts it in [`verify()`] only if it could not have been run otherwise. The result of both is that of a plain
 //! loop over the transactions in block order ([`serial`]), on any number of threads.
 //!
 //! # Terms

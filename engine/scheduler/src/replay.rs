@@ -1,7 +1,7 @@
 //! Running a block along its DAG: no speculation, no validation on the way, no abort.
 //!
 //! The DAG is another node's word. Replay runs safely under any well-formed DAG; whether the result may be believed is
-//! for [`crate::verify`] to say.
+//! for [`crate::verify()`] to say.
 
 use std::sync::{Arc, OnceLock};
 
