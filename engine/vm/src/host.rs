@@ -232,7 +232,9 @@ impl Session {
         if let Err(stop) = self.pay(host::CALL.cost, method.len() + input.len()) {
             return (self, Err(stop));
         }
-        let (caller, read_only) = (self.frame().contract, self.frame().read_only);
+        let (frame, read_only) = (self.frame(), self.frame().read_only);
+        // A contract is made, and changed, by whoever deploys it; the lifecycle contract only lends a hand.
+        let caller = if entry == Entry::Call { frame.contract } else { frame.caller };
         let kept_back = self.gas_left - gas_limit.unwrap_or(u64::MAX).min(self.gas_left);
         self.gas_left -= kept_back;
         let (mut session, result) = self.run(Call { contract, caller, method, input, read_only, entry });
