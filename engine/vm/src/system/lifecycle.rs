@@ -20,8 +20,9 @@ use crate::wasm::Rules;
 /// Its address.
 pub const ADDRESS: Address = Address::native(2);
 
-/// Gas for each byte of code that is checked and compiled.
-const CODE_GAS_PER_BYTE: u64 = 20;
+/// Gas for each byte of code that is checked and compiled: the worst that the rules let through takes microseconds a byte
+/// to compile, and 2 MiB of it must still be affordable within a default gas limit.
+const CODE_GAS_PER_BYTE: u64 = 400;
 
 /// Whether a contract may be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]

@@ -30,10 +30,15 @@ const EXPORTS_MAX: u32 = 512;
 const TYPES_MAX: u32 = 1_024;
 const SEGMENTS_MAX: u32 = 1_024;
 const PARAMETERS_MAX: usize = 64;
-const LOCALS_MAX: u32 = 4_096;
+const LOCALS_MAX: u32 = 1_024;
 const FUNCTION_BYTES_MAX: usize = 256 << 10;
 const BRANCH_TARGETS_MAX: u32 = 4_096;
 const NESTING_MAX: usize = 256;
+/// Loops inside one another. The compiler's time grows with their third power, where each changes many locals.
+const LOOP_NESTING_MAX: usize = 32;
+/// Calls and loops of one function, together: each is a place where the fuel is looked at, and the compiler's time grows
+/// with their square.
+const CHECKS_MAX: u32 = 1_024;
 
 /// What a chain allows its contracts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -357,17 +362,25 @@ fn check_body(body: &wasmparser::FunctionBody<'_>) -> Result<(), InvalidModule> 
         locals = locals.saturating_add(local.map_err(malformed)?.0);
     }
     limit("locals in one function", locals, LOCALS_MAX)?;
-    let mut depth = 0usize;
+    // Whether each open block is a loop.
+    let mut open = Vec::new();
+    let (mut loops, mut checks) = (0u64, 0u64);
     for operator in body.get_operators_reader().map_err(malformed)? {
-        match operator.map_err(malformed)? {
+        let operator = operator.map_err(malformed)?;
+        let is_loop = matches!(operator, Operator::Loop { .. });
+        match &operator {
             Operator::BrTable { targets } => limit("targets of one branch", targets.len(), BRANCH_TARGETS_MAX)?,
             Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
-                depth += 1;
-                limit("blocks inside one another", depth as u64, NESTING_MAX as u64)?;
+                open.push(is_loop);
+                loops += u64::from(is_loop);
+                limit("blocks inside one another", open.len() as u64, NESTING_MAX as u64)?;
+                limit("loops inside one another", loops, LOOP_NESTING_MAX as u64)?;
             }
-            Operator::End => depth = depth.saturating_sub(1),
+            Operator::End => loops -= u64::from(open.pop() == Some(true)),
             _ => {}
         }
+        checks += u64::from(is_loop || matches!(operator, Operator::Call { .. } | Operator::CallIndirect { .. }));
+        limit("calls and loops in one function", checks, CHECKS_MAX)?;
     }
     Ok(())
 }
