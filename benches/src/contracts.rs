@@ -25,6 +25,17 @@ impl Source {
             Source::Bench => benches.join("contracts"),
         }
     }
+
+    /// Where cargo puts what it builds. Not among the native builds: the profiles differ.
+    fn target(self) -> PathBuf {
+        let Some(target) = std::env::var_os("CARGO_TARGET_DIR") else { return self.workspace().join("target") };
+        let folder = match self {
+            Source::Shipped => "contracts",
+            Source::Bench => "bench-contracts",
+        };
+        // Cargo takes a relative one from where it is started, and so do we before we change to the contracts.
+        std::path::absolute(&target).unwrap_or_else(|_| PathBuf::from(target)).join(folder)
+    }
 }
 
 /// The module of a contract. Cargo decides whether it must be built anew.
@@ -32,9 +43,8 @@ impl Source {
 /// # Errors
 /// If it can't be built.
 pub fn module(source: Source, name: &str) -> Result<Vec<u8>> {
-    let workspace = source.workspace();
-    let target = workspace.join("target");
-    build(name, &workspace, &target)?;
+    let target = source.target();
+    build(name, &source.workspace(), &target)?;
     let module = target.join(TARGET).join("release").join(name.replace('-', "_") + ".wasm");
     std::fs::read(&module)
         .with_context(|| format!("contract {name:?} was built, but {} does not read", module.display()))

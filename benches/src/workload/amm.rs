@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use hanse_types::{Address, Transaction};
-use hanse_vm::system::lifecycle;
 
 use super::{Draw, Make};
 use crate::contracts::Source;
@@ -30,6 +29,5 @@ pub fn swaps(world: &mut World) -> Result<Make> {
 }
 
 fn both_sides(pool: Address, trader: Address, amount: u64) -> impl Iterator<Item = Transaction> {
-    // `init` is called by the contract that deploys, so that is the pool's operator.
-    (0..2u8).map(move |side| call(lifecycle::ADDRESS, pool, "credit", &(trader, side, amount)))
+    (0..2u8).map(move |side| call(World::operator(), pool, "credit", &(trader, side, amount)))
 }

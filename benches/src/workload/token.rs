@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use hanse_types::Address;
-use hanse_vm::system::{account, lifecycle};
+use hanse_vm::system::account;
 
 use super::{Draw, Make};
 use crate::contracts::Source;
@@ -18,8 +18,7 @@ const BALANCE: u128 = 1 << 80;
 pub fn wasm(world: &mut World) -> Result<Make> {
     let supply = (world.accounts.len() as u128 + 1) * BALANCE;
     let token = world.deploy(Source::Shipped, "token", &(supply,))?;
-    // `init` is called by the contract that deploys, so the supply is its.
-    let pay = |to: &Address| call(lifecycle::ADDRESS, token, "transfer", &(*to, BALANCE));
+    let pay = |to: &Address| call(World::operator(), token, "transfer", &(*to, BALANCE));
     world.run(world.accounts.iter().map(pay).collect())?;
     Ok(transfers_of(token))
 }
