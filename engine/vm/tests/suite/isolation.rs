@@ -2,7 +2,7 @@
 
 use hanse_types::Status;
 
-use crate::world::{ALICE, BOB, World, machine, module};
+use crate::world::{ALICE, BOB, IMPORTS, World, machine, module};
 
 /// `look` gives a digest of the whole memory and of all globals, as it finds them; `soil` changes all of them, and
 /// `soil_and_fail` does so and traps.
@@ -104,4 +104,66 @@ fn damaged_artifacts_are_compiled_anew() {
         assert_eq!(run(), expected, "cut at byte {at}");
     }
     assert_eq!(std::fs::read(&file).unwrap().len(), artifact.len(), "it was made anew");
+}
+
+/// Every kind of store, at every place where a reset that works by blocks could miss a byte of it.
+#[test]
+fn no_store_is_missed() {
+    let stores = ["i32.store8", "i32.store16", "i32.store", "i64.store8", "i64.store16", "i64.store32", "i64.store"];
+    let methods: String = stores
+        .iter()
+        .enumerate()
+        .flat_map(|(n, store)| [(n, store, 0), (n, store, 5), (n, store, 70_001)])
+        .map(|(n, store, offset)| {
+            let ty = &store[..3];
+            format!(
+                "(func (export \"hanse.s{n}_{offset}\") (drop (call $input (i32.const 0) (i32.const 4)))
+                    ({store} offset={offset} (i32.load (i32.const 0)) ({ty}.const -1)))"
+            )
+        })
+        .collect();
+    let look = "(func (export \"hanse.look\") (call $sha256 (i32.const 0) (i32.mul (memory.size) (i32.const 65536))
+        (i32.const 0)) (call $output (i32.const 0) (i32.const 32)))";
+    // More blocks than there are marks, and few.
+    for pages in [1, 9] {
+        let mut world = World::new();
+        let text = format!(
+            "(module {IMPORTS} (memory (export \"memory\") {pages}) (data (i32.const 2000) \"{}\") {methods} {look})",
+            "x".repeat(5_000)
+        );
+        let contract = world.deploy("poked", &text);
+        let vm = machine(1);
+        let call = |method: &str, address: u32| {
+            let args = address.to_le_bytes().to_vec();
+            world.plain(&vm, &world.transaction(ALICE, contract, method, args)).0
+        };
+        let clean = call("look", 0);
+        let end = pages * 65_536u32;
+        for block in [0, 1, 2, 31, 32, 33, 63, 64, 65, 127, 287] {
+            for beside in 0..16 {
+                let target = (block * 2_048u32 + beside).saturating_sub(8);
+                let (n, offset) = (beside as usize % stores.len(), [0, 5, 70_001][(block + beside) as usize % 3]);
+                let Some(address) = target.checked_sub(offset) else { continue };
+                let execution = call(&format!("s{n}_{offset}"), address);
+                let inside = target + 8 <= end;
+                assert!(!inside || execution.status.is_success(), "{target}: {}", execution.message);
+                assert_eq!(call("look", 0), clean, "after {} at {target} of {end}", stores[n]);
+            }
+        }
+    }
+}
+
+/// What the host writes for a contract is gone too, however long it is.
+#[test]
+fn what_the_host_wrote_is_gone() {
+    let mut world = World::new();
+    let inside = "(func (export \"hanse.take\") (drop (call $input (i32.const 100) (i32.const 130000))))
+        (func (export \"hanse.look\") (call $sha256 (i32.const 0) (i32.const 131072) (i32.const 0))
+            (call $output (i32.const 0) (i32.const 32)))";
+    let contract = world.deploy("taker", &module(inside));
+    let clean = world.call(contract, "look", &[]);
+    for length in [1, 1_947, 1_948, 1_949, 2_048, 64_000, 129_000, 130_000] {
+        assert_eq!(world.call(contract, "take", &vec![7; length]).status, Status::Success);
+        assert_eq!(world.call(contract, "look", &[]), clean, "after {length} bytes");
+    }
 }

@@ -1,5 +1,6 @@
 //! Modules that mean harm: those that must not be deployed, and those that may be, and then end in a known way.
 
+mod host;
 mod refused;
 mod running;
 
@@ -22,7 +23,6 @@ fn text(name: &'static str, text: &str, expected: &str) -> Case {
     case(name, wasm(text), expected)
 }
 
-/// At least so many; see the brief in docs on testing the machine.
 #[test]
 fn there_are_enough_of_them() {
     let (refused, running) = (refused::cases().len(), running::cases().len());
