@@ -19,7 +19,7 @@ use super::contract::HostState;
 use super::instrument::BLOCK_BYTES;
 
 /// Longest memory of an instance that is kept, in bytes: restoring must stay cheap, and so must the copy.
-const KEPT_MEMORY_MAX: usize = 1 << 20;
+const KEPT_MEMORY_MAX: usize = 256 << 10;
 /// Most mutable globals of an instance that is kept.
 const KEPT_GLOBALS_MAX: usize = 16;
 /// Threads that find an instance of their own; more share.
