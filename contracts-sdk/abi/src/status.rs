@@ -15,7 +15,8 @@ pub enum Status {
     Reverted = 1,
     /// The contract panicked; message, file and line are in the receipt.
     Panicked = 2,
-    /// The contract did what WebAssembly forbids: unreachable, out-of-bounds access, division by zero, …
+    /// The contract did what WebAssembly forbids: unreachable, out-of-bounds access, division by zero, … All of these
+    /// but `unreachable` use up all gas of the call, for the engine has lost count of it.
     Trapped = 3,
     /// The gas limit was reached.
     OutOfGas = 4,

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 /// Most blocks back that a reference can lie, whatever the chain's parameters say. Whoever restarts loads this many
 /// hashes (as far as the chain has them) and then judges as one who never stopped.
-pub const REF_BLOCKS_MAX: u64 = 8_192;
+pub const REF_BLOCKS_MAX: u64 = hanse_types::limits::REF_BLOCK_WINDOW;
 
 /// Milliseconds of expiration times that are remembered, and forgotten, together.
 const BUCKET_MS: u64 = 1_000;

@@ -80,9 +80,9 @@ pub const BLOCK_INTERVAL_MS: u64 = 60 * 1_000;
 /// The greatest [`crate::genesis::Params::tx_lifetime_ms_max`], in milliseconds: a day.
 pub const TX_LIFETIME_MS: u64 = 24 * 60 * 60 * 1_000;
 /// The greatest [`crate::genesis::Params::ref_block_window`], in blocks.
-pub const REF_BLOCK_WINDOW: u64 = 100_000;
-/// The greatest [`crate::genesis::Params::memory_pages_max`], in pages of 64 KiB: 64 MiB.
-pub const MEMORY_PAGES: u32 = 1_024;
+pub const REF_BLOCK_WINDOW: u64 = 8_192;
+/// The greatest [`crate::genesis::Params::memory_pages_max`], in pages of 64 KiB: 16 MiB.
+pub const MEMORY_PAGES: u32 = 256;
 
 const _: () = {
     assert!(ARGS_BYTES > CODE_BYTES);

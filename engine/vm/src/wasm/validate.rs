@@ -21,7 +21,7 @@ use super::instrument::RESERVED_PREFIX;
 /// Bytes of a page of WebAssembly memory.
 pub(crate) const PAGE_BYTES: u64 = 64 << 10;
 /// Most pages that any chain's parameters may allow.
-pub(crate) const MEMORY_PAGES_MAX: u32 = 256;
+pub(crate) const MEMORY_PAGES_MAX: u32 = limits::MEMORY_PAGES;
 /// Most elements of a module's table.
 pub(crate) const TABLE_ELEMENTS_MAX: u64 = 4_096;
 const FUNCTIONS_MAX: u32 = 8_192;
