@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::Args;
 use hanse_scheduler::{Hints, propose};
-use hanse_state::ChangeSet;
-use hanse_state::commitment::{self, MemoryNodes};
+use hanse_state::commitment::{self, MemoryNodes, Update};
+use hanse_state::{ChangeSet, StateError};
 use hanse_types::{Hash, StateCommitment, Value};
 use serde::Serialize;
 
@@ -143,7 +143,7 @@ fn measure(args: &CommitmentArgs, prepared: &Prepared) -> Result<Vec<RootCost>> 
             let changes = pool.install(|| run.map(|run| run.changes()))?;
             for (kind, base) in bases.iter().enumerate() {
                 let (root, update) = pool.install(|| timed(|| base.update(&changes)));
-                let found = update?;
+                let found = update?.root;
                 let expected = *roots[kind].get_or_insert(found);
                 ensure!(found == expected, "the {:?} root depends on the number of threads", base.kind);
                 if number > 0 {
@@ -200,7 +200,7 @@ impl Base {
         Ok(Base { kind, root: update.root, nodes })
     }
 
-    fn update(&self, changes: &ChangeSet) -> Result<Hash> {
-        Ok(commitment::update(self.kind, &self.root, &self.nodes, changes)?.root)
+    fn update(&self, changes: &ChangeSet) -> Result<Update, StateError> {
+        commitment::update(self.kind, &self.root, &self.nodes, changes)
     }
 }
