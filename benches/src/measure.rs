@@ -259,3 +259,40 @@ impl Block<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::workload::Workload;
+
+    fn prepared() -> Prepared {
+        Prepared::new(Workload::TokenNative, 10, 2).unwrap()
+    }
+
+    #[test]
+    fn every_mode_on_every_pool_is_measured_after_its_results_were_compared() {
+        let shape = Shape { skew: 0.9, block: 50, blocks: 2, warm_up: 1, seed: 1 };
+        let records = measure(&prepared(), &shape, &Pools::new(&[1, 2]).unwrap()).unwrap();
+        let modes: Vec<_> = records.iter().map(|record| (record.threads, record.mode, record.hints)).collect();
+        let (cold, warm) = (Some(HintState::Cold), Some(HintState::Warm));
+        let group =
+            |threads| [(threads, Mode::Propose, cold), (threads, Mode::Propose, warm), (threads, Mode::Replay, None)];
+        assert_eq!(modes[0], (1, Mode::Serial, None));
+        assert_eq!(modes[1..], [group(1), group(2)].concat());
+        // Fifty transfers among ten accounts: some payer pays twice.
+        assert!(records[1..].iter().all(|record| record.edges_per_tx > 0.0 && record.tx_per_s > 0.0));
+    }
+
+    #[test]
+    fn a_result_that_is_not_the_plain_loops_is_found() {
+        let prepared = prepared();
+        let zipf = Zipf::new(10, 0.0);
+        let batches = [1, 2].map(|seed| prepared.block(50, &zipf, &mut Random::new(seed)));
+        let [block, other] = batches.each_ref().map(|batch| Block { world: &prepared.world, batch });
+        let pool = pool(1).unwrap();
+        let (_, run) = block.propose(&pool, &mut Hints::default()).unwrap();
+        assert!(block.compare(&run, &run.order, &block.serial(&pool).unwrap().1).is_ok());
+        assert!(block.compare(&run, &run.order, &other.serial(&pool).unwrap().1).is_err());
+    }
+}
