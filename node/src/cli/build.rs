@@ -131,8 +131,9 @@ fn debian_cargo() -> Command {
     let mut path = OsString::from("/usr/bin:");
     path.push(std::env::var_os("PATH").unwrap_or_default());
     let mut command = Command::new(DEBIAN_CARGO);
-    command.args(["-Zbuild-std=core,alloc", "--config"]).arg(format!("target.{TARGET}.linker={DEBIAN_LINKER:?}"));
-    command.env("RUSTC_BOOTSTRAP", "1").env("RUSTC", DEBIAN_RUSTC).env("PATH", path);
+    command.arg("-Zbuild-std=core,alloc").env("RUSTC_BOOTSTRAP", "1").env("RUSTC", DEBIAN_RUSTC).env("PATH", path);
+    // It has no linker of its own for the target.
+    command.env("CARGO_TARGET_WASM32V1_NONE_LINKER", DEBIAN_LINKER);
     command
 }
 
