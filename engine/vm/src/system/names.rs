@@ -2,7 +2,8 @@
 
 use hanse_abi::{Event, Status};
 use hanse_state::{Halt, StateAccess, StateError, StateView};
-use hanse_types::{Address, ContractRef, limits};
+use hanse_types::names::NameKind;
+use hanse_types::{Address, ContractRef};
 
 use super::{CONTRACTS, InitialState, key_of, lifecycle, own_key, put, read};
 use crate::failure::Stop;
@@ -77,10 +78,10 @@ fn version_element(name: &str, version: u32) -> Vec<u8> {
     [name.as_bytes(), &[0], &version.to_be_bytes()].concat()
 }
 
-/// Whether a name may be registered: a letter, then letters, digits, `-`, `_` and `.`.
+/// Whether a name may be registered: what a transaction may call a contract by, starting with a letter, so that it never
+/// passes for an address.
 pub fn is_name(name: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    name.len() <= limits::NAME_BYTES && name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(allowed)
+    NameKind::Name.check(name).is_ok() && name.starts_with(|first: char| first.is_ascii_alphabetic())
 }
 
 /// Registers a version of a name; 0 takes the next one. Whoever owns the name may; a free one becomes the caller's.
