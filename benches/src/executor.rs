@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hanse_scheduler::{CallSite, Execute};
 use hanse_state::{Halt, StateAccess};
 use hanse_types::{ContractRef, Execution, Hash, Height, Params, Timestamp, Transaction};
-use hanse_vm::{BlockContext, Vm};
+use hanse_vm::{BlockContext, Runner, Vm};
 
 /// Runs transactions of one made-up block.
 pub struct Executor {
@@ -29,13 +29,19 @@ impl Executor {
 
 impl Execute for Executor {
     type Transaction = Transaction;
+    type Runner = Runner;
+
+    fn runner(&self) -> Runner {
+        self.vm.runner(self.block.clone())
+    }
 
     fn execute(
         &self,
+        runner: &mut Runner,
         transaction: &Transaction,
         state: Box<dyn StateAccess>,
     ) -> (Result<Execution, Halt>, Box<dyn StateAccess>) {
-        self.vm.execute(&self.block, transaction, state)
+        runner.execute(transaction, state)
     }
 
     fn call_site<'a>(&self, transaction: &'a Transaction) -> Option<CallSite<'a>> {

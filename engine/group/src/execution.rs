@@ -11,7 +11,7 @@ use hanse_types::{
     Address, ContractRef, Dag, Execution, Gas, Genesis, Hash, Header, Height, Params, Receipt, RwSet, TxIndex,
     Verified, block,
 };
-use hanse_vm::{BlockContext, Vm};
+use hanse_vm::{BlockContext, Runner, Vm};
 use rayon::prelude::*;
 use thiserror::Error;
 
@@ -30,13 +30,19 @@ impl BlockExecutor {
 
 impl Execute for BlockExecutor {
     type Transaction = Verified;
+    type Runner = Runner;
+
+    fn runner(&self) -> Runner {
+        self.vm.runner(self.block.clone())
+    }
 
     fn execute(
         &self,
+        runner: &mut Runner,
         transaction: &Verified,
         state: Box<dyn StateAccess>,
     ) -> (Result<Execution, Halt>, Box<dyn StateAccess>) {
-        self.vm.execute(&self.block, transaction.transaction(), state)
+        runner.execute(transaction.transaction(), state)
     }
 
     fn call_site<'a>(&self, transaction: &'a Verified) -> Option<CallSite<'a>> {

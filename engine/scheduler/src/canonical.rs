@@ -24,10 +24,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hanse_state::number;
 use hanse_state::{AccessSet, BlockState, Kind, Seen, Slot, Touch};
 use hanse_types::dag::DagBuilder;
-use hanse_types::{Dag, Delta, RwSet, Value};
+use hanse_types::{Dag, RwSet, Value};
+
+mod groups;
+mod growing;
+mod runs;
+
+use groups::Group;
+pub(crate) use growing::Growing;
+use runs::Runs;
 
 /// What the base of a group of adds is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,16 +50,23 @@ enum Bases {
 pub struct Canonical {
     /// The DAG, a vertex per set.
     pub dag: Dag,
-    /// For each set, where its adds start in `commutes`.
-    add_offsets: Vec<u32>,
-    commutes: Vec<bool>,
+    /// None if all adds commute.
+    adds: Option<Adds>,
     stale: Vec<bool>,
+}
+
+/// Which adds commute.
+#[derive(Debug)]
+struct Adds {
+    /// For each set, where its adds start in `commutes`.
+    offsets: Vec<u32>,
+    commutes: Vec<bool>,
 }
 
 impl Canonical {
     /// Whether an add of a set commutes with its group.
     pub fn commutes(&self, vertex: usize, add: usize) -> bool {
-        self.commutes[self.add_offsets[vertex] as usize + add]
+        self.adds.as_ref().is_none_or(|adds| adds.commutes[adds.offsets[vertex] as usize + add])
     }
 
     /// Whether something that a set read was written or added to by a set before it.
@@ -64,52 +78,13 @@ impl Canonical {
 /// Makes DAGs; its tables are reused.
 #[derive(Debug, Default)]
 pub struct CanonicalBuilder {
-    keys: Vec<KeyRuns>,
-    epoch: u32,
-    links: Vec<Link>,
+    runs: Runs,
     groups: Vec<Group>,
     group_of: Vec<u32>,
     row: Vec<u32>,
 }
 
 const NONE: u32 = u32::MAX;
-const MANY: u32 = u32::MAX - 1;
-
-/// The runs of one key so far.
-#[derive(Clone, Copy, Debug)]
-struct KeyRuns {
-    /// The list that this belongs to; anything else is left over from an earlier one.
-    epoch: u32,
-    kind: Kind,
-    /// Who wrote or added first, [`NONE`] if nobody did.
-    changed_first: u32,
-    /// Who wrote last, [`NONE`] if nobody did.
-    written_last: u32,
-    /// First member of the current run.
-    head: u32,
-    /// Last member of the current run, in `links`.
-    last: u32,
-    /// The run before: its only member, [`MANY`], or [`NONE`].
-    before: u32,
-}
-
-/// Nothing of the present list.
-const EMPTY: KeyRuns = KeyRuns {
-    epoch: 0,
-    kind: Kind::Read,
-    changed_first: NONE,
-    written_last: NONE,
-    head: NONE,
-    last: NONE,
-    before: NONE,
-};
-
-/// A member of a run, and the one before it in `links`.
-#[derive(Clone, Copy, Debug)]
-struct Link {
-    vertex: u32,
-    previous: u32,
-}
 
 impl CanonicalBuilder {
     /// The canonical DAG of a block's final access sets.
@@ -123,107 +98,40 @@ impl CanonicalBuilder {
     }
 
     fn build_with(&mut self, sets: &[AccessSet], state: &BlockState, bases: Bases) -> Canonical {
-        let (add_offsets, commutes) = self.classify_adds(sets, state, bases);
+        let adds = self.classify_adds(sets, state, bases);
         let ranges = ChangedKeys::of(sets, state);
-        self.start(state.slot_count());
+        self.runs.start(state.slot_bound());
 
         let mut dag = DagBuilder::with_capacity(sets.len(), sets.len());
         let mut stale = vec![false; sets.len()];
         for (vertex, set) in sets.iter().enumerate() {
-            let mut add = add_offsets[vertex] as usize;
+            let inside = ranges.inside(set);
+            let mut is_stale = inside.iter().any(|slot| self.runs.is_changed_since(*slot, 0));
+            let mut add = adds.offsets[vertex] as usize;
             for touch in &set.touches {
                 let kind = match touch.kind {
                     Kind::Add => {
                         add += 1;
-                        if commutes[add - 1] { Kind::Add } else { Kind::Write }
+                        if adds.commutes[add - 1] { Kind::Add } else { Kind::Write }
                     }
                     kind => kind,
                 };
                 let observes = touch.is_read() || (touch.kind == Kind::Add && kind == Kind::Write);
-                stale[vertex] |= observes && self.is_changed(touch.slot);
-                self.enter(vertex as u32, touch.slot, kind);
+                is_stale |= observes && self.runs.is_changed_since(touch.slot, 0);
+                self.runs.enter(vertex as u32, touch.slot, kind, &mut self.row);
             }
-            for slot in ranges.inside(set) {
-                // What the set touches by itself is entered already, and counts as changed if only by itself.
-                if set.touches.iter().any(|touch| touch.slot == slot) {
-                    stale[vertex] |= self.is_changed_before(slot, vertex as u32);
-                    continue;
-                }
-                stale[vertex] |= self.is_changed(slot);
-                self.enter(vertex as u32, slot, Kind::Read);
+            // What the set touches by itself is entered already.
+            for slot in inside.into_iter().filter(|slot| set.touches.iter().all(|touch| touch.slot != *slot)) {
+                self.runs.enter(vertex as u32, slot, Kind::Read, &mut self.row);
             }
-            self.finish_row(&mut dag);
+            stale[vertex] = is_stale;
+            push_row(&mut dag, &mut self.row);
         }
-        Canonical { dag: dag.finish(), add_offsets, commutes, stale }
-    }
-
-    /// Forgets the last list.
-    fn start(&mut self, slots: usize) {
-        self.epoch = self.epoch.wrapping_add(1);
-        if self.epoch == 0 {
-            self.keys.clear();
-            self.epoch = 1;
-        }
-        self.keys.resize(self.keys.len().max(slots), EMPTY);
-        self.links.clear();
-    }
-
-    fn is_changed(&self, slot: Slot) -> bool {
-        let key = &self.keys[slot.index()];
-        key.epoch == self.epoch && key.changed_first != NONE
-    }
-
-    /// Whether a key that this vertex has entered was changed by another one before.
-    fn is_changed_before(&self, slot: Slot, vertex: u32) -> bool {
-        let key = &self.keys[slot.index()];
-        key.epoch == self.epoch && key.changed_first < vertex
-    }
-
-    /// Enters a vertex into the runs of a key, and its edges into the row.
-    fn enter(&mut self, vertex: u32, slot: Slot, kind: Kind) {
-        let key = &mut self.keys[slot.index()];
-        let changed_first = if kind == Kind::Read { NONE } else { vertex };
-        let written_last = if kind == Kind::Write { vertex } else { NONE };
-        if key.epoch != self.epoch {
-            let (epoch, last) = (self.epoch, push_link(&mut self.links, vertex, NONE));
-            *key = KeyRuns { epoch, kind, changed_first, written_last, head: vertex, last, before: NONE };
-            return;
-        }
-        key.changed_first = key.changed_first.min(changed_first);
-        if written_last != NONE {
-            key.written_last = written_last;
-        }
-        if key.kind == kind && kind != Kind::Write {
-            match key.before {
-                NONE => {}
-                MANY => self.row.push(key.head),
-                only => self.row.push(only),
-            }
-            key.last = push_link(&mut self.links, vertex, key.last);
-            return;
-        }
-        let mut at = key.last;
-        let mut members = 0;
-        while at != NONE {
-            let link = self.links[at as usize];
-            self.row.push(link.vertex);
-            members += 1;
-            at = link.previous;
-        }
-        let before = if members == 1 { key.head } else { MANY };
-        let last = push_link(&mut self.links, vertex, NONE);
-        *key = KeyRuns { kind, head: vertex, last, before, ..*key };
-    }
-
-    fn finish_row(&mut self, dag: &mut DagBuilder) {
-        self.row.sort_unstable();
-        self.row.dedup();
-        dag.push_row(&self.row).expect("a block's sets are within the limits, and members of earlier runs are earlier");
-        self.row.clear();
+        Canonical { dag: dag.finish(), adds: Some(adds), stale }
     }
 
     /// For each set where its adds start, and for each add whether it commutes.
-    fn classify_adds(&mut self, sets: &[AccessSet], state: &BlockState, bases: Bases) -> (Vec<u32>, Vec<bool>) {
+    fn classify_adds(&mut self, sets: &[AccessSet], state: &BlockState, bases: Bases) -> Adds {
         let mut offsets = Vec::with_capacity(sets.len());
         let mut count = 0;
         for set in sets {
@@ -231,11 +139,11 @@ impl CanonicalBuilder {
             count += set.adds.len() as u32;
         }
         if count == 0 {
-            return (offsets, Vec::new());
+            return Adds { offsets, commutes: Vec::new() };
         }
         self.groups.clear();
         self.group_of.clear();
-        self.group_of.resize(state.slot_count(), NONE);
+        self.group_of.resize(state.slot_bound(), NONE);
         for (slot, _) in sets.iter().flat_map(|set| &set.adds) {
             if self.group_of[slot.index()] == NONE {
                 let base = match bases {
@@ -250,8 +158,7 @@ impl CanonicalBuilder {
             let mut add = 0;
             for touch in &set.touches {
                 if touch.kind == Kind::Write && self.group_of[touch.slot.index()] != NONE {
-                    let written = set.writes.iter().find(|(slot, _)| *slot == touch.slot);
-                    let base = written.filter(|_| bases == Bases::Final).map(|(_, value)| value.clone());
+                    let base = set.written(touch.slot).filter(|_| bases == Bases::Final).cloned();
                     self.open_group(touch.slot, base);
                 } else if touch.kind == Kind::Add {
                     let group = self.group_of[touch.slot.index()];
@@ -262,152 +169,23 @@ impl CanonicalBuilder {
             }
         }
         let commute: Vec<bool> = self.groups.iter().map(Group::commutes).collect();
-        (offsets, group_of_add.into_iter().map(|group| commute[group as usize]).collect())
+        Adds { offsets, commutes: group_of_add.into_iter().map(|group| commute[group as usize]).collect() }
     }
 
     fn open_group(&mut self, slot: Slot, base: Option<Option<Value>>) {
         self.group_of[slot.index()] = self.groups.len() as u32;
-        self.groups.push(Group { base, ..Group::default() });
+        self.groups.push(Group::new(base));
     }
 }
 
-/// The canonical DAG of a block that grows, so that it can be made beside the block instead of after it.
-///
-/// Takes for granted that nothing is scanned and that all adds commute, which only the whole block shows. Where one of
-/// them does not hold, there is no answer, and the block is gone through once more ([`CanonicalBuilder::build`]).
-#[derive(Debug)]
-pub(crate) struct Growing {
-    tables: CanonicalBuilder,
-    dag: DagBuilder,
-    scans: bool,
-}
-
-impl Growing {
-    /// An empty block, with room for so many transactions.
-    pub(crate) fn new(transactions: usize) -> Growing {
-        let mut tables = CanonicalBuilder::default();
-        tables.start(0);
-        Growing { tables, dag: DagBuilder::with_capacity(transactions, transactions), scans: false }
+/// Ends the row of a vertex.
+fn push_row(dag: &mut DagBuilder, row: &mut Vec<u32>) {
+    if row.len() > 1 {
+        row.sort_unstable();
+        row.dedup();
     }
-
-    /// Number of transactions so far.
-    pub(crate) fn len(&self) -> usize {
-        self.dag.len()
-    }
-
-    /// Takes in what stands behind the transactions so far. `sets` are those of the whole block.
-    pub(crate) fn extend(&mut self, sets: &[AccessSet], state: &BlockState) {
-        self.tables.make_room(state.slot_count());
-        for vertex in self.len()..sets.len() {
-            let set = &sets[vertex];
-            self.scans |= !set.ranges.is_empty();
-            if self.scans {
-                return;
-            }
-            let mut add = 0;
-            for touch in &set.touches {
-                match touch.kind {
-                    Kind::Read => {}
-                    Kind::Write => self.tables.end_group(touch.slot, set),
-                    Kind::Add => {
-                        self.tables.group_of_add(touch.slot, sets, state).include(&set.adds[add].1);
-                        add += 1;
-                    }
-                }
-                self.tables.enter(vertex as u32, touch.slot, touch.kind);
-            }
-            self.tables.finish_row(&mut self.dag);
-        }
-    }
-
-    /// The DAG, if what was taken for granted holds.
-    pub(crate) fn finish(self) -> Option<Dag> {
-        (!self.scans && self.tables.groups.iter().all(Group::commutes)).then(|| self.dag.finish())
-    }
-}
-
-impl CanonicalBuilder {
-    /// Room for keys that came to be since the list was started.
-    fn make_room(&mut self, slots: usize) {
-        self.keys.resize(self.keys.len().max(slots), EMPTY);
-        self.group_of.resize(self.group_of.len().max(slots), NONE);
-    }
-
-    /// A write ends the group of adds before it, if there is one.
-    fn end_group(&mut self, slot: Slot, set: &AccessSet) {
-        if self.group_of[slot.index()] != NONE {
-            let written = set.writes.iter().find(|(other, _)| *other == slot);
-            self.open_group(slot, written.map(|(_, value)| value.clone()));
-        }
-    }
-
-    /// The group that the next add of a key belongs to.
-    fn group_of_add(&mut self, slot: Slot, sets: &[AccessSet], state: &BlockState) -> &mut Group {
-        if self.group_of[slot.index()] == NONE {
-            let key = &self.keys[slot.index()];
-            let writer = if key.epoch == self.epoch { key.written_last } else { NONE };
-            let base = match writer {
-                NONE => Some(state.parent_value(slot).cloned()),
-                writer => {
-                    let writes = &sets[writer as usize].writes;
-                    writes.iter().find(|(other, _)| *other == slot).map(|(_, value)| value.clone())
-                }
-            };
-            self.open_group(slot, base);
-        }
-        let group = self.group_of[slot.index()];
-        &mut self.groups[group as usize]
-    }
-}
-
-fn push_link(links: &mut Vec<Link>, vertex: u32, previous: u32) -> u32 {
-    links.push(Link { vertex, previous });
-    (links.len() - 1) as u32
-}
-
-/// The adds of a key between two writes.
-#[derive(Debug, Default)]
-struct Group {
-    /// The value before; none if it is not known.
-    base: Option<Option<Value>>,
-    /// Of the first add; none before it.
-    width: Option<u8>,
-    /// Widths differ, or a sum is beyond any integer.
-    broken: bool,
-    decrease: u128,
-    increase: u128,
-    min: u128,
-    max: u128,
-}
-
-impl Group {
-    fn include(&mut self, delta: &Delta) {
-        match self.width {
-            None => {
-                self.width = Some(delta.width);
-                (self.min, self.max) = (delta.min, delta.max.min(number::width_max(delta.width)));
-            }
-            Some(width) => {
-                self.broken |= width != delta.width;
-                self.min = self.min.max(delta.min);
-                self.max = self.max.min(delta.max);
-            }
-        }
-        let amount = delta.amount.unsigned_abs();
-        let sum = if delta.amount < 0 { &mut self.decrease } else { &mut self.increase };
-        match sum.checked_add(amount) {
-            Some(more) => *sum = more,
-            None => self.broken = true,
-        }
-    }
-
-    fn commutes(&self) -> bool {
-        let (Some(base), Some(width)) = (&self.base, self.width) else { return false };
-        let Some(base) = number::decode(base.as_ref(), width) else { return false };
-        let low = base.checked_sub(self.decrease);
-        let high = base.checked_add(self.increase);
-        !self.broken && low.is_some_and(|low| low >= self.min) && high.is_some_and(|high| high <= self.max)
-    }
+    dag.push_row(row).expect("a block's sets are within the limits, and members of earlier runs are earlier");
+    row.clear();
 }
 
 /// Keys that a list of sets changes, in their order: what its ranges are held against.

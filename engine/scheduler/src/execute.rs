@@ -4,9 +4,13 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use crossbeam_utils::CachePadded;
 use hanse_state::{AccessSet, BlockState, Confinement, Halt, Recorder, StateAccess, StateError};
 use hanse_types::{Address, Execution};
+use parking_lot::Mutex;
 use thiserror::Error;
+
+use crate::runner::Lend;
 
 /// Runs single transactions.
 ///
@@ -17,10 +21,16 @@ use thiserror::Error;
 pub trait Execute: Sync {
     /// What it runs.
     type Transaction: Sync;
+    /// What a thread keeps from one transaction of a block to the next, so that threads share nothing meanwhile.
+    type Runner: Send;
+
+    /// What a thread that runs the block starts with.
+    fn runner(&self) -> Self::Runner;
 
     /// Runs one transaction. The state is moved in and comes back, so that an engine that needs ownership can have it.
     fn execute(
         &self,
+        runner: &mut Self::Runner,
         transaction: &Self::Transaction,
         state: Box<dyn StateAccess>,
     ) -> (Result<Execution, Halt>, Box<dyn StateAccess>);
@@ -77,54 +87,48 @@ impl RunError {
     }
 }
 
-/// A transaction that was run, not yet applied.
-#[derive(Debug)]
-pub(crate) struct Ran {
-    pub(crate) execution: Execution,
-    pub(crate) set: AccessSet,
-}
-
 /// How a confined transaction ended.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all of them ran, and a box for each would cost more than the room"
-)]
+#[derive(Debug)]
 pub(crate) enum Confined {
-    Ran(Ran),
+    Ran(Execution),
     Strayed,
 }
 
-/// Runs transactions of one block one after another, with reused buffers. One for each task.
+/// Runs transactions of one block one after another, with reused buffers.
 pub(crate) struct Worker<'a, E: Execute> {
     executor: &'a E,
     batch: &'a [E::Transaction],
-    state: &'a Arc<BlockState>,
+    state: Arc<BlockState>,
+    runner: E::Runner,
+    /// Away while a transaction runs, and for good if that panicked.
     recorder: Option<Box<Recorder>>,
 }
 
 impl<'a, E: Execute> Worker<'a, E> {
-    pub(crate) fn new(executor: &'a E, batch: &'a [E::Transaction], state: &'a Arc<BlockState>) -> Self {
-        Worker { executor, batch, state, recorder: None }
+    fn new(executor: &'a E, batch: &'a [E::Transaction], state: Arc<BlockState>) -> Self {
+        Worker { executor, batch, state, runner: executor.runner(), recorder: None }
     }
 
-    /// Runs a transaction of the batch without confinement.
-    pub(crate) fn run(&mut self, index: usize) -> Result<Ran, RunError> {
-        match self.run_confined(index, None)? {
-            Confined::Ran(ran) => Ok(ran),
-            Confined::Strayed => Err(RunError::Panicked { index, message: "it strayed without being confined".into() }),
+    /// Runs a transaction of the batch without confinement. What it touches goes to `set`.
+    pub(crate) fn run(&mut self, index: usize, set: &mut AccessSet) -> Result<Execution, RunError> {
+        match self.run_confined(index, None, set)? {
+            Confined::Ran(execution) => Ok(execution),
+            Confined::Strayed => Err(RunError::of(index, Halt::Stray)),
         }
     }
 
-    /// Runs a transaction of the batch; its first access outside the confinement ends it.
+    /// Runs a transaction of the batch; its first access outside the confinement ends it. What it touches goes to `set`,
+    /// which is as it was if it strayed.
     pub(crate) fn run_confined(
         &mut self,
         index: usize,
         confinement: Option<Confinement>,
+        set: &mut AccessSet,
     ) -> Result<Confined, RunError> {
         let mut recorder = self.recorder.take().unwrap_or_else(|| Box::new(Recorder::new(self.state.clone())));
         recorder.confine(confinement);
-        let transaction = &self.batch[index];
-        let (result, state) = catch_unwind(AssertUnwindSafe(|| self.executor.execute(transaction, recorder)))
+        let (executor, runner, transaction) = (self.executor, &mut self.runner, &self.batch[index]);
+        let (result, state) = catch_unwind(AssertUnwindSafe(|| executor.execute(runner, transaction, recorder)))
             .map_err(|panic| RunError::Panicked { index, message: panic_message(&*panic) })?;
         let any: Box<dyn Any> = state;
         let mut recorder = any.downcast::<Recorder>().map_err(|_| RunError::Panicked {
@@ -132,7 +136,7 @@ impl<'a, E: Execute> Worker<'a, E> {
             message: "the executor gave back another state than it was given".into(),
         })?;
         let ran = match result {
-            Ok(execution) => recorder.take().map(|set| Ran { execution, set }),
+            Ok(execution) => recorder.take_into(set).map(|()| execution),
             Err(halt) => {
                 recorder.discard();
                 Err(halt)
@@ -140,10 +144,41 @@ impl<'a, E: Execute> Worker<'a, E> {
         };
         self.recorder = Some(recorder);
         match ran {
-            Ok(ran) => Ok(Confined::Ran(ran)),
+            Ok(execution) => Ok(Confined::Ran(execution)),
             Err(Halt::Stray) => Ok(Confined::Strayed),
             Err(halt) => Err(RunError::of(index, halt)),
         }
+    }
+}
+
+/// The workers of one block: every thread finds its own again.
+pub(crate) struct Workers<'a, E: Execute> {
+    executor: &'a E,
+    batch: &'a [E::Transaction],
+    state: Arc<BlockState>,
+    /// Those that rest, by the thread that used them last.
+    resting: Box<[CachePadded<Mutex<Vec<Worker<'a, E>>>>]>,
+}
+
+impl<'a, E: Execute> Workers<'a, E> {
+    /// For the threads of the present rayon pool.
+    pub(crate) fn new(executor: &'a E, batch: &'a [E::Transaction], state: Arc<BlockState>) -> Self {
+        let resting = std::iter::repeat_with(CachePadded::default).take(rayon::current_num_threads()).collect();
+        Workers { executor, batch, state, resting }
+    }
+}
+
+impl<'a, E: Execute> Lend for Workers<'a, E> {
+    type Worker = Worker<'a, E>;
+
+    fn lend<R>(&self, act: impl FnOnce(&mut Worker<'a, E>) -> R) -> R {
+        // A thread that belongs to no pool is alone.
+        let resting = &self.resting[rayon::current_thread_index().unwrap_or(0)];
+        let worker = resting.lock().pop();
+        let mut worker = worker.unwrap_or_else(|| Worker::new(self.executor, self.batch, self.state.clone()));
+        let result = act(&mut worker);
+        resting.lock().push(worker);
+        result
     }
 }
 

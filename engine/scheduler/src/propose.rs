@@ -26,9 +26,9 @@ use rayon::prelude::*;
 
 use crate::BlockRun;
 use crate::canonical::{Canonical, CanonicalBuilder, Growing};
-use crate::execute::{Confined, Execute, RunError, Worker};
+use crate::execute::{Confined, Execute, RunError, Worker, Workers};
 use crate::predict::{Guess, Hints};
-use crate::runner::run_along;
+use crate::runner::{Lend, run_along};
 use crate::stats::{self, Stats};
 
 /// Transactions of a sub-batch. Small enough that a contended block learns early, large enough that the pauses between
@@ -71,10 +71,11 @@ pub fn propose_in<E: Execute>(
     let mut proposer = Proposer {
         executor,
         batch,
+        workers: Workers::new(executor, batch, state.clone()),
         state,
         hints,
         builder: CanonicalBuilder::default(),
-        growing: Growing::new(batch.len()),
+        growing: Some(Growing::new(batch.len())),
         order: Vec::with_capacity(batch.len()),
         executions: Vec::with_capacity(batch.len()),
         sets: Vec::with_capacity(batch.len()),
@@ -91,11 +92,12 @@ pub fn propose_in<E: Execute>(
 struct Proposer<'a, E: Execute> {
     executor: &'a E,
     batch: &'a [E::Transaction],
+    workers: Workers<'a, E>,
     state: Arc<BlockState>,
     hints: &'a mut Hints,
     builder: CanonicalBuilder,
-    /// The canonical DAG of the sub-batches before the last one, made while the next one is speculated.
-    growing: Growing,
+    /// The canonical DAG so far, which is the plan of the sub-batch under way too; none if the block is irregular.
+    growing: Option<Growing>,
     /// Places in the batch of finished transactions, in block order; what they gave; and what they touched, with those
     /// of the sub-batch under way behind.
     order: Vec<usize>,
@@ -112,7 +114,7 @@ struct Proposer<'a, E: Execute> {
 struct Rerun {
     vertex: usize,
     bounds: Confinement,
-    result: OnceLock<Result<Confined, RunError>>,
+    result: OnceLock<(Result<Confined, RunError>, AccessSet)>,
 }
 
 /// What is done with each transaction along the plan: its place among the reruns, or [`KEEP`].
@@ -127,7 +129,7 @@ impl<E: Execute> Proposer<'_, E> {
         self.sets.resize_with(base + to - from, AccessSet::default);
         let spared = self.choose_spared(from, to, base)?;
         let mut executions = self.speculate(from, to, base, &spared)?;
-        let plan = self.builder.plan(&self.sets[base..], &self.state);
+        let plan = self.plan(base, spared.is_empty());
         let (todo, reruns) = decide(&executions, &self.sets[base..], &plan);
         self.run_plan(from, base, &plan, &todo, &reruns);
         let rerun_count = reruns.len();
@@ -166,43 +168,50 @@ impl<E: Execute> Proposer<'_, E> {
         base: usize,
         spared: &[bool],
     ) -> Result<Vec<Option<Execution>>, RunError> {
-        let (executor, batch, state) = (self.executor, self.batch, &self.state);
+        let workers = &self.workers;
         let is_spared = |offset: usize| spared.get(offset).copied().unwrap_or(false);
         let count = (0..to - from).filter(|offset| !is_spared(*offset)).count();
         self.runs += count;
         let mut executions: Vec<Option<Execution>> = Vec::new();
         executions.resize_with(to - from, || None);
         let run_chunk = |(chunk, (executions, sets)): (usize, (&mut [Option<Execution>], &mut [AccessSet]))| {
-            let mut worker = Worker::new(executor, batch, state);
-            for (place, (execution, set)) in executions.iter_mut().zip(sets).enumerate() {
-                let offset = chunk * CHUNK + place;
-                if !is_spared(offset) {
-                    let ran = worker.run(from + offset)?;
-                    (*execution, *set) = (Some(ran.execution), ran.set);
+            workers.lend(|worker| {
+                for (place, (execution, set)) in executions.iter_mut().zip(sets).enumerate() {
+                    let offset = chunk * CHUNK + place;
+                    if !is_spared(offset) {
+                        *execution = Some(worker.run(from + offset, set)?);
+                    }
                 }
-            }
-            Ok::<(), RunError>(())
+                Ok::<(), RunError>(())
+            })
         };
-        let (done, sets) = self.sets.split_at_mut(base);
-        let growing = &mut self.growing;
-        let mut grow = || growing.extend(done, state);
+        let sets = &mut self.sets[base..];
         if count < PARALLEL_MIN {
-            grow();
             executions.chunks_mut(CHUNK).zip(sets.chunks_mut(CHUNK)).enumerate().try_for_each(run_chunk)?;
-            return Ok(executions);
+        } else {
+            let executions = executions.par_chunks_mut(CHUNK).zip(sets.par_chunks_mut(CHUNK));
+            executions.enumerate().try_for_each(run_chunk)?;
         }
-        let run =
-            || executions.par_chunks_mut(CHUNK).zip(sets.par_chunks_mut(CHUNK)).enumerate().try_for_each(run_chunk);
-        let (result, ()) = rayon::join(run, grow);
-        result.map(|()| executions)
+        Ok(executions)
+    }
+
+    /// Pass 2, first half: the order of the sub-batch. `is_seen` says that all access sets were seen, none is a guess.
+    fn plan(&mut self, base: usize, is_seen: bool) -> Canonical {
+        let growing = self.growing.take().filter(|_| is_seen);
+        if let Some(mut growing) = growing
+            && let Ok(plan) = growing.plan(&self.sets, &self.state)
+        {
+            self.growing = Some(growing);
+            return plan;
+        }
+        self.builder.plan(&self.sets[base..], &self.state)
     }
 
     /// Pass 3: applies what is kept and runs the rest, each after those that it must follow.
     fn run_plan(&mut self, from: usize, base: usize, plan: &Canonical, todo: &Todo, reruns: &[Rerun]) {
         self.runs += reruns.len();
-        let (executor, batch, state) = (self.executor, self.batch, &self.state);
+        let (workers, state) = (&self.workers, &self.state);
         let (sets, first_position) = (&self.sets[base..], self.positions.len() as u32);
-        let worker = || Worker::new(executor, batch, state);
         let run = |worker: &mut Worker<'_, E>, vertex: usize| {
             let position = Seen::transaction(first_position + vertex as u32);
             if todo[vertex] == KEEP {
@@ -210,18 +219,18 @@ impl<E: Execute> Proposer<'_, E> {
                 return;
             }
             let rerun = &reruns[todo[vertex] as usize];
-            let result = worker.run_confined(from + vertex, Some(rerun.bounds.clone()));
-            if let Ok(Confined::Ran(ran)) = &result {
-                state.apply(&ran.set, position);
+            let mut set = AccessSet::default();
+            let result = worker.run_confined(from + vertex, Some(rerun.bounds.clone()), &mut set);
+            if let Ok(Confined::Ran(_)) = &result {
+                state.apply(&set, position);
             }
             // Every vertex runs once, so the cell is empty.
-            let _ = rerun.result.set(result);
+            let _ = rerun.result.set((result, set));
         };
         if is_worth_threads(plan, todo, reruns.len()) {
-            run_along(&plan.dag, worker, run);
+            run_along(&plan.dag, workers, run);
         } else {
-            let mut worker = worker();
-            (0..todo.len()).for_each(|vertex| run(&mut worker, vertex));
+            workers.lend(|worker| (0..todo.len()).for_each(|vertex| run(worker, vertex)));
         }
     }
 
@@ -236,14 +245,19 @@ impl<E: Execute> Proposer<'_, E> {
         let mut strays = Vec::new();
         for Rerun { vertex, result, .. } in reruns {
             let lost = || RunError::Panicked { index: from + vertex, message: "it was not run".into() };
-            match result.into_inner().ok_or_else(lost)?? {
-                Confined::Ran(ran) => {
-                    self.sets[base + vertex] = ran.set;
-                    executions[vertex] = Some(ran.execution);
+            let (result, set) = result.into_inner().ok_or_else(lost)?;
+            match result? {
+                Confined::Ran(execution) => {
+                    if !set.has_shape_of(&self.sets[base + vertex]) {
+                        self.growing = None;
+                    }
+                    self.sets[base + vertex] = set;
+                    executions[vertex] = Some(execution);
                 }
                 Confined::Strayed => {
                     executions[vertex] = None;
                     strays.push(vertex);
+                    self.growing = None;
                 }
             }
         }
@@ -270,16 +284,15 @@ impl<E: Execute> Proposer<'_, E> {
         }
         self.sets.truncate(self.order.len());
 
-        let state = self.state.clone();
-        let mut worker = Worker::new(self.executor, self.batch, &state);
         for stray in strays {
-            let ran = worker.run(from + stray)?;
+            let mut set = AccessSet::default();
+            let execution = self.workers.lend(|worker| worker.run(from + stray, &mut set))?;
             let position = self.positions.len() as u32;
             self.positions.push(self.order.len() as u32);
-            state.apply(&ran.set, Seen::transaction(position));
+            self.state.apply(&set, Seen::transaction(position));
             self.order.push(from + stray);
-            self.executions.push(ran.execution);
-            self.sets.push(ran.set);
+            self.executions.push(execution);
+            self.sets.push(set);
             self.runs += 1;
             self.strays += 1;
         }
@@ -306,9 +319,10 @@ impl<E: Execute> Proposer<'_, E> {
         if self.strays > 0 {
             self.sets.par_iter_mut().with_min_len(256).for_each(|set| place_in_block(set, &self.positions));
         }
-        self.growing.extend(&self.sets, &self.state);
-        let grown = self.growing.finish();
-        let dag = grown.unwrap_or_else(|| self.builder.build(&self.sets, &self.state).dag);
+        let dag = match self.growing {
+            Some(growing) => growing.finish(),
+            None => self.builder.build(&self.sets, &self.state).dag,
+        };
         let stats = Stats { executions: self.runs, strays: self.strays, ..Stats::of(&dag, &self.executions) };
         BlockRun { order: self.order, executions: self.executions, sets: self.sets, dag, state: self.state, stats }
     }
@@ -334,6 +348,9 @@ fn decide(executions: &[Option<Execution>], sets: &[AccessSet], plan: &Canonical
 fn is_worth_threads(plan: &Canonical, todo: &Todo, reruns: usize) -> bool {
     if todo.len() < PARALLEL_MIN {
         return false;
+    }
+    if reruns * 16 < todo.len() {
+        return true;
     }
     // Keeping costs about a sixteenth of running.
     let cost = |vertex: usize| if todo[vertex] == KEEP { 1 } else { 16 };

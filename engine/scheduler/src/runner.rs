@@ -13,21 +13,27 @@ use rayon::Scope;
 /// Most vertices of one task.
 const CHUNK_MAX: usize = 64;
 
-/// Calls `run` once for every vertex, after it was called for the vertex's predecessors. `worker` makes a state for
-/// each task. Must be called inside a rayon pool.
-pub fn run_along<W: Send>(dag: &Dag, worker: impl Fn() -> W + Sync, run: impl Fn(&mut W, usize) + Sync) {
+/// Lends each task what its thread works with.
+pub trait Lend: Sync {
+    /// What a thread works with.
+    type Worker;
+
+    /// Does something with a worker that nobody else has meanwhile.
+    fn lend<R>(&self, act: impl FnOnce(&mut Self::Worker) -> R) -> R;
+}
+
+/// Calls `run` once for every vertex, after it was called for the vertex's predecessors. Must be called inside a rayon
+/// pool.
+pub fn run_along<L: Lend>(dag: &Dag, workers: &L, run: impl Fn(&mut L::Worker, usize) + Sync) {
     let graph = Graph::new(dag);
     let ready: Vec<u32> =
         (0..dag.len() as u32).filter(|vertex| dag.predecessors(*vertex as usize).is_empty()).collect();
     let chunk = (ready.len() / (4 * rayon::current_num_threads())).clamp(1, CHUNK_MAX);
-    let job = Job { graph: &graph, worker: &worker, run: &run };
+    let job = Job { graph: &graph, workers, run: &run };
     rayon::scope(|scope| {
         for vertices in ready.chunks(chunk) {
             scope.spawn(move |scope| {
-                let mut worker = (job.worker)();
-                for vertex in vertices {
-                    job.run_from(scope, &mut worker, *vertex);
-                }
+                job.workers.lend(|worker| vertices.iter().for_each(|vertex| job.run_from(scope, worker, *vertex)));
             });
         }
     });
@@ -75,23 +81,23 @@ impl Graph {
     }
 }
 
-struct Job<'a, N, R> {
+struct Job<'a, L, R> {
     graph: &'a Graph,
-    worker: &'a N,
+    workers: &'a L,
     run: &'a R,
 }
 
-impl<N, R> Clone for Job<'_, N, R> {
+impl<L, R> Clone for Job<'_, L, R> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<N, R> Copy for Job<'_, N, R> {}
+impl<L, R> Copy for Job<'_, L, R> {}
 
-impl<'a, W: Send, N: Fn() -> W + Sync, R: Fn(&mut W, usize) + Sync> Job<'a, N, R> {
+impl<'a, L: Lend, R: Fn(&mut L::Worker, usize) + Sync> Job<'a, L, R> {
     /// Runs a vertex, then one of those that became ready, and so on.
-    fn run_from<'s>(self, scope: &Scope<'s>, worker: &mut W, first: u32)
+    fn run_from<'s>(self, scope: &Scope<'s>, worker: &mut L::Worker, first: u32)
     where
         'a: 's,
     {
@@ -107,7 +113,7 @@ impl<'a, W: Send, N: Fn() -> W + Sync, R: Fn(&mut W, usize) + Sync> Job<'a, N, R
                     continue;
                 }
                 let successor = *successor;
-                scope.spawn(move |scope| self.run_from(scope, &mut (self.worker)(), successor));
+                scope.spawn(move |scope| self.workers.lend(|worker| self.run_from(scope, worker, successor)));
             }
         }
     }
@@ -118,6 +124,16 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use std::sync::atomic::AtomicBool;
+
+    struct Nothing;
+
+    impl Lend for Nothing {
+        type Worker = ();
+
+        fn lend<R>(&self, act: impl FnOnce(&mut ()) -> R) -> R {
+            act(&mut ())
+        }
+    }
 
     #[test]
     fn every_vertex_runs_once_after_its_predecessors() {
@@ -134,14 +150,10 @@ mod tests {
             let done: Vec<AtomicBool> = (0..500).map(|_| AtomicBool::new(false)).collect();
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
-                run_along(
-                    &dag,
-                    || (),
-                    |(), vertex| {
-                        assert!(rows[vertex].iter().all(|other| done[*other as usize].load(Ordering::SeqCst)));
-                        assert!(!done[vertex].swap(true, Ordering::SeqCst));
-                    },
-                );
+                run_along(&dag, &Nothing, |(), vertex| {
+                    assert!(rows[vertex].iter().all(|other| done[*other as usize].load(Ordering::SeqCst)));
+                    assert!(!done[vertex].swap(true, Ordering::SeqCst));
+                });
             });
             assert!(done.iter().all(|flag| flag.load(Ordering::SeqCst)));
         }

@@ -38,8 +38,9 @@ pub fn run_serial<E: Execute>(
 ) -> Result<Serial, RunError> {
     let mut state = Box::new(PlainState::new(parent, 2 * order.len()));
     let mut executions = Vec::with_capacity(order.len());
+    let mut runner = executor.runner();
     for index in order {
-        let (result, back) = executor.execute(&batch[index], state);
+        let (result, back) = executor.execute(&mut runner, &batch[index], state);
         let any: Box<dyn Any> = back;
         state = any.downcast().map_err(|_| RunError::Panicked {
             index,

@@ -97,6 +97,31 @@ pub struct AccessSet {
 }
 
 impl AccessSet {
+    /// Forgets everything, but not the room that it took.
+    pub(crate) fn clear(&mut self) {
+        self.touches.clear();
+        self.ranges.clear();
+        self.writes.clear();
+        self.adds.clear();
+    }
+
+    /// The value that it left under a key, if it wrote it.
+    pub fn written(&self, slot: Slot) -> Option<&Option<Value>> {
+        self.writes.iter().find(|(other, _)| *other == slot).map(|(_, value)| value)
+    }
+
+    /// What it added to a key, if it only added to it.
+    pub fn added(&self, slot: Slot) -> Option<&Delta> {
+        self.adds.iter().find(|(other, _)| *other == slot).map(|(_, delta)| delta)
+    }
+
+    /// Whether another one touches the same keys in the same ways, in the same order.
+    pub fn has_shape_of(&self, other: &AccessSet) -> bool {
+        let shape =
+            |set: &AccessSet| set.touches.iter().map(|touch| (touch.slot, touch.kind)).collect::<SmallVec<[_; 8]>>();
+        self.ranges == other.ranges && shape(self) == shape(other)
+    }
+
     /// The durable form. `position` maps a [`Seen`] position to the place in the block.
     pub fn to_rw_set(&self, state: &BlockState, position: impl Fn(u32) -> TxIndex) -> RwSet {
         let key = |slot: Slot| state.key(slot).to_vec();

@@ -11,6 +11,7 @@
 pub mod access;
 pub mod access_set;
 pub mod block_state;
+mod cells;
 pub mod changes;
 pub mod commitment;
 pub mod number;

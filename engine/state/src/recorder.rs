@@ -65,13 +65,18 @@ impl Confinement {
     }
 }
 
-/// What a transaction did to a key so far.
-#[derive(Clone, Debug)]
+/// Something that a transaction did to a key.
+#[derive(Debug)]
 enum Effect {
-    None,
     Set(Option<Value>),
     Add(Delta),
 }
+
+/// The place of an effect among those of the transaction; the latest of a key counts.
+type EffectAt = u32;
+
+/// Nothing was done to the key.
+const UNCHANGED: EffectAt = EffectAt::MAX;
 
 /// Records one transaction after another; its buffers are reused.
 pub struct Recorder {
@@ -80,7 +85,10 @@ pub struct Recorder {
     touched: Vec<Touched>,
     by_slot: HashMap<Slot, usize, RandomState>,
     ranges: Vec<RangeRead>,
-    journal: Vec<(usize, Effect)>,
+    /// Everything that was done, also what was replaced or undone since: nothing is moved or copied until the end.
+    effects: Vec<Effect>,
+    /// Places in `touched`, with the effect that each had before.
+    journal: Vec<(u32, EffectAt)>,
     /// It strayed where that could not be said at once.
     strayed: bool,
     /// Slots of keys that were touched lately, by their hashes.
@@ -93,7 +101,7 @@ struct Touched {
     hash: KeyHash,
     seen: Seen,
     present: bool,
-    effect: Effect,
+    effect: EffectAt,
 }
 
 impl Recorder {
@@ -105,6 +113,7 @@ impl Recorder {
             touched: Vec::with_capacity(8),
             by_slot: HashMap::default(),
             ranges: Vec::new(),
+            effects: Vec::with_capacity(8),
             journal: Vec::with_capacity(8),
             strayed: false,
             recent: [None; RECENT],
@@ -121,36 +130,47 @@ impl Recorder {
     /// # Errors
     /// [`Halt::Stray`] if adds amount to something else than the confinement counted on.
     pub fn take(&mut self) -> Result<AccessSet, Halt> {
+        let mut set = AccessSet::default();
+        self.take_into(&mut set).map(|()| set)
+    }
+
+    /// [`Recorder::take`], to where it shall stay: access sets are large.
+    ///
+    /// # Errors
+    /// As [`Recorder::take`]; what is in `set` is of no use then.
+    pub fn take_into(&mut self, set: &mut AccessSet) -> Result<(), Halt> {
         let confinement = self.confinement.take();
-        let mut set = AccessSet { ranges: std::mem::take(&mut self.ranges), ..AccessSet::default() };
+        set.clear();
+        set.ranges.append(&mut self.ranges);
         let mut strayed = std::mem::take(&mut self.strayed);
         for touched in self.touched.drain(..) {
-            let effect = match touched.effect {
-                // A rollback undid what had been made of the add, but not that its key was read.
-                Effect::Add(delta) if touched.seen != Seen::NOTHING => {
-                    let (below, _) = self.block.read(touched.slot);
-                    Effect::Set(number::apply(below.as_ref(), &delta).map_or(below, Some))
-                }
-                effect => effect,
-            };
+            let Touched { slot, seen, present, .. } = touched;
+            let effect = self.effects.get_mut(touched.effect as usize);
             let kind = match effect {
-                Effect::None if touched.seen == Seen::NOTHING => continue,
-                Effect::None => Kind::Read,
-                Effect::Set(value) => {
-                    set.writes.push((touched.slot, value));
+                None if seen == Seen::NOTHING => continue,
+                None => Kind::Read,
+                Some(Effect::Set(value)) => {
+                    set.writes.push((slot, value.take()));
                     Kind::Write
                 }
-                Effect::Add(delta) => {
-                    strayed |= confinement.as_ref().is_some_and(|plan| !plan.allows_sum(touched.slot, &delta));
-                    set.adds.push((touched.slot, delta));
+                // A rollback undid what had been made of the add, but not that its key was read.
+                Some(Effect::Add(delta)) if seen != Seen::NOTHING => {
+                    let (below, _) = self.block.read(slot);
+                    set.writes.push((slot, number::apply(below.as_ref(), delta).map_or(below, Some)));
+                    Kind::Write
+                }
+                Some(Effect::Add(delta)) => {
+                    strayed |= confinement.as_ref().is_some_and(|plan| !plan.allows_sum(slot, delta));
+                    set.adds.push((slot, *delta));
                     Kind::Add
                 }
             };
-            set.touches.push(Touch { slot: touched.slot, kind, seen: touched.seen, present: touched.present });
+            set.touches.push(Touch { slot, kind, seen, present });
         }
         self.by_slot.clear();
         self.journal.clear();
-        if strayed { Err(Halt::Stray) } else { Ok(set) }
+        self.effects.clear();
+        if strayed { Err(Halt::Stray) } else { Ok(()) }
     }
 
     /// Forgets what was recorded, as of a transaction that halted.
@@ -177,7 +197,7 @@ impl Recorder {
             }
             self.by_slot.insert(slot, self.touched.len());
         }
-        self.touched.push(Touched { slot, hash, seen: Seen::NOTHING, present: false, effect: Effect::None });
+        self.touched.push(Touched { slot, hash, seen: Seen::NOTHING, present: false, effect: UNCHANGED });
         Ok(self.touched.len() - 1)
     }
 
@@ -210,9 +230,16 @@ impl Recorder {
         }
     }
 
+    /// What the transaction did to a key so far.
+    fn effect(&self, at: usize) -> Option<&Effect> {
+        self.effects.get(self.touched[at].effect as usize)
+    }
+
     fn replace_effect(&mut self, at: usize, effect: Effect) {
-        let old = std::mem::replace(&mut self.touched[at].effect, effect);
-        self.journal.push((at, old));
+        let new = self.effects.len() as EffectAt;
+        self.effects.push(effect);
+        let old = std::mem::replace(&mut self.touched[at].effect, new);
+        self.journal.push((at as u32, old));
     }
 
     /// Reads what lies below this transaction, and notes that it was seen.
@@ -241,7 +268,7 @@ impl Recorder {
         let at = self.touch(key)?;
         self.check(at, Kind::Write)?;
         // As with an add that is undone: that it had fitted was seen.
-        if matches!(self.touched[at].effect, Effect::Add(_)) {
+        if matches!(self.effect(at), Some(Effect::Add(_))) {
             self.observe(at)?;
         }
         self.replace_effect(at, Effect::Set(value));
@@ -299,11 +326,12 @@ impl Recorder {
             if !(*start <= *key && *key < *end) {
                 continue;
             }
-            match self.touched[at].effect.clone() {
-                Effect::None => {}
-                Effect::Set(value) => drop(own.insert(key.to_vec(), value)),
-                Effect::Add(delta) => drop(own.insert(key.to_vec(), self.materialise(at, &delta)?)),
-            }
+            let value = match self.effect(at) {
+                None => continue,
+                Some(Effect::Set(value)) => value.clone(),
+                Some(&Effect::Add(delta)) => self.materialise(at, &delta)?,
+            };
+            own.insert(key.to_vec(), value);
         }
         Ok(own)
     }
@@ -312,17 +340,17 @@ impl Recorder {
 impl StateAccess for Recorder {
     fn get(&mut self, key: &[u8]) -> Result<Option<Value>, Halt> {
         let at = self.touch(key)?;
-        match self.touched[at].effect.clone() {
-            Effect::None => self.observe(at),
-            Effect::Set(value) => Ok(value),
-            Effect::Add(delta) => self.materialise(at, &delta),
+        match self.effect(at) {
+            None => self.observe(at),
+            Some(Effect::Set(value)) => Ok(value.clone()),
+            Some(&Effect::Add(delta)) => self.materialise(at, &delta),
         }
     }
 
     fn get_content(&mut self, key: &[u8]) -> Result<Option<Value>, Halt> {
         let slot = self.block.slot(key)?;
-        let own = self.touched.iter().find(|touched| touched.slot == slot);
-        Ok(match own.map(|touched| &touched.effect) {
+        let own = self.touched.iter().position(|touched| touched.slot == slot);
+        Ok(match own.and_then(|at| self.effect(at)) {
             Some(Effect::Set(value)) => value.clone(),
             _ => self.block.read(slot).0,
         })
@@ -338,15 +366,18 @@ impl StateAccess for Recorder {
 
     fn add(&mut self, key: &[u8], delta: Delta) -> Result<Added, Halt> {
         let at = self.touch(key)?;
-        match self.touched[at].effect.clone() {
-            Effect::Set(value) => self.add_to_known(at, value.as_ref(), &delta),
-            Effect::Add(before) => self.add_unseen(at, Some(before), delta),
+        match self.effect(at) {
+            Some(Effect::Set(value)) => {
+                let value = value.clone();
+                self.add_to_known(at, value.as_ref(), &delta)
+            }
+            Some(&Effect::Add(before)) => self.add_unseen(at, Some(before), delta),
             // What was read, alone or in a scan, is known: adding to it depends on its value.
-            Effect::None if self.touched[at].seen != Seen::NOTHING || self.was_scanned(key) => {
+            None if self.touched[at].seen != Seen::NOTHING || self.was_scanned(key) => {
                 let value = self.observe(at)?;
                 self.add_to_known(at, value.as_ref(), &delta)
             }
-            Effect::None => self.add_unseen(at, None, delta),
+            None => self.add_unseen(at, None, delta),
         }
     }
 
@@ -372,9 +403,10 @@ impl StateAccess for Recorder {
     fn rollback(&mut self, to: Savepoint) {
         while self.journal.len() > to.0 {
             let Some((at, effect)) = self.journal.pop() else { return };
+            let at = at as usize;
             let undone = std::mem::replace(&mut self.touched[at].effect, effect);
             // That an add fitted was seen, and no longer follows from the adds that count: it becomes a read.
-            if matches!(undone, Effect::Add(_)) && self.observe(at).is_err() {
+            if matches!(self.effects[undone as usize], Effect::Add(_)) && self.observe(at).is_err() {
                 self.strayed = true;
             }
         }

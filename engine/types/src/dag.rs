@@ -179,6 +179,11 @@ impl DagBuilder {
         self.dag.is_empty()
     }
 
+    /// Predecessors of a vertex, in order.
+    pub fn predecessors(&self, vertex: usize) -> &[u32] {
+        self.dag.predecessors(vertex)
+    }
+
     /// Adds the next vertex with its predecessors.
     ///
     /// # Errors

@@ -1,17 +1,14 @@
 //! Code that can be called, native or WebAssembly alike: whoever calls does not know which it is.
 
-use std::sync::Arc;
-
 use crate::failure::Stop;
 use crate::native::{self, NativeContract};
 use crate::session::{Entry, Session};
-use crate::wasm::WasmContract;
+use crate::wasm::Ready;
 
 /// A contract's code, ready to run.
-#[derive(Clone)]
 pub(crate) enum Code {
     Native(&'static dyn NativeContract),
-    Wasm(Arc<WasmContract>),
+    Wasm(Box<Ready>),
 }
 
 impl Code {

@@ -45,30 +45,30 @@ impl Failure {
     }
 }
 
-/// Why a call stops before it returned.
+/// Why a call stops before it returned. In boxes: it is part of nearly every result, and nearly never there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// It failed; the caller goes on, or the transaction has a receipt that says so.
-    Failed(Failure),
+    Failed(Box<Failure>),
     /// The whole execution ends without a receipt.
-    Halted(Halt),
+    Halted(Box<Halt>),
 }
 
 impl From<Failure> for Stop {
     fn from(failure: Failure) -> Stop {
-        Stop::Failed(failure)
+        Stop::Failed(Box::new(failure))
     }
 }
 
 impl From<Halt> for Stop {
     fn from(halt: Halt) -> Stop {
-        Stop::Halted(halt)
+        Stop::Halted(Box::new(halt))
     }
 }
 
 impl From<StateError> for Stop {
     fn from(error: StateError) -> Stop {
-        Stop::Halted(error.into())
+        Halt::from(error).into()
     }
 }
 

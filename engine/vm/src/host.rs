@@ -224,7 +224,7 @@ impl Session {
     pub(crate) fn call(
         mut self: Box<Self>,
         contract: Address,
-        method: String,
+        method: &str,
         input: Vec<u8>,
         gas_limit: Option<u64>,
         entry: Entry,
@@ -241,7 +241,7 @@ impl Session {
         session.gas_left += kept_back;
         let answer = match result {
             Ok(output) => Ok(Ok(output)),
-            Err(Stop::Failed(failure)) => Ok(Err(failure)),
+            Err(Stop::Failed(failure)) => Ok(Err(*failure)),
             Err(halt) => Err(halt),
         };
         (session, answer)

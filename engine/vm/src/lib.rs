@@ -8,7 +8,7 @@
 //! It knows nothing of blocks' making, of threads or of disks (but for its cache of compiled code), and nothing of the
 //! scheduler.
 //!
-//! Start reading at [`vm`], then `session.rs` for calls inside calls, `host.rs` for what a contract can do, [`native`] and
+//! Start reading at [`vm`], then [`runner`] for transactions, `session.rs` for calls inside calls, `host.rs` for what a contract can do, [`native`] and
 //! [`system`] for contracts in Rust, and `wasm.rs` for all others.
 
 pub mod context;
@@ -17,6 +17,7 @@ pub mod failure;
 mod host;
 mod machine;
 pub mod native;
+pub mod runner;
 mod session;
 pub mod system;
 pub mod vm;
@@ -24,5 +25,6 @@ mod wasm;
 
 pub use context::BlockContext;
 pub use failure::{Failure, Stop};
+pub use runner::Runner;
 pub use vm::{Query, Vm, VmConfig, contract_address};
 pub use wasm::{EngineError, InvalidModule, Rules, abi_of};

@@ -1,19 +1,18 @@
-//! What all transactions share: the engine, compiled modules, native contracts.
+//! What all threads share: the engine, compiled modules, contracts that wait to be called.
+//!
+//! A thread comes here when it calls a contract for the first time in a block, and when it has done with the block; what
+//! it does in between it does with what it has at hand ([`AtHand`]).
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use foldhash::fast::RandomState;
-use hanse_types::{Address, Hash, Status};
-use parking_lot::RwLock;
+use hanse_types::Hash;
+use parking_lot::{Mutex, RwLock};
 
-use crate::contract::Code;
-use crate::failure::{Failure, Stop};
-use crate::session::Session;
-use crate::system::{self, lifecycle};
-use crate::wasm::{ArtifactCache, Engine, InvalidModule, Rules, WasmContract, kept_max};
+use crate::wasm::{ArtifactCache, AtHand, Engine, EngineError, InvalidModule, Places, Ready, Rules};
+use crate::wasm::{WasmContract, kept_max};
 
 /// See the module.
 pub(crate) struct Machine {
@@ -21,48 +20,46 @@ pub(crate) struct Machine {
     artifacts: Option<ArtifactCache>,
     /// By the hash of the code and nothing else, so that what is in here can't change a result.
     modules: RwLock<HashMap<Hash, Arc<WasmContract>, RandomState>>,
-    /// Instances of all contracts that wait for a call, about: they take places in the engine's pool.
-    pub(crate) kept: AtomicUsize,
-    pub(crate) kept_max: usize,
+    /// Contracts with an instance, that no thread has at hand.
+    waiting: Mutex<HashMap<Hash, Vec<Box<Ready>>, RandomState>>,
+    pub(crate) places: Places,
 }
 
 /// Compiled contracts in memory; when there are more, all are forgotten, which costs time only.
 const MODULES_MAX: usize = 1_024;
 
 impl Machine {
-    pub(crate) fn new(threads: usize, artifacts: Option<PathBuf>) -> Result<Machine, crate::wasm::EngineError> {
+    pub(crate) fn new(threads: usize, artifacts: Option<PathBuf>) -> Result<Machine, EngineError> {
         let engine = Engine::new(threads)?;
         let artifacts = artifacts.map(|folder| ArtifactCache::new(folder, &engine));
         Ok(Machine {
             engine,
             artifacts,
             modules: RwLock::default(),
-            kept: AtomicUsize::new(0),
-            kept_max: kept_max(threads),
+            waiting: Mutex::default(),
+            places: Places::new(kept_max(threads)),
         })
     }
 
-    /// The code of a contract that may be called.
-    pub(crate) fn code(&self, session: &mut Session, contract: &Address) -> Result<Code, Stop> {
-        if let Some(native) = system::contract(contract) {
-            return Ok(Code::Native(native));
+    /// A contract with this code, if it has been compiled.
+    pub(crate) fn ready(&self, code: &Hash) -> Option<Box<Ready>> {
+        let waiting = self.waiting.lock().get_mut(code).and_then(Vec::pop);
+        waiting.or_else(|| Some(Box::new(Ready::new(*code, self.modules.read().get(code)?.clone()))))
+    }
+
+    /// Takes back what a thread had at hand.
+    pub(crate) fn take_back(&self, at_hand: &mut AtHand) {
+        let mut waiting = self.waiting.lock();
+        for ready in at_hand.drain().filter(|ready| ready.has_instance()) {
+            waiting.entry(ready.code()).or_default().push(ready);
         }
-        let Some(record) = lifecycle::record(&mut *session.state, contract)? else {
-            return Err(Failure::new(Status::ContractNotFound, format!("no contract at {contract}")).into());
-        };
-        record.check_callable(contract)?;
-        let known = self.modules.read().get(&record.code).cloned();
-        if let Some(module) = known {
-            return Ok(Code::Wasm(module));
-        }
-        let Some(code) = lifecycle::code(&mut *session.state, &record.code)? else {
-            // Only under a block DAG that lies; whatever is answered, the block will be refused.
-            return Err(Failure::new(Status::ContractNotFound, format!("no code of {contract}")).into());
-        };
-        self.module(record.code, &code).map(Code::Wasm).map_err(|error| {
-            // It was accepted when it was deployed, by the same rules.
-            Failure::new(Status::InvalidOperation, error.to_string()).into()
-        })
+    }
+
+    /// Throws away the instances that wait here, so that others find a place.
+    pub(crate) fn forget_waiting(&self) {
+        // Dropped when the lock is free again: it takes a while.
+        let waiting = std::mem::take(&mut *self.waiting.lock());
+        drop(waiting);
     }
 
     /// Checks code by the static rules alone.
@@ -78,13 +75,9 @@ impl Machine {
         let module = Arc::new(WasmContract::load(&self.engine, self.artifacts.as_ref(), &hash, code)?);
         let mut modules = self.modules.write();
         if modules.len() >= MODULES_MAX {
-            modules.drain().for_each(|(_, module)| module.forget_instances(&self.kept));
+            modules.clear();
+            self.forget_waiting();
         }
         Ok(modules.entry(hash).or_insert(module).clone())
-    }
-
-    /// Throws away all instances that wait for a call, so that contracts in use now find room.
-    pub(crate) fn forget_instances(&self) {
-        self.modules.read().values().for_each(|module| module.forget_instances(&self.kept));
     }
 }

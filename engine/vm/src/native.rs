@@ -172,7 +172,7 @@ impl Host {
         entry: Entry,
     ) -> Result<Vec<u8>, Stop> {
         let session = self.session.take().expect("the session comes back from every nested call");
-        let (session, answer) = session.call(contract, method.to_owned(), input, None, entry);
+        let (session, answer) = session.call(contract, method, input, None, entry);
         self.session = Some(session);
         Ok(answer??)
     }

@@ -12,13 +12,15 @@ use crate::context::BlockContext;
 use crate::contract::Code;
 use crate::failure::{Failure, Stop};
 use crate::machine::Machine;
+use crate::system::{self, lifecycle};
+use crate::wasm::{AtHand, Place, Ready};
 
 /// What a call asks for.
 #[derive(Debug)]
-pub(crate) struct Call {
+pub(crate) struct Call<'a> {
     pub(crate) contract: Address,
     pub(crate) caller: Address,
-    pub(crate) method: String,
+    pub(crate) method: &'a str,
     pub(crate) input: Vec<u8>,
     /// Whether the call may not change state.
     pub(crate) read_only: bool,
@@ -52,6 +54,8 @@ pub(crate) struct Frame {
 pub(crate) struct Session {
     pub(crate) machine: Arc<Machine>,
     pub(crate) block: Arc<BlockContext>,
+    /// Contracts that the thread has called before.
+    pub(crate) at_hand: AtHand,
     pub(crate) state: Box<dyn StateAccess>,
     /// Who signed the transaction.
     pub(crate) origin: Address,
@@ -81,7 +85,7 @@ impl Session {
     }
 
     /// Runs a call to its end. If it fails, nothing of it is left but the gas it used and what it observed.
-    pub(crate) fn run(mut self: Box<Self>, call: Call) -> (Box<Self>, Result<Vec<u8>, Stop>) {
+    pub(crate) fn run(mut self: Box<Self>, call: Call<'_>) -> (Box<Self>, Result<Vec<u8>, Stop>) {
         let code = match self.prepare(&call) {
             Ok(code) => code,
             Err(stop) => return self.fail(call.contract, stop),
@@ -89,9 +93,9 @@ impl Session {
         let savepoint = self.state.savepoint();
         let (events, event_bytes) = (self.events.len(), self.event_bytes);
         let Call { contract, caller, method, input, read_only, entry } = call;
-        let read_only = read_only || code.is_view(&method);
+        let read_only = read_only || code.is_view(method);
         self.frames.push(Frame { contract, caller, read_only, input, output: Vec::new(), buffer: Vec::new() });
-        let (mut session, result) = code.run(self, &method, entry);
+        let (mut session, result) = code.run(self, method, entry);
         let frame = session.frames.pop();
         match result {
             Ok(()) => {
@@ -115,7 +119,7 @@ impl Session {
     }
 
     /// Everything that is checked before a contract's code is entered.
-    fn prepare(&mut self, call: &Call) -> Result<Code, Stop> {
+    fn prepare(&mut self, call: &Call<'_>) -> Result<Code, Stop> {
         if self.frames.len() >= limits::CALL_DEPTH {
             let message = format!("calls are nested deeper than {}", limits::CALL_DEPTH);
             return Err(Failure::new(Status::LimitExceeded, message).into());
@@ -125,7 +129,40 @@ impl Session {
             return Err(Failure::new(Status::Reentrancy, message).into());
         }
         self.charge(hanse_abi::gas::CALL.of(call.input.len() as u64))?;
-        let machine = self.machine.clone();
-        machine.code(self, &call.contract)
+        self.code(&call.contract)
+    }
+
+    /// The code of a contract that may be called.
+    fn code(&mut self, contract: &Address) -> Result<Code, Stop> {
+        if let Some(native) = system::contract(contract) {
+            return Ok(Code::Native(native));
+        }
+        let Some(record) = lifecycle::record(&mut *self.state, contract)? else {
+            return Err(Failure::new(Status::ContractNotFound, format!("no contract at {contract}")).into());
+        };
+        record.check_callable(contract)?;
+        let ready = self.at_hand.take(&record.code).or_else(|| self.machine.ready(&record.code));
+        if let Some(ready) = ready {
+            return Ok(Code::Wasm(ready));
+        }
+        let Some(code) = lifecycle::code(&mut *self.state, &record.code)? else {
+            // Only under a block DAG that lies; whatever is answered, the block will be refused.
+            return Err(Failure::new(Status::ContractNotFound, format!("no code of {contract}")).into());
+        };
+        match self.machine.module(record.code, &code) {
+            Ok(module) => Ok(Code::Wasm(Box::new(Ready::new(record.code, module)))),
+            // It was accepted when it was deployed, by the same rules.
+            Err(error) => Err(Failure::new(Status::InvalidOperation, error.to_string()).into()),
+        }
+    }
+
+    /// A place for an instance that waits for its next call; others that wait make room for it.
+    pub(crate) fn claim_place(&mut self) -> Option<Place> {
+        let places = &self.machine.places;
+        places.claim().or_else(|| {
+            self.machine.forget_waiting();
+            self.at_hand.drain().for_each(drop);
+            places.claim()
+        })
     }
 }

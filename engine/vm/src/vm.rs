@@ -3,15 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hanse_abi::gas;
 use hanse_state::{Halt, StateAccess};
-use hanse_types::{Address, ContractRef, Execution, Gas, Hash, Params, Status, Transaction};
+use hanse_types::{Address, Execution, Hash, Params, Transaction};
 
 use crate::context::BlockContext;
-use crate::failure::{Failure, Stop};
 use crate::machine::Machine;
-use crate::session::{Call, Entry, Session};
-use crate::system::names;
+use crate::runner::Runner;
 use crate::wasm::{EngineError, InvalidModule, Rules};
 
 /// How a machine is set up. Nothing here changes a result.
@@ -54,8 +51,12 @@ impl Vm {
         Ok(Vm { machine: Arc::new(machine) })
     }
 
-    /// Runs a transaction. The answer follows from the transaction, the block and what the state says, and from nothing
-    /// else. The state comes back.
+    /// Runs the transactions of a block, on one thread.
+    pub fn runner(&self, block: Arc<BlockContext>) -> Runner {
+        Runner::new(self.machine.clone(), block)
+    }
+
+    /// Runs one transaction alone; see [`Runner::execute`].
     ///
     /// # Errors
     /// A halt of the state; there is no receipt then.
@@ -65,9 +66,7 @@ impl Vm {
         transaction: &Transaction,
         state: Box<dyn StateAccess>,
     ) -> (Result<Execution, Halt>, Box<dyn StateAccess>) {
-        let session = self.session(block, transaction, state);
-        let (session, result) = run(session, transaction, false);
-        finish(*session, result, transaction.gas_limit)
+        self.runner(block.clone()).execute(transaction, state)
     }
 
     /// Runs a transaction as [`Vm::execute`] does, for its answer only; `read_only` forbids it to change state.
@@ -81,12 +80,7 @@ impl Vm {
         state: Box<dyn StateAccess>,
         read_only: bool,
     ) -> (Result<Query, Halt>, Box<dyn StateAccess>) {
-        let mut session = self.session(block, transaction, state);
-        session.debug = Some(Vec::new());
-        let (mut session, result) = run(session, transaction, read_only);
-        let debug = session.debug.take().unwrap_or_default();
-        let (result, state) = finish(*session, result, transaction.gas_limit);
-        (result.map(|execution| Query { execution, debug }), state)
+        self.runner(block.clone()).query(transaction, state, read_only)
     }
 
     /// Checks a contract's code by the rules of a chain with these parameters, without compiling it.
@@ -105,89 +99,6 @@ impl Vm {
         self.machine.check(code, &Rules::of(params))?;
         self.machine.module(crate::system::lifecycle::code_hash(code), code).map(drop)
     }
-
-    fn session(
-        &self,
-        block: &Arc<BlockContext>,
-        transaction: &Transaction,
-        state: Box<dyn StateAccess>,
-    ) -> Box<Session> {
-        Box::new(Session {
-            machine: self.machine.clone(),
-            block: block.clone(),
-            state,
-            origin: transaction.sender,
-            gas_left: transaction.gas_limit.0,
-            frames: Vec::with_capacity(2),
-            events: Vec::new(),
-            event_bytes: 0,
-            failed_in: Address::ZERO,
-            debug: None,
-            key: Vec::with_capacity(96),
-        })
-    }
-}
-
-fn run(mut session: Box<Session>, transaction: &Transaction, read_only: bool) -> (Box<Session>, Result<Vec<u8>, Stop>) {
-    let contract = match begin(&mut session, transaction) {
-        Ok(contract) => contract,
-        Err(stop) => return (session, Err(stop)),
-    };
-    session.run(Call {
-        contract,
-        caller: transaction.sender,
-        method: transaction.method.clone(),
-        input: transaction.args.clone(),
-        read_only,
-        entry: Entry::Call,
-    })
-}
-
-/// Charges for the transaction itself and finds its contract.
-fn begin(session: &mut Session, transaction: &Transaction) -> Result<Address, Stop> {
-    session.charge(gas::TRANSACTION.of(transaction.args.len() as u64))?;
-    match &transaction.contract {
-        ContractRef::Address(address) => Ok(*address),
-        ContractRef::Name { name, version } => match names::resolve(&mut *session.state, name, *version)? {
-            Some(address) => Ok(address),
-            None => {
-                let message = format!("no contract is named {name:?} (version {version})");
-                Err(Failure::new(Status::ContractNotFound, message).into())
-            }
-        },
-    }
-}
-
-/// Turns a session's end into what the receipt says.
-fn finish(
-    session: Session,
-    result: Result<Vec<u8>, Stop>,
-    gas_limit: Gas,
-) -> (Result<Execution, Halt>, Box<dyn StateAccess>) {
-    let Session { state, gas_left, events, failed_in, .. } = session;
-    let gas_used = Gas(gas_limit.0 - gas_left);
-    let execution = match result {
-        Ok(output) => Execution {
-            status: Status::Success,
-            gas_used,
-            output,
-            error_code: 0,
-            message: String::new(),
-            failed_in: Address::ZERO,
-            events,
-        },
-        Err(Stop::Failed(failure)) => Execution {
-            status: failure.status,
-            gas_used,
-            output: failure.fields,
-            error_code: failure.code,
-            message: failure.message,
-            failed_in,
-            events: Vec::new(),
-        },
-        Err(Stop::Halted(halt)) => return (Err(halt), state),
-    };
-    (Ok(execution), state)
 }
 
 /// The address of the contract that `deployer` deploys under `name`.

@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use hanse_state::number;
 use hanse_state::{MemoryView, StateView};
-use hanse_types::{Add, RangeRead, Read, Version, Write};
+use hanse_types::{Add, Delta, RangeRead, Read, Version, Write};
 
 /// Accesses of one transaction, as in `"r1 w2 a3:-5"`: read, write, add with amount, scan (`s1-4`).
 fn set(text: &str) -> RwSet {

@@ -129,9 +129,13 @@ impl Machine<'_> {
 
 impl Execute for Interpreter {
     type Transaction = Program;
+    type Runner = ();
+
+    fn runner(&self) {}
 
     fn execute(
         &self,
+        (): &mut (),
         program: &Program,
         mut state: Box<dyn StateAccess>,
     ) -> (Result<Execution, Halt>, Box<dyn StateAccess>) {

@@ -1,66 +1,26 @@
-//! A compiled contract, and one isolated call of it.
+//! A compiled contract: what all its instances share.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use foldhash::fast::RandomState;
 use hanse_abi::host;
-use hanse_state::Halt;
-use hanse_types::{Hash, Status};
-use wasmtime::{InstancePre, Memory, Module, ModuleExport, ResourceLimiter, Trap};
+use hanse_types::Hash;
+use wasmtime::{InstancePre, Module, ModuleExport};
 
 use super::abi::Kind;
 use super::artifacts::ArtifactCache;
 use super::engine::Engine;
-use super::instance::{Dirty, Instance, Kept, Layout};
+use super::instance::{HostState, Instance, Layout};
 use super::instrument::{DIRTY_EXPORT, global_export, instrument};
-use super::validate::{InvalidModule, MEMORY_PAGES_MAX, PAGE_BYTES, Rules, validate};
-use crate::failure::{Failure, Stop};
-use crate::machine::Machine;
-use crate::session::{Entry, Session};
-
-/// Gas for each page by which a contract grows its memory: what clearing it costs.
-const GAS_PER_PAGE: u64 = 20_000;
-
-/// What a running instance reaches of the host.
-pub(crate) struct HostState {
-    /// Away only while a nested call has it.
-    pub(super) session: Option<Box<Session>>,
-    /// The instance's memory; none until it exists.
-    pub(super) memory: Option<Memory>,
-    /// Why the host ended the call.
-    pub(super) stop: Option<Stop>,
-    /// What the host wrote to the memory.
-    pub(super) dirty: Dirty,
-    pub(super) limits: MemoryLimits,
-}
-
-pub(super) struct MemoryLimits {
-    pages_max: u32,
-    pub(super) pages_grown: u64,
-}
-
-impl ResourceLimiter for MemoryLimits {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let allowed = desired as u64 <= u64::from(self.pages_max) * PAGE_BYTES;
-        if allowed {
-            self.pages_grown += (desired - current) as u64 / PAGE_BYTES;
-        }
-        Ok(allowed)
-    }
-
-    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        // Only when the instance is made: nothing that contracts may use grows a table.
-        Ok(current == 0 || desired <= current)
-    }
-}
+use super::validate::{InvalidModule, Rules, validate};
+use crate::session::Entry;
 
 /// A method that can be called.
-struct Method {
+pub(super) struct Method {
     /// Its place among the contract's methods.
-    index: usize,
-    export: ModuleExport,
+    pub(super) index: usize,
+    pub(super) export: ModuleExport,
     kind: Kind,
 }
 
@@ -71,7 +31,6 @@ pub(crate) struct WasmContract {
     methods: HashMap<String, Method, RandomState>,
     /// The memory of a new instance.
     image: OnceLock<Box<[u8]>>,
-    kept: Kept,
 }
 
 impl WasmContract {
@@ -101,7 +60,7 @@ impl WasmContract {
             let export = export(&format!("{}{name}", host::METHOD_PREFIX))?;
             methods.insert(name, Method { index, export, kind });
         }
-        Ok(WasmContract { instance, layout, methods, image: OnceLock::new(), kept: Kept::new() })
+        Ok(WasmContract { instance, layout, methods, image: OnceLock::new() })
     }
 
     /// Whether the ABI says that a method is a view.
@@ -115,90 +74,25 @@ impl WasmContract {
         self.methods.iter().filter(|(_, method)| fits(method)).map(|(name, _)| &name[..]).min()
     }
 
-    /// Runs a method in the session's present frame, in an instance that is as good as new.
-    pub(crate) fn run(&self, session: Box<Session>, method: &str, entry: Entry) -> (Box<Session>, Result<(), Stop>) {
-        let Some(method) = self.methods.get(method).filter(|method| method.kind.fits(entry)) else {
-            let failure = Failure::new(Status::MethodNotFound, format!("no method {method:?}"));
-            return (session, Err(failure.into()));
-        };
-        let mut instance = match self.instance(&session.machine) {
-            Ok(instance) => instance,
-            Err(stop) => return (session, Err(stop)),
-        };
-        let (gas, pages_max) = (session.gas_left, session.block.params.memory_pages_max);
-        let data = instance.store.data_mut();
-        data.limits = MemoryLimits { pages_max, pages_grown: 0 };
-        data.session = Some(session);
-        let result = instance.store.set_fuel(fuel_of(gas));
-        let result = result.and_then(|()| instance.call(method.index, &method.export));
-
-        let gas_left = gas_of(instance.store.get_fuel().unwrap_or(0));
-        let data = instance.store.data_mut();
-        let mut session = data.session.take().expect("the session comes back from every nested call");
-        let (stop, grown) = (data.stop.take(), data.limits.pages_grown);
-        session.gas_left = gas_left.unwrap_or(0);
-        if result.is_ok() {
-            self.keep(instance, &session);
-        }
-        let result = match (result, stop) {
-            (_, Some(stop)) => Err(stop),
-            (Err(error), None) => {
-                if !counts_fuel(&error) {
-                    session.gas_left = 0;
-                }
-                Err(to_stop(&error))
-            }
-            (Ok(()), None) if gas_left.is_none() => Err(Failure::out_of_gas().into()),
-            (Ok(()), None) => Ok(()),
-        };
-        let growth = session.charge(GAS_PER_PAGE * grown);
-        (session, result.and(growth))
+    /// Where a method is, if it can be called by this door.
+    pub(super) fn method(&self, name: &str, entry: Entry) -> Option<&Method> {
+        self.methods.get(name).filter(|method| method.kind.fits(entry))
     }
 
-    /// A kept instance, or a new one.
-    fn instance(&self, machine: &Machine) -> Result<Box<Instance>, Stop> {
-        if let Some(instance) = self.kept.take() {
-            machine.kept.fetch_sub(1, Ordering::Relaxed);
-            return Ok(instance);
-        }
-        let limits = MemoryLimits { pages_max: MEMORY_PAGES_MAX, pages_grown: 0 };
-        let data = HostState { session: None, memory: None, stop: None, dirty: Dirty::default(), limits };
-        match Instance::new(&self.instance, &self.layout, self.methods.len(), data) {
-            Ok(instance) => {
-                self.image.get_or_init(|| instance.image());
-                Ok(Box::new(instance))
-            }
-            // A checked module always makes an instance: this node has run out of something.
-            Err(error) => Err(Stop::Halted(Halt::Engine { reason: format!("{error:#}") })),
-        }
+    /// An instance that has served nobody.
+    ///
+    /// # Errors
+    /// A checked module always makes an instance: if it does not, this node has run out of something.
+    pub(super) fn instance(&self) -> wasmtime::Result<Box<Instance>> {
+        let instance = Instance::new(&self.instance, &self.layout, self.methods.len())?;
+        self.image.get_or_init(|| instance.image());
+        Ok(Box::new(instance))
     }
 
-    /// Keeps an instance whose call has returned, as long as there is room in the pool.
-    fn keep(&self, instance: Box<Instance>, session: &Session) {
-        let machine = &session.machine;
-        let Some(image) = self.image.get() else { return };
-        if machine.kept.load(Ordering::Relaxed) >= machine.kept_max {
-            machine.forget_instances();
-        }
-        if self.kept.put(instance, image) {
-            machine.kept.fetch_add(1, Ordering::Relaxed);
-        }
+    /// The memory of a new instance; none before the first was made.
+    pub(super) fn image(&self) -> Option<&[u8]> {
+        self.image.get().map(|image| &image[..])
     }
-
-    /// Throws away instances that wait for a call.
-    pub(crate) fn forget_instances(&self, count: &AtomicUsize) {
-        count.fetch_sub(self.kept.clear(), Ordering::Relaxed);
-    }
-}
-
-/// The fuel that stands for so much gas: one more, so that having used exactly all can be told from having used too much.
-pub(super) fn fuel_of(gas: u64) -> u64 {
-    gas.saturating_add(1)
-}
-
-/// The gas that such fuel stands for; none if more was used than there was.
-pub(super) fn gas_of(fuel: u64) -> Option<u64> {
-    fuel.checked_sub(1)
 }
 
 fn compile(engine: &Engine, artifacts: Option<&ArtifactCache>, hash: &Hash, code: &[u8]) -> wasmtime::Result<Module> {
@@ -219,36 +113,4 @@ fn compile(engine: &Engine, artifacts: Option<&ArtifactCache>, hash: &Hash, code
 /// What the compiler says is not for receipts: it differs between its versions.
 fn to_compile_error(_: wasmtime::Error) -> InvalidModule {
     InvalidModule::Compile
-}
-
-/// Whether the engine knew what a call had used when this stopped it. Where an instruction traps it does not: what was
-/// used since the last call or return inside the contract is lost. Such a trap uses up all gas, or a contract could burn
-/// its gas, trap, and give nearly all of it back to a caller that does the same again.
-fn counts_fuel(error: &wasmtime::Error) -> bool {
-    matches!(error.downcast_ref::<Trap>(), Some(Trap::OutOfFuel | Trap::StackOverflow | Trap::UnreachableCodeReached))
-}
-
-/// What a call that the engine stopped comes to. Anything but a trap is a failure of this node, and makes no receipt.
-fn to_stop(error: &wasmtime::Error) -> Stop {
-    match error.downcast_ref::<Trap>() {
-        Some(trap) => trapped(trap).into(),
-        None => Stop::Halted(Halt::Engine { reason: format!("{error:#}") }),
-    }
-}
-
-/// What the receipt says of a trap.
-fn trapped(trap: &Trap) -> Failure {
-    let trapped = |what: &str| Failure::new(Status::Trapped, what);
-    match trap {
-        Trap::OutOfFuel => Failure::out_of_gas(),
-        Trap::StackOverflow => Failure::new(Status::LimitExceeded, "calls inside the contract are nested too deep"),
-        Trap::MemoryOutOfBounds => trapped("access outside the memory"),
-        Trap::TableOutOfBounds | Trap::IndirectCallToNull => trapped("call of a function that is not in the table"),
-        Trap::BadSignature => trapped("indirect call of a function of another type"),
-        Trap::IntegerOverflow => trapped("integer overflow"),
-        Trap::IntegerDivisionByZero => trapped("division by zero"),
-        Trap::BadConversionToInteger => trapped("conversion of a number out of range"),
-        Trap::UnreachableCodeReached => trapped("unreachable code"),
-        _ => trapped("trap"),
-    }
 }

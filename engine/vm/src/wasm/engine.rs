@@ -6,8 +6,8 @@ use wasmtime::{
     Config, InstanceAllocationStrategy, Linker, OperatorCost, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails,
 };
 
-use super::contract::HostState;
 use super::imports;
+use super::instance::HostState;
 use super::validate::{MEMORY_PAGES_MAX, PAGE_BYTES, TABLE_ELEMENTS_MAX};
 
 /// Native stack of one call's WebAssembly frames, in bytes. Part of what nodes agree on: a recursion that is too deep
@@ -87,8 +87,8 @@ pub(crate) fn kept_max(threads: usize) -> usize {
 }
 
 fn pool(threads: usize) -> PoolingAllocationConfig {
-    // Those that run, those that wait, and as many again: the count of those that wait may lag behind.
-    let instances = (threads.max(1) * limits::CALL_DEPTH + 2 * kept_max(threads) + 16) as u32;
+    // Those that run and those that wait.
+    let instances = (threads.max(1) * limits::CALL_DEPTH + kept_max(threads) + 16) as u32;
     let mut pool = PoolingAllocationConfig::default();
     pool.total_core_instances(instances)
         .total_memories(instances)

@@ -6,8 +6,8 @@ use hanse_abi::{Address, Event, Status};
 use hanse_types::{Delta, limits};
 use wasmtime::{Caller, Linker, Result};
 
-use super::contract::{HostState, fuel_of, gas_of};
-use super::instance::Dirty;
+use super::instance::{Dirty, HostState};
+use super::ready::{fuel_of, gas_of};
 use crate::failure::{Failure, Stop};
 use crate::session::{Entry, Session};
 
@@ -204,7 +204,7 @@ fn call(
     })?;
     let session = caller.data_mut().session.take().expect("the session is here while the contract runs");
     let gas = u64::try_from(gas).ok();
-    let (mut session, answer) = session.call(contract, method, args, gas, Entry::Call);
+    let (mut session, answer) = session.call(contract, &method, args, gas, Entry::Call);
     let left = session.gas_left;
     let result = answer.map(|answer| {
         let (status, bytes) = match answer {

@@ -12,18 +12,52 @@
 //! nothing needs to be known of what a trap leaves undone. What a contract can find out of the call before is nothing,
 //! which a test with modules that look at all their memory and globals holds.
 
-use parking_lot::Mutex;
-use wasmtime::{Global, Instance as Wasm, InstancePre, Memory, ModuleExport, Store, TypedFunc, Val};
+use wasmtime::{Global, Instance as Wasm, InstancePre, Memory, ModuleExport, ResourceLimiter, Store, TypedFunc, Val};
 
-use super::contract::HostState;
 use super::instrument::BLOCK_BYTES;
+use super::places::Place;
+use super::validate::{MEMORY_PAGES_MAX, PAGE_BYTES};
+use crate::failure::Stop;
+use crate::session::Session;
 
 /// Longest memory of an instance that is kept, in bytes: restoring must stay cheap, and so must the copy.
 const KEPT_MEMORY_MAX: usize = 256 << 10;
 /// Most mutable globals of an instance that is kept.
 const KEPT_GLOBALS_MAX: usize = 16;
-/// Threads that find an instance of their own; more share.
-const SHELVES: usize = 64;
+
+/// What a running instance reaches of the host.
+pub(crate) struct HostState {
+    /// Away only while a nested call has it.
+    pub(super) session: Option<Box<Session>>,
+    /// The instance's memory; none until it exists.
+    pub(super) memory: Option<Memory>,
+    /// Why the host ended the call.
+    pub(super) stop: Option<Stop>,
+    /// What the host wrote to the memory.
+    pub(super) dirty: Dirty,
+    pub(super) limits: MemoryLimits,
+}
+
+/// How far a memory may grow, and how far it has grown in this call.
+pub(super) struct MemoryLimits {
+    pub(super) pages_max: u32,
+    pub(super) pages_grown: u64,
+}
+
+impl ResourceLimiter for MemoryLimits {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let allowed = desired as u64 <= u64::from(self.pages_max) * PAGE_BYTES;
+        if allowed {
+            self.pages_grown += (desired - current) as u64 / PAGE_BYTES;
+        }
+        Ok(allowed)
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        // Only when the instance is made: nothing that contracts may use grows a table.
+        Ok(current == 0 || desired <= current)
+    }
+}
 
 /// Blocks of memory that are not as they were: bit `n` stands for block `n`, `n + 64`, and so on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,17 +113,15 @@ pub(super) struct Instance {
     methods: Vec<Option<TypedFunc<(), ()>>>,
     /// The new memory's length in bytes.
     new_bytes: usize,
+    /// The right to wait for a next call; none before it first had to.
+    pub(super) place: Option<Place>,
 }
 
 impl Instance {
-    /// A new instance; `data` for its first call. The store's fuel must suffice for nothing: contracts have no start
-    /// function.
-    pub(super) fn new(
-        pre: &InstancePre<HostState>,
-        layout: &Layout,
-        methods: usize,
-        data: HostState,
-    ) -> wasmtime::Result<Instance> {
+    /// A new instance. Its fuel need not suffice for anything yet: contracts have no start function.
+    pub(super) fn new(pre: &InstancePre<HostState>, layout: &Layout, methods: usize) -> wasmtime::Result<Instance> {
+        let limits = MemoryLimits { pages_max: MEMORY_PAGES_MAX, pages_grown: 0 };
+        let data = HostState { session: None, memory: None, stop: None, dirty: Dirty::default(), limits };
         let mut store = Store::new(pre.module().engine(), data);
         store.limiter(|data| &mut data.limits);
         store.set_fuel(u64::MAX)?;
@@ -108,7 +140,7 @@ impl Instance {
         store.data_mut().memory = Some(memory);
         store.data_mut().limits.pages_grown = 0;
         let methods = std::iter::repeat_with(|| None).take(methods).collect();
-        Ok(Instance { store, instance, memory, dirty, globals, methods, new_bytes })
+        Ok(Instance { store, instance, memory, dirty, globals, methods, new_bytes, place: None })
     }
 
     /// Copies the memory of an instance that has served nobody.
@@ -134,13 +166,13 @@ impl Instance {
     }
 
     /// Whether it may serve again after a call that returned.
-    fn may_be_kept(&self) -> bool {
+    pub(super) fn may_be_kept(&self) -> bool {
         let same_length = self.memory.data_size(&self.store) == self.new_bytes;
         same_length && self.new_bytes <= KEPT_MEMORY_MAX && self.globals.len() <= KEPT_GLOBALS_MAX
     }
 
     /// Makes it as it was when it was new; false if that can't be done.
-    fn reset(&mut self, image: &[u8]) -> bool {
+    pub(super) fn reset(&mut self, image: &[u8]) -> bool {
         let Val::I64(marked) = self.dirty.get(&mut self.store) else { return false };
         let mut done = self.dirty.set(&mut self.store, Val::I64(0)).is_ok();
         for (global, first) in &self.globals {
@@ -155,53 +187,6 @@ impl Instance {
         }
         done
     }
-}
-
-/// Instances of one contract that wait for their next call. Each thread has its own shelf, so that threads do not wait
-/// for one another.
-pub(super) struct Kept {
-    shelves: Vec<Mutex<Option<Box<Instance>>>>,
-}
-
-impl Kept {
-    pub(super) fn new() -> Kept {
-        Kept { shelves: std::iter::repeat_with(Mutex::default).take(SHELVES).collect() }
-    }
-
-    /// An instance as good as new, if there is one.
-    pub(super) fn take(&self) -> Option<Box<Instance>> {
-        self.shelves[shelf()].try_lock()?.take()
-    }
-
-    /// Keeps an instance whose call has returned, if it can be made as good as new and there is room. Whether it was
-    /// kept.
-    pub(super) fn put(&self, mut instance: Box<Instance>, image: &[u8]) -> bool {
-        if !instance.may_be_kept() || !instance.reset(image) {
-            return false;
-        }
-        match self.shelves[shelf()].try_lock() {
-            Some(mut place) if place.is_none() => {
-                *place = Some(instance);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Throws away what is kept; how many there were.
-    pub(super) fn clear(&self) -> usize {
-        self.shelves.iter().filter_map(|shelf| shelf.lock().take()).count()
-    }
-}
-
-/// This thread's shelf.
-fn shelf() -> usize {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    static THREADS: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static SHELF: usize = THREADS.fetch_add(1, Ordering::Relaxed) % SHELVES;
-    }
-    SHELF.with(|shelf| *shelf)
 }
 
 #[cfg(test)]
