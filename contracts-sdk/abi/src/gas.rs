@@ -26,5 +26,6 @@ impl Cost {
 pub const TRANSACTION: Cost = Cost { base: 2_000, per_byte: 2 };
 /// Charged for each cross-contract call, nested or from a transaction.
 pub const CALL: Cost = Cost { base: 2_000, per_byte: 1 };
-/// Charged for each key and value that a range scan returns, beside the scan's own cost.
+/// Charged for each key and value that a range scan reads, beside the scan's own cost. Where only keys are wanted, the
+/// values' bytes count too: they are read all the same.
 pub const SCAN_ENTRY: Cost = Cost { base: 200, per_byte: 1 };

@@ -1,5 +1,9 @@
 //! The operations of the host interface, the same for native and WebAssembly contracts: each charges its gas, checks its
 //! limits, and goes to the state by the contract's own keys only.
+//!
+//! Every access of the state also takes from what a transaction may touch ([`limits::RW_SET_BYTES`]), again if it touches
+//! the same key again: each leaves a trace until the transaction ends. Counted is what passes by here, not what the state
+//! makes of it, so a transaction reaches the limit at the same access however it is run.
 
 use borsh::BorshSerialize;
 use hanse_abi::gas::{self, Cost};
@@ -11,6 +15,19 @@ use hanse_types::{Address, Delta, ReceiptEvent, Status, Value, limits};
 
 use crate::failure::{Failure, Stop};
 use crate::session::{Call, Entry, Session};
+
+/// What an access takes from [`limits::RW_SET_BYTES`] beside its keys and values: above what its entries in the access set
+/// have in bytes, and about what its trace takes in memory.
+const ACCESS_BYTES: usize = 64;
+/// What finding a contract takes: its record, and its name where a transaction gives one.
+const FIND_BYTES: usize = 512;
+/// Entries that a scan reads in one go even where it could not pay for entries as long as they may be, lest every scan
+/// with little gas goes to the state for each entry.
+const SCAN_STEP_MIN: usize = 32;
+/// Most bytes that a transaction's accesses take: one contract is found before its code runs.
+const TOUCHED_MAX: usize = limits::RW_SET_BYTES - FIND_BYTES;
+/// Longest entry of a scan, in bytes.
+const SCAN_ENTRY_MAX: usize = limits::STATE_KEY_BYTES + limits::CONTRACT_VALUE_BYTES;
 
 /// What a nested call gives its caller.
 pub(crate) type Answer = Result<Vec<u8>, Failure>;
@@ -32,6 +49,12 @@ impl Session {
 
     fn pay(&mut self, cost: Cost, bytes: usize) -> Result<(), Stop> {
         self.charge(cost.of(bytes as u64))
+    }
+
+    /// Takes from what a transaction may touch; before the state is asked, so that it never holds more.
+    fn touch(&mut self, bytes: usize) -> Result<(), Stop> {
+        self.touched_bytes += bytes;
+        within("all keys and values that a transaction touches, in bytes", self.touched_bytes, TOUCHED_MAX)
     }
 
     /// Who calls what, when.
@@ -83,10 +106,24 @@ impl Session {
     pub(crate) fn get(&mut self, key: &[u8]) -> Result<Option<Value>, Stop> {
         self.pay(host::STATE_GET.cost, key.len())?;
         self.make_key(key)?;
+        self.read_key()
+    }
+
+    /// Reads `self.key`; the bytes of the key are paid for.
+    fn read_key(&mut self) -> Result<Option<Value>, Stop> {
+        self.touch(self.key.len() + ACCESS_BYTES)?;
         let value = self.state.get(&self.key)?;
         let bytes = value.as_ref().map_or(0, |value| value.len());
         self.charge(host::STATE_GET.cost.per_byte * bytes as u64)?;
+        self.touch(bytes)?;
         Ok(value)
+    }
+
+    /// Reads a key of another contract, which only system contracts may.
+    pub(crate) fn get_of(&mut self, contract: &Address, key: &[u8]) -> Result<Option<Value>, Stop> {
+        self.pay(host::STATE_GET.cost, key.len())?;
+        self.key = keys::full_key(contract, key);
+        self.read_key()
     }
 
     /// Writes a key.
@@ -101,6 +138,7 @@ impl Session {
         self.check_writable("write")?;
         within("a value", value.len(), limits::VALUE_BYTES)?;
         self.make_key(key)?;
+        self.touch(self.key.len() + value.len() + ACCESS_BYTES)?;
         Ok(self.state.set(&self.key, Value::new(value))?)
     }
 
@@ -109,6 +147,7 @@ impl Session {
         self.pay(host::STATE_REMOVE.cost, key.len())?;
         self.check_writable("remove")?;
         self.make_key(key)?;
+        self.touch(self.key.len() + ACCESS_BYTES)?;
         Ok(self.state.remove(&self.key)?)
     }
 
@@ -121,6 +160,8 @@ impl Session {
             return Err(Failure::new(Status::InvalidOperation, message).into());
         }
         self.make_key(key)?;
+        // It may turn out to be a read and a write.
+        self.touch(2 * (self.key.len() + ACCESS_BYTES))?;
         match self.state.add(&self.key, delta)? {
             Added::Done => Ok(true),
             Added::OutOfBounds => Ok(false),
@@ -136,7 +177,7 @@ impl Session {
         &mut self,
         start: &[u8],
         end: &[u8],
-        limit: u32,
+        limit: usize,
         flags: i32,
     ) -> Result<Vec<(Vec<u8>, Value)>, Stop> {
         self.pay(host::STATE_SCAN.cost, start.len() + end.len())?;
@@ -146,19 +187,41 @@ impl Session {
         within("the end of a scan", end.len(), limits::KEY_BYTES)?;
         self.make_key(start)?;
         let end = if end.is_empty() { successor(&self.key) } else { keys::full_key(&self.frame().contract, end) };
-        // No more than can be paid for, and one to find out that it can't.
-        let affordable = self.gas_left / gas::SCAN_ENTRY.base + 1;
-        let limit = affordable.min(u64::from(limit)).min(limits::SCAN_ENTRIES as u64) as usize;
-        let request = ScanRequest { start: &self.key, end: &end, limit, reverse: flags & host::SCAN_REVERSE != 0 };
-        let mut entries = self.state.scan(request)?;
-        for (key, value) in &mut entries {
-            key.drain(..keys::PREFIX_BYTES);
-            if flags & host::SCAN_KEYS_ONLY != 0 {
-                *value = Value::default();
+        let start = std::mem::take(&mut self.key);
+        let mut scan =
+            Scan { start, end, reverse: flags & host::SCAN_REVERSE != 0, left: limit.min(limits::SCAN_ENTRIES) };
+        let mut entries = Vec::new();
+        while scan.left > 0 {
+            let step = self.scan_step(&mut scan)?;
+            for (mut key, mut value) in step {
+                self.pay(gas::SCAN_ENTRY, key.len() - keys::PREFIX_BYTES + value.len())?;
+                self.touch(key.len() + value.len())?;
+                key.drain(..keys::PREFIX_BYTES);
+                if flags & host::SCAN_KEYS_ONLY != 0 {
+                    value = Value::default();
+                }
+                entries.push((key, value));
             }
-            self.pay(gas::SCAN_ENTRY, key.len() + value.len())?;
         }
+        self.key = scan.start;
         Ok(entries)
+    }
+
+    /// Reads some of what a scan has left: no more than can be paid for, however long the entries are, or a few.
+    fn scan_step(&mut self, scan: &mut Scan) -> Result<Vec<(Vec<u8>, Value)>, Stop> {
+        // A range ends where the scan was told to, or just behind a key that it came upon.
+        self.touch(scan.start.len() + scan.end.len() + 2 * ACCESS_BYTES)?;
+        let by_gas = self.gas_left / gas::SCAN_ENTRY.of(SCAN_ENTRY_MAX as u64);
+        let by_room = (TOUCHED_MAX - self.touched_bytes) / SCAN_ENTRY_MAX;
+        let whatever_they_hold = by_gas.min(by_room as u64) as usize;
+        // And one to find out that it can't be paid for.
+        let if_empty = usize::try_from(self.gas_left / gas::SCAN_ENTRY.base).unwrap_or(usize::MAX).saturating_add(1);
+        let limit = whatever_they_hold.max(SCAN_STEP_MIN).min(if_empty).min(scan.left);
+        let Scan { start, end, reverse, .. } = &*scan;
+        let step = self.state.scan(ScanRequest { start, end, limit, reverse: *reverse })?;
+        self.touch(step.last().map_or(0, |(key, _)| key.len()))?;
+        scan.advance(limit, &step);
+        Ok(step)
     }
 
     /// Charges for an event before it is decoded, and refuses one that is too long to be looked at.
@@ -229,7 +292,8 @@ impl Session {
         gas_limit: Option<u64>,
         entry: Entry,
     ) -> (Box<Self>, Result<Answer, Stop>) {
-        if let Err(stop) = self.pay(host::CALL.cost, method.len() + input.len()) {
+        let paid = self.pay(host::CALL.cost, method.len() + input.len());
+        if let Err(stop) = paid.and_then(|()| self.touch(FIND_BYTES)) {
             return (self, Err(stop));
         }
         let (frame, read_only) = (self.frame(), self.frame().read_only);
@@ -245,6 +309,31 @@ impl Session {
             Err(halt) => Err(halt),
         };
         (session, answer)
+    }
+}
+
+/// What is left of a scan: full keys, and a number of entries.
+struct Scan {
+    start: Vec<u8>,
+    end: Vec<u8>,
+    reverse: bool,
+    left: usize,
+}
+
+impl Scan {
+    /// Goes on behind a step that asked for so many entries and got these.
+    fn advance(&mut self, asked: usize, step: &[(Vec<u8>, Value)]) {
+        self.left -= step.len();
+        match step.last() {
+            Some((last, _)) if step.len() == asked => {
+                let bound = if self.reverse { &mut self.end } else { &mut self.start };
+                bound.clone_from(last);
+                if !self.reverse {
+                    bound.push(0);
+                }
+            }
+            _ => self.left = 0,
+        }
     }
 }
 

@@ -95,9 +95,7 @@ impl Host {
 
     /// The value of another system contract's key, decoded; costs what a read costs.
     pub(crate) fn load_of<T: BorshDeserialize>(&mut self, contract: &Address, key: &[u8]) -> Result<Option<T>, Stop> {
-        let session = self.session();
-        session.charge(hanse_abi::host::STATE_GET.cost.of(key.len() as u64))?;
-        let value = session.state.get(&hanse_abi::keys::full_key(contract, key))?;
+        let value = self.session().get_of(contract, key)?;
         Ok(value.and_then(|value| borsh::from_slice(&value).ok()))
     }
 

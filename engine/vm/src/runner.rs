@@ -35,6 +35,7 @@ impl Runner {
             frames: Vec::with_capacity(2),
             events: Vec::new(),
             event_bytes: 0,
+            touched_bytes: 0,
             failed_in: Address::ZERO,
             debug: None,
             key: Vec::with_capacity(96),
@@ -92,6 +93,7 @@ impl Runner {
         let events = std::mem::take(&mut session.events);
         let failed_in = std::mem::replace(&mut session.failed_in, Address::ZERO);
         session.event_bytes = 0;
+        session.touched_bytes = 0;
         self.session = Some(session);
         let execution = match result {
             Ok(output) => Execution {

@@ -65,6 +65,8 @@ pub(crate) struct Session {
     pub(crate) frames: Vec<Frame>,
     pub(crate) events: Vec<ReceiptEvent>,
     pub(crate) event_bytes: usize,
+    /// What was taken of [`limits::RW_SET_BYTES`]; nothing of it comes back when a call fails.
+    pub(crate) touched_bytes: usize,
     /// Where the failure that is on its way out began.
     pub(crate) failed_in: Address,
     /// Lines for the debug log, in queries that ask for it.

@@ -57,6 +57,8 @@ pub struct Info {
     pub deployed_at: u64,
     /// Height at which it was last upgraded.
     pub upgraded_at: u64,
+    /// Whether an administrator froze it: then only an administrator can unfreeze it. False unless it is frozen.
+    pub frozen_by_administrator: bool,
 }
 
 impl Record {
@@ -142,9 +144,9 @@ impl NativeContract for Lifecycle {
         match method {
             "deploy" => deploy(host, arguments(input)?),
             "upgrade" => upgrade(host, arguments(input)?),
-            "freeze" => change_condition(host, arguments(input)?, Condition::Frozen, "Frozen"),
-            "unfreeze" => change_condition(host, arguments(input)?, Condition::Active, "Unfrozen"),
-            "revoke" => change_condition(host, arguments(input)?, Condition::Revoked, "Revoked"),
+            "freeze" => freeze(host, arguments(input)?),
+            "unfreeze" => unfreeze(host, arguments(input)?),
+            "revoke" => revoke(host, arguments(input)?),
             "transfer_ownership" => transfer_ownership(host, arguments(input)?),
             "record" => record_of(host, arguments(input)?),
             "info" => info_of(host, arguments(input)?),
@@ -168,7 +170,13 @@ fn deploy(host: &mut Host, (name, code, args): (String, Vec<u8>, Vec<u8>)) -> Re
     let hash = store_code(host, &code)?;
     host.store(&record_key, &Record { code: hash, version: 1, condition: Condition::Active })?;
     let height = context.height;
-    let info = Info { name: name.clone(), owner: context.caller, deployed_at: height, upgraded_at: height };
+    let info = Info {
+        name: name.clone(),
+        owner: context.caller,
+        deployed_at: height,
+        upgraded_at: height,
+        frozen_by_administrator: false,
+    };
     host.store(&own_key("info", &address.0), &info)?;
     host.store(&version_key(&address, 1), &(hash, height))?;
     host.call(names::ADDRESS, "register_deployed", encode(&(&name, address, context.caller)))?;
@@ -244,17 +252,57 @@ fn owned(host: &mut Host, contract: &Address, who: Owner) -> Result<(Record, Inf
     Ok((record, info))
 }
 
-fn change_condition(host: &mut Host, (contract,): (Address,), to: Condition, event: &str) -> Result<Vec<u8>, Stop> {
-    let (mut record, _) = owned(host, &contract, Owner::OrAdministrator)?;
+/// Freezes a contract. An administrator may also freeze what its owner froze: from then on it is an administrator's.
+fn freeze(host: &mut Host, (contract,): (Address,)) -> Result<Vec<u8>, Stop> {
+    let (record, info) = not_revoked(host, &contract)?;
+    let caller = host.context()?.caller;
+    let by_administrator = params::is_administrator(host, &caller)?;
+    if record.condition == Condition::Frozen && (info.frozen_by_administrator || !by_administrator) {
+        return refuse(Status::InvalidOperation, format!("{contract} is Frozen already"));
+    }
+    let info = Info { frozen_by_administrator: by_administrator, ..info };
+    store_condition(host, &contract, Record { condition: Condition::Frozen, ..record }, &info)?;
+    emit(host, "Frozen", &contract, encode(&by_administrator))
+}
+
+/// Makes a frozen contract callable again: who froze it decides who may.
+fn unfreeze(host: &mut Host, (contract,): (Address,)) -> Result<Vec<u8>, Stop> {
+    let (record, info) = not_revoked(host, &contract)?;
+    if record.condition != Condition::Frozen {
+        return refuse(Status::InvalidOperation, format!("{contract} is {:?} already", record.condition));
+    }
+    if info.frozen_by_administrator {
+        let caller = host.context()?.caller;
+        if !params::is_administrator(host, &caller)? {
+            let message = format!("an administrator froze {contract}; only an administrator can unfreeze it");
+            return refuse(Status::PermissionDenied, message);
+        }
+    }
+    let info = Info { frozen_by_administrator: false, ..info };
+    store_condition(host, &contract, Record { condition: Condition::Active, ..record }, &info)?;
+    emit(host, "Unfrozen", &contract, Vec::new())
+}
+
+/// Forbids calls of a contract for good.
+fn revoke(host: &mut Host, (contract,): (Address,)) -> Result<Vec<u8>, Stop> {
+    let (record, info) = not_revoked(host, &contract)?;
+    let info = Info { frozen_by_administrator: false, ..info };
+    store_condition(host, &contract, Record { condition: Condition::Revoked, ..record }, &info)?;
+    emit(host, "Revoked", &contract, Vec::new())
+}
+
+/// What [`owned`] gives an owner or administrator, unless the contract is revoked.
+fn not_revoked(host: &mut Host, contract: &Address) -> Result<(Record, Info), Stop> {
+    let (record, info) = owned(host, contract, Owner::OrAdministrator)?;
     if record.condition == Condition::Revoked {
         return refuse(Status::Revoked, format!("{contract} is revoked for good"));
     }
-    if record.condition == to {
-        return refuse(Status::InvalidOperation, format!("{contract} is {to:?} already"));
-    }
-    record.condition = to;
+    Ok((record, info))
+}
+
+fn store_condition(host: &mut Host, contract: &Address, record: Record, info: &Info) -> Result<(), Stop> {
     host.store(&own_key("contracts", &contract.0), &record)?;
-    emit(host, event, &contract, Vec::new())
+    host.store(&own_key("info", &contract.0), info)
 }
 
 fn transfer_ownership(host: &mut Host, (contract, to): (Address, Address)) -> Result<Vec<u8>, Stop> {

@@ -173,7 +173,7 @@ fn state_scan(
 ) -> Result<u32> {
     with(&mut caller, |session, memory| {
         let (start, end) = (memory.read(start, start_length)?, memory.read(end, end_length)?);
-        let entries = session.scan(start, end, limit, flags)?;
+        let entries = session.scan(start, end, limit as usize, flags)?;
         leave(session, borsh::to_vec(&entries).expect("a bounded scan encodes into memory"))
     })
 }

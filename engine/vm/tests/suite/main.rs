@@ -13,4 +13,5 @@ mod isolation;
 mod limits;
 mod mutants;
 mod system;
+mod touched;
 mod world;

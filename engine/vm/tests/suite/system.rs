@@ -120,7 +120,8 @@ fn a_contract_lives_through_all_conditions() {
     refused(world.call(contract, "get", &[]), Status::Frozen, "is frozen");
     refused(change(&mut world, ALICE, "freeze"), Status::InvalidOperation, "Frozen already");
     refused(upgrade(&mut world, ALICE, keeper(3)), Status::Frozen, "is frozen");
-    done(change(&mut world, ALICE, "unfreeze"));
+    refused(change(&mut world, ALICE, "unfreeze"), Status::PermissionDenied, "an administrator froze");
+    done(change(&mut world, ADMIN, "unfreeze"));
     assert_eq!(done(world.call(contract, "get", &[])), [41, 2], "a refused upgrade left nothing");
 
     done(world.system(ALICE, lifecycle::ADDRESS, "transfer_ownership", &(contract, BOB)));
@@ -132,7 +133,14 @@ fn a_contract_lives_through_all_conditions() {
         Some(Record { code: lifecycle::code_hash(&keeper(3)), version: 3, condition: Condition::Active })
     );
     let info: Option<Info> = borsh::from_slice(&done(change(&mut world, ALICE, "info"))).unwrap();
-    assert_eq!(info, Some(Info { name: "keeper".into(), owner: BOB, deployed_at: 1_000, upgraded_at: 1_000 }));
+    let expected = Info {
+        name: "keeper".into(),
+        owner: BOB,
+        deployed_at: 1_000,
+        upgraded_at: 1_000,
+        frozen_by_administrator: false,
+    };
+    assert_eq!(info, Some(expected));
 
     done(change(&mut world, BOB, "revoke"));
     refused(world.call(contract, "get", &[]), Status::Revoked, "is revoked");
@@ -140,6 +148,38 @@ fn a_contract_lives_through_all_conditions() {
         refused(change(&mut world, BOB, method), Status::Revoked, "for good");
     }
     refused(upgrade(&mut world, BOB, keeper(4)), Status::Revoked, "is revoked");
+}
+
+/// Whoever froze a contract decides who may unfreeze it, and an owner can't freeze it first to keep an administrator out.
+#[test]
+fn an_owner_does_not_undo_what_an_administrator_froze() {
+    let mut world = World::new();
+    let contract = world.deploy("plain", &module("(func (export \"hanse.run\"))"));
+    let change = |world: &mut World, by, method: &str| world.system(by, lifecycle::ADDRESS, method, &contract);
+    let info = |world: &mut World| {
+        let info: Option<Info> = borsh::from_slice(&done(change(world, BOB, "info"))).unwrap();
+        info.unwrap().frozen_by_administrator
+    };
+    for by in [ALICE, ADMIN] {
+        assert_eq!(change(&mut world, ALICE, "freeze").events[0].event.data, [0]);
+        assert!(!info(&mut world));
+        done(change(&mut world, by, "unfreeze"));
+        done(world.call(contract, "run", &[]));
+    }
+    done(change(&mut world, ALICE, "freeze"));
+    assert_eq!(change(&mut world, ADMIN, "freeze").events[0].event.data, [1]);
+    assert!(info(&mut world));
+    refused(change(&mut world, ADMIN, "freeze"), Status::InvalidOperation, "Frozen already");
+    refused(change(&mut world, ALICE, "freeze"), Status::InvalidOperation, "Frozen already");
+    refused(change(&mut world, ALICE, "unfreeze"), Status::PermissionDenied, "only an administrator");
+    done(world.system(ALICE, lifecycle::ADDRESS, "transfer_ownership", &(contract, BOB)));
+    refused(change(&mut world, BOB, "unfreeze"), Status::PermissionDenied, "only an administrator");
+    refused(world.call(contract, "run", &[]), Status::Frozen, "is frozen");
+    done(change(&mut world, ADMIN, "unfreeze"));
+    assert!(!info(&mut world));
+    done(world.call(contract, "run", &[]));
+    done(change(&mut world, BOB, "freeze"));
+    done(change(&mut world, BOB, "unfreeze"));
 }
 
 #[test]
