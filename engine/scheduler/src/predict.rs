@@ -85,7 +85,10 @@ pub struct Hints {
     /// Methods of a contract are few: a list is searched faster than names are hashed.
     methods: HashMap<Address, Vec<(String, Method)>, RandomState>,
     count: usize,
+    /// Whether a sub-batch was run before.
+    warm: bool,
     contended: bool,
+    chained: bool,
 }
 
 impl Hints {
@@ -96,6 +99,21 @@ impl Hints {
         }
     }
 
+    /// Whether nothing is known of the workload yet.
+    pub(crate) fn is_cold(&self) -> bool {
+        !self.warm
+    }
+
+    /// Whether the last transactions were a chain, so that running the next in order is the best that can be done.
+    pub(crate) fn is_chained(&self) -> bool {
+        self.chained
+    }
+
+    /// Takes note of whether a sub-batch was a chain.
+    pub(crate) fn note_chain(&mut self, is_chain: bool) {
+        self.chained = is_chain;
+    }
+
     /// Whether guesses are worth their while at present.
     pub(crate) fn is_contended(&self) -> bool {
         self.contended
@@ -103,6 +121,7 @@ impl Hints {
 
     /// Takes note of how many of a sub-batch's transactions could not keep a speculative result.
     pub(crate) fn note_contention(&mut self, conflicting: usize, transactions: usize) {
+        self.warm = true;
         self.contended = conflicting * CONTENDED_ONE_IN >= transactions.max(1);
     }
 

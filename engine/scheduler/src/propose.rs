@@ -13,14 +13,19 @@
 //!    applied, its successors go on without it, and it runs at the sub-batch's end, after everything else.
 //!
 //! Up to the access at which it strays, a transaction has seen only what the plan ordered, so whether it strays is
-//! determined too. The result is a function of the batch, the state and the hints: the same on one thread and on many.
-//! Each transaction costs at most one speculation, one confined run, and one run in the tail.
+//! determined too. Each transaction costs at most one speculation, one confined run, and one run in the tail.
+//!
+//! Where the last sub-batch was a chain, each transaction needing what the one before it left, no plan can gain anything,
+//! and the next is simply run **in order**: once for each transaction, without guesses, until its DAG shows that threads
+//! are worth their while again.
+//!
+//! The result is a function of the batch, the state and the hints: the same on one thread and on many.
 
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState;
-use hanse_state::{AccessSet, BlockState, Confinement, Kind, Seen, Slot, StateView, Touch};
+use hanse_state::{AccessSet, BlockState, Confinement, Kind, OnceSlice, Seen, Slot, StateView, Touch};
 use hanse_types::Execution;
 use rayon::prelude::*;
 
@@ -34,8 +39,12 @@ use crate::stats::{self, Stats};
 /// Transactions of a sub-batch. Small enough that a contended block learns early, large enough that the pauses between
 /// passes do not show. Part of the node's behaviour, not of the protocol.
 pub const SUB_BATCH: usize = 1_024;
-/// Speculative transactions of one task.
+/// Transactions of the first sub-batch while nothing is known of the workload; each has twice as many as the one before.
+const FIRST_SUB_BATCH: usize = 64;
+/// Transactions of one task.
 const CHUNK: usize = 16;
+/// Transactions that are run in order while the DAG of those before is made.
+const IN_ORDER_CHUNK: usize = 256;
 /// Below so many transactions to run, threads cost more than they save.
 const PARALLEL_MIN: usize = 8;
 
@@ -77,14 +86,18 @@ pub fn propose_in<E: Execute>(
         builder: CanonicalBuilder::default(),
         growing: Some(Growing::new(batch.len())),
         order: Vec::with_capacity(batch.len()),
-        executions: Vec::with_capacity(batch.len()),
-        sets: Vec::with_capacity(batch.len()),
+        executions: OnceSlice::new(batch.len()),
+        sets: OnceSlice::new(batch.len()),
         positions: Vec::with_capacity(batch.len()),
         runs: 0,
         strays: 0,
     };
-    for from in (0..batch.len()).step_by(sub_batch) {
-        proposer.sub_batch(from, (from + sub_batch).min(batch.len()))?;
+    let mut size = if proposer.hints.is_cold() { FIRST_SUB_BATCH.min(sub_batch) } else { sub_batch };
+    let mut from = 0;
+    while from < batch.len() {
+        let to = (from + size).min(batch.len());
+        proposer.sub_batch(from, to)?;
+        (from, size) = (to, (2 * size).min(sub_batch));
     }
     Ok(proposer.finish())
 }
@@ -98,11 +111,11 @@ struct Proposer<'a, E: Execute> {
     builder: CanonicalBuilder,
     /// The canonical DAG so far, which is the plan of the sub-batch under way too; none if the block is irregular.
     growing: Option<Growing>,
-    /// Places in the batch of finished transactions, in block order; what they gave; and what they touched, with those
-    /// of the sub-batch under way behind.
+    /// Places in the batch of finished transactions, in block order.
     order: Vec<usize>,
-    executions: Vec<Execution>,
-    sets: Vec<AccessSet>,
+    /// What each gave and touched, by its place in the block; those of the sub-batch under way stand behind the others.
+    executions: OnceSlice<Execution>,
+    sets: OnceSlice<AccessSet>,
     /// For each position that was used as [`Seen`] while running, the place in the block. A stray leaves its first
     /// position unused and gets one behind its sub-batch, so positions grow in block order.
     positions: Vec<u32>,
@@ -125,18 +138,70 @@ const KEEP: u32 = u32::MAX;
 
 impl<E: Execute> Proposer<'_, E> {
     fn sub_batch(&mut self, from: usize, to: usize) -> Result<(), RunError> {
-        let base = self.sets.len();
-        self.sets.resize_with(base + to - from, AccessSet::default);
+        if self.hints.is_chained() {
+            return self.run_in_order(from, to);
+        }
+        // A transaction's place in the block, unless one before it strays, is as far from `base` as from `from`.
+        let base = self.order.len();
         let spared = self.choose_spared(from, to, base)?;
-        let mut executions = self.speculate(from, to, base, &spared)?;
-        let plan = self.plan(base, spared.is_empty());
-        let (todo, reruns) = decide(&executions, &self.sets[base..], &plan);
-        self.run_plan(from, base, &plan, &todo, &reruns);
+        self.speculate(from, to, base, &spared)?;
+        let plan = self.plan(base, to - from, spared.is_empty());
+        let (todo, reruns) = self.decide(base, &plan);
         let rerun_count = reruns.len();
-        let strays = self.collect(from, base, &mut executions, reruns)?;
-        self.finish_sub_batch(from, base, executions, &strays)?;
-        self.note(rerun_count, to - from, strays.len());
+        let is_parallel = is_worth_threads(&plan, &todo, rerun_count);
+        self.run_plan(from, base, &plan, &todo, &reruns, is_parallel);
+        let strays = self.collect(from, base, reruns)?;
+        self.place(from, to, base, &strays)?;
+        self.note(rerun_count, to - from, strays.len(), is_parallel);
         Ok(())
+    }
+
+    /// Runs every transaction of the sub-batch on top of the one before.
+    fn run_in_order(&mut self, from: usize, to: usize) -> Result<(), RunError> {
+        let base = self.order.len();
+        for start in (from..to).step_by(IN_ORDER_CHUNK) {
+            let end = (start + IN_ORDER_CHUNK).min(to);
+            let growing = self.growing.take();
+            let done = self.order.len();
+            let (ran, grown) = rayon::join(|| self.run_chunk_in_order(start, end), || self.grow(growing, done));
+            ran?;
+            self.growing = grown;
+            self.positions.extend(done as u32..(done + end - start) as u32);
+            self.order.extend(start..end);
+        }
+        self.runs += to - from;
+        let growing = self.growing.take();
+        self.growing = self.grow(growing, self.order.len());
+        let span = match &self.growing {
+            Some(growing) => growing.span_from(base),
+            None => {
+                let sets = self.sets.slice(base..self.order.len()).expect("finished transactions have access sets");
+                stats::span(&self.builder.plan(sets, &self.state).dag, |_| 1)
+            }
+        };
+        self.hints.note_chain(4 * ((to - from) as u64) < 5 * span);
+        Ok(())
+    }
+
+    fn run_chunk_in_order(&self, from: usize, to: usize) -> Result<(), RunError> {
+        let (place, position) = (self.order.len(), self.positions.len());
+        self.workers.lend(|worker| {
+            for offset in 0..to - from {
+                let mut set = AccessSet::default();
+                let execution = worker.run(from + offset, &mut set)?;
+                self.state.apply(&set, Seen::transaction((position + offset) as u32));
+                self.sets.set(place + offset, set);
+                self.executions.set(place + offset, execution);
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes finished transactions into the DAG, up to a place in the block.
+    fn grow(&self, growing: Option<Growing>, to: usize) -> Option<Growing> {
+        let mut growing = growing?;
+        let set = |place: u32| self.sets.get(place as usize).expect("finished transactions have access sets");
+        growing.extend(to, set, &self.state).ok().map(|()| growing)
     }
 
     /// Pass 1, first half: which transactions are not worth a speculative run. What they are guessed to touch stands in
@@ -152,66 +217,82 @@ impl<E: Execute> Proposer<'_, E> {
             let Some(guesses) = self.hints.guess(&site, &self.state)? else { continue };
             if guesses.iter().any(|guess| guess.reads && changed.contains(&guess.slot)) {
                 spared[offset] = true;
-                self.sets[base + offset] = guessed_set(&guesses);
+                self.sets.set(base + offset, guessed_set(&guesses));
             }
             changed.extend(guesses.iter().filter(|guess| guess.kind != Kind::Read).map(|guess| guess.slot));
         }
         Ok(spared)
     }
 
-    /// Pass 1, second half: runs all others against the present state. The answer has what each gave, none for those
-    /// that were spared.
-    fn speculate(
-        &mut self,
-        from: usize,
-        to: usize,
-        base: usize,
-        spared: &[bool],
-    ) -> Result<Vec<Option<Execution>>, RunError> {
-        let workers = &self.workers;
+    /// Pass 1, second half: runs all others against the present state.
+    fn speculate(&mut self, from: usize, to: usize, base: usize, spared: &[bool]) -> Result<(), RunError> {
         let is_spared = |offset: usize| spared.get(offset).copied().unwrap_or(false);
         let count = (0..to - from).filter(|offset| !is_spared(*offset)).count();
         self.runs += count;
-        let mut executions: Vec<Option<Execution>> = Vec::new();
-        executions.resize_with(to - from, || None);
-        let run_chunk = |(chunk, (executions, sets)): (usize, (&mut [Option<Execution>], &mut [AccessSet]))| {
+        let (workers, sets, executions) = (&self.workers, &self.sets, &self.executions);
+        let run_chunk = |chunk: usize| {
             workers.lend(|worker| {
-                for (place, (execution, set)) in executions.iter_mut().zip(sets).enumerate() {
-                    let offset = chunk * CHUNK + place;
-                    if !is_spared(offset) {
-                        *execution = Some(worker.run(from + offset, set)?);
-                    }
+                let offsets = chunk * CHUNK..((chunk + 1) * CHUNK).min(to - from);
+                for offset in offsets.filter(|offset| !is_spared(*offset)) {
+                    let mut set = AccessSet::default();
+                    let execution = worker.run(from + offset, &mut set)?;
+                    sets.set(base + offset, set);
+                    executions.set(base + offset, execution);
                 }
                 Ok::<(), RunError>(())
             })
         };
-        let sets = &mut self.sets[base..];
+        let chunks = (to - from).div_ceil(CHUNK);
         if count < PARALLEL_MIN {
-            executions.chunks_mut(CHUNK).zip(sets.chunks_mut(CHUNK)).enumerate().try_for_each(run_chunk)?;
+            (0..chunks).try_for_each(run_chunk)
         } else {
-            let executions = executions.par_chunks_mut(CHUNK).zip(sets.par_chunks_mut(CHUNK));
-            executions.enumerate().try_for_each(run_chunk)?;
+            (0..chunks).into_par_iter().try_for_each(run_chunk)
         }
-        Ok(executions)
     }
 
     /// Pass 2, first half: the order of the sub-batch. `is_seen` says that all access sets were seen, none is a guess.
-    fn plan(&mut self, base: usize, is_seen: bool) -> Canonical {
+    fn plan(&mut self, base: usize, count: usize, is_seen: bool) -> Canonical {
+        let sets = self.sets.slice(0..base + count).expect("every transaction was run, or its access set guessed");
         let growing = self.growing.take().filter(|_| is_seen);
         if let Some(mut growing) = growing
-            && let Ok(plan) = growing.plan(&self.sets, &self.state)
+            && let Ok(plan) = growing.plan(sets, &self.state)
         {
             self.growing = Some(growing);
             return plan;
         }
-        self.builder.plan(&self.sets[base..], &self.state)
+        self.builder.plan(&sets[base..], &self.state)
+    }
+
+    /// Pass 2, second half: whose result holds, and within which bounds the others run.
+    fn decide(&self, base: usize, plan: &Canonical) -> (Todo, Vec<Rerun>) {
+        let mut reruns = Vec::new();
+        let decide = |vertex: usize| {
+            if self.executions.get(base + vertex).is_some() && !plan.is_stale(vertex) {
+                return KEEP;
+            }
+            let set = self.sets.get(base + vertex).expect("a plan is made of access sets");
+            let bounds = Confinement::to_set(set, |add| plan.commutes(vertex, add));
+            reruns.push(Rerun { vertex, bounds, result: OnceLock::new() });
+            reruns.len() as u32 - 1
+        };
+        let todo = (0..plan.dag.len()).map(decide).collect();
+        (todo, reruns)
     }
 
     /// Pass 3: applies what is kept and runs the rest, each after those that it must follow.
-    fn run_plan(&mut self, from: usize, base: usize, plan: &Canonical, todo: &Todo, reruns: &[Rerun]) {
+    fn run_plan(
+        &mut self,
+        from: usize,
+        base: usize,
+        plan: &Canonical,
+        todo: &Todo,
+        reruns: &[Rerun],
+        is_parallel: bool,
+    ) {
         self.runs += reruns.len();
         let (workers, state) = (&self.workers, &self.state);
-        let (sets, first_position) = (&self.sets[base..], self.positions.len() as u32);
+        let sets = self.sets.slice(base..base + todo.len()).expect("a plan is made of access sets");
+        let first_position = self.positions.len() as u32;
         let run = |worker: &mut Worker<'_, E>, vertex: usize| {
             let position = Seen::transaction(first_position + vertex as u32);
             if todo[vertex] == KEEP {
@@ -227,7 +308,7 @@ impl<E: Execute> Proposer<'_, E> {
             // Every vertex runs once, so the cell is empty.
             let _ = rerun.result.set((result, set));
         };
-        if is_worth_threads(plan, todo, reruns.len()) {
+        if is_parallel {
             run_along(&plan.dag, workers, run);
         } else {
             workers.lend(|worker| (0..todo.len()).for_each(|vertex| run(worker, vertex)));
@@ -235,29 +316,24 @@ impl<E: Execute> Proposer<'_, E> {
     }
 
     /// Puts the results of reruns in the places of the speculative ones. Returns the strays, as vertices.
-    fn collect(
-        &mut self,
-        from: usize,
-        base: usize,
-        executions: &mut [Option<Execution>],
-        reruns: Vec<Rerun>,
-    ) -> Result<Vec<usize>, RunError> {
+    fn collect(&mut self, from: usize, base: usize, reruns: Vec<Rerun>) -> Result<Vec<usize>, RunError> {
         let mut strays = Vec::new();
         for Rerun { vertex, result, .. } in reruns {
             let lost = || RunError::Panicked { index: from + vertex, message: "it was not run".into() };
             let (result, set) = result.into_inner().ok_or_else(lost)?;
+            let planned = self.sets.take(base + vertex);
             match result? {
                 Confined::Ran(execution) => {
-                    if !set.has_shape_of(&self.sets[base + vertex]) {
+                    if planned.is_none_or(|planned| !set.has_shape_of(&planned)) {
                         self.growing = None;
                     }
-                    self.sets[base + vertex] = set;
-                    executions[vertex] = Some(execution);
+                    self.sets.set(base + vertex, set);
+                    self.executions.replace(base + vertex, execution);
                 }
                 Confined::Strayed => {
-                    executions[vertex] = None;
-                    strays.push(vertex);
+                    self.executions.take(base + vertex);
                     self.growing = None;
+                    strays.push(vertex);
                 }
             }
         }
@@ -266,33 +342,30 @@ impl<E: Execute> Proposer<'_, E> {
 
     /// Gives every transaction of the sub-batch its place in the block, strays behind all others, where they run one
     /// after another.
-    fn finish_sub_batch(
-        &mut self,
-        from: usize,
-        base: usize,
-        executions: Vec<Option<Execution>>,
-        strays: &[usize],
-    ) -> Result<(), RunError> {
-        for (vertex, execution) in executions.into_iter().enumerate() {
-            self.positions.push(self.order.len() as u32);
-            let Some(execution) = execution else { continue };
-            if self.order.len() != base + vertex {
-                self.sets[self.order.len()] = std::mem::take(&mut self.sets[base + vertex]);
-            }
-            self.order.push(from + vertex);
-            self.executions.push(execution);
+    fn place(&mut self, from: usize, to: usize, base: usize, strays: &[usize]) -> Result<(), RunError> {
+        if strays.is_empty() {
+            self.positions.extend(base as u32..(base + to - from) as u32);
+            self.order.extend(from..to);
+            return Ok(());
         }
-        self.sets.truncate(self.order.len());
-
+        for vertex in 0..to - from {
+            let place = self.order.len();
+            self.positions.push(place as u32);
+            let ran = self.executions.take(base + vertex).zip(self.sets.take(base + vertex));
+            let Some((execution, set)) = ran else { continue };
+            self.executions.set(place, execution);
+            self.sets.set(place, set);
+            self.order.push(from + vertex);
+        }
         for stray in strays {
             let mut set = AccessSet::default();
             let execution = self.workers.lend(|worker| worker.run(from + stray, &mut set))?;
-            let position = self.positions.len() as u32;
-            self.positions.push(self.order.len() as u32);
-            self.state.apply(&set, Seen::transaction(position));
+            self.state.apply(&set, Seen::transaction(self.positions.len() as u32));
+            let place = self.order.len();
+            self.positions.push(place as u32);
+            self.executions.set(place, execution);
+            self.sets.set(place, set);
             self.order.push(from + stray);
-            self.executions.push(execution);
-            self.sets.push(set);
             self.runs += 1;
             self.strays += 1;
         }
@@ -300,47 +373,40 @@ impl<E: Execute> Proposer<'_, E> {
     }
 
     /// Learns from the sub-batch that was just finished.
-    fn note(&mut self, reruns: usize, transactions: usize, strays: usize) {
+    fn note(&mut self, reruns: usize, transactions: usize, strays: usize, is_parallel: bool) {
         let was_contended = self.hints.is_contended();
         self.hints.note_contention(reruns, transactions);
+        if !self.hints.is_contended() {
+            return;
+        }
+        self.hints.note_chain(!is_parallel && transactions >= PARALLEL_MIN);
         // While guesses are right there is nothing to learn from them.
-        if !self.hints.is_contended() || (was_contended && strays * 16 < transactions) {
+        if was_contended && strays * 16 < transactions {
             return;
         }
         let first = self.order.len() - transactions;
-        for (index, set) in self.order[first..].iter().zip(&self.sets[first..]) {
+        let sets = self.sets.slice(first..self.order.len()).expect("finished transactions have access sets");
+        for (index, set) in self.order[first..].iter().zip(sets) {
             if let Some(site) = self.executor.call_site(&self.batch[*index]) {
                 self.hints.learn(&site, set, &self.state);
             }
         }
     }
 
-    fn finish(mut self) -> BlockRun {
+    fn finish(self) -> BlockRun {
+        let all = "every transaction has its place in the block";
+        let (executions, mut sets) = (self.executions.into_vec().expect(all), self.sets.into_vec().expect(all));
         if self.strays > 0 {
-            self.sets.par_iter_mut().with_min_len(256).for_each(|set| place_in_block(set, &self.positions));
+            sets.par_iter_mut().with_min_len(256).for_each(|set| place_in_block(set, &self.positions));
         }
+        let mut builder = self.builder;
         let dag = match self.growing {
             Some(growing) => growing.finish(),
-            None => self.builder.build(&self.sets, &self.state).dag,
+            None => builder.build(&sets, &self.state).dag,
         };
-        let stats = Stats { executions: self.runs, strays: self.strays, ..Stats::of(&dag, &self.executions) };
-        BlockRun { order: self.order, executions: self.executions, sets: self.sets, dag, state: self.state, stats }
+        let stats = Stats { executions: self.runs, strays: self.strays, ..Stats::of(&dag, &executions) };
+        BlockRun { order: self.order, executions, sets, dag, state: self.state, stats }
     }
-}
-
-/// Pass 2: whose result holds, and within which bounds the others run.
-fn decide(executions: &[Option<Execution>], sets: &[AccessSet], plan: &Canonical) -> (Todo, Vec<Rerun>) {
-    let mut reruns = Vec::new();
-    let decide = |(vertex, execution): (usize, &Option<Execution>)| {
-        if execution.is_some() && !plan.is_stale(vertex) {
-            return KEEP;
-        }
-        let bounds = Confinement::to_set(&sets[vertex], |add| plan.commutes(vertex, add));
-        reruns.push(Rerun { vertex, bounds, result: OnceLock::new() });
-        reruns.len() as u32 - 1
-    };
-    let todo = executions.iter().enumerate().map(decide).collect();
-    (todo, reruns)
 }
 
 /// Whether running along the plan gains by threads. Judged by the plan alone, so the same on every machine; the result

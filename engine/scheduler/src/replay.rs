@@ -3,12 +3,11 @@
 //! The DAG is another node's word. Replay runs safely under any well-formed DAG; whether the result may be believed is
 //! for [`crate::verify()`] to say.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use hanse_state::{AccessSet, BlockState, Seen, StateView};
-use hanse_types::{Dag, Execution};
+use hanse_state::{AccessSet, BlockState, OnceSlice, Seen, StateView};
+use hanse_types::Dag;
 use parking_lot::Mutex;
-use rayon::prelude::*;
 
 use crate::BlockRun;
 use crate::canonical::{CanonicalBuilder, Growing};
@@ -19,15 +18,9 @@ use crate::stats::Stats;
 /// After so many transactions somebody looks whether the DAG can be carried on.
 const GROW_EVERY: usize = 16;
 
-/// What became of a transaction.
-struct Ran {
-    result: Result<Execution, RunError>,
-    set: AccessSet,
-}
-
 /// The canonical DAG of what was run so far, made by the threads that run the block, one of them at a time.
 struct Growth<'a> {
-    results: &'a [OnceLock<Box<Ran>>],
+    sets: OnceSlice<AccessSet>,
     state: &'a BlockState,
     /// None if the block is irregular.
     growing: Mutex<Option<Growing>>,
@@ -38,27 +31,19 @@ impl Growth<'_> {
     fn go_on(&self) {
         let Some(mut growing) = self.growing.try_lock() else { return };
         let Some(dag) = &mut *growing else { return };
-        let done = self.results[dag.len()..].iter().take_while(|result| result.get().is_some()).count();
-        let grown = dag.extend(dag.len() + done, |vertex| self.set(vertex), self.state);
+        let done = (dag.len()..).take_while(|vertex| self.sets.get(*vertex).is_some()).count();
+        let set = |vertex: u32| self.sets.get(vertex as usize).expect("only what is done is taken in");
+        let grown = dag.extend(dag.len() + done, set, self.state);
         if grown.is_err() {
             *growing = None;
         }
     }
 
-    fn set(&self, vertex: u32) -> &AccessSet {
-        &self.results[vertex as usize].get().expect("only what is done is taken in").set
-    }
-
-    /// The DAG of the whole block, which is done; none if it is irregular.
-    fn finish(self) -> Option<Dag> {
+    /// The DAG of the whole block, which is done (none if it is irregular), and the access sets.
+    fn finish(self) -> (Option<Dag>, OnceSlice<AccessSet>) {
         self.go_on();
-        self.growing.into_inner().map(Growing::finish)
+        (self.growing.into_inner().map(Growing::finish), self.sets)
     }
-}
-
-fn finish(ran: OnceLock<Box<Ran>>) -> (Result<Execution, RunError>, AccessSet) {
-    let Ran { result, set } = *ran.into_inner().expect("the runner runs every vertex of a well-formed DAG");
-    (result, set)
 }
 
 /// Runs the transactions of a block along a DAG. Call it inside the rayon pool on which it shall run.
@@ -79,25 +64,39 @@ pub fn replay<E: Execute>(
     assert_eq!(dag.len(), transactions.len(), "the DAG has a vertex for each transaction");
     let state = Arc::new(BlockState::new(parent, 2 * transactions.len()));
     let workers = Workers::new(executor, transactions, state.clone());
-    // Every vertex is run once, so its cell is empty until then; in boxes, so that a place costs little before.
-    let results: Vec<OnceLock<Box<Ran>>> = transactions.iter().map(|_| OnceLock::new()).collect();
-    let growth = Growth { results: &results, state: &state, growing: Mutex::new(Some(Growing::new(dag.len()))) };
+    let executions = OnceSlice::new(transactions.len());
+    let growth = Growth {
+        sets: OnceSlice::new(transactions.len()),
+        state: &state,
+        growing: Mutex::new(Some(Growing::new(transactions.len()))),
+    };
+    let failed: Mutex<Option<(usize, RunError)>> = Mutex::new(None);
     run_along(dag, &workers, |worker, vertex| {
-        results[vertex].get_or_init(|| {
-            let mut set = AccessSet::default();
-            let result = worker.run(vertex, &mut set);
-            if result.is_ok() {
+        let mut set = AccessSet::default();
+        match worker.run(vertex, &mut set) {
+            Ok(execution) => {
                 state.apply(&set, Seen::transaction(vertex as u32));
+                executions.set(vertex, execution);
             }
-            Box::new(Ran { result, set })
-        });
+            Err(error) => {
+                let mut failed = failed.lock();
+                // The first in block order, so that it does not depend on timing which of several is told of.
+                if failed.as_ref().is_none_or(|(first, _)| vertex < *first) {
+                    *failed = Some((vertex, error));
+                }
+            }
+        }
+        growth.sets.set(vertex, set);
         if vertex.is_multiple_of(GROW_EVERY) {
             growth.go_on();
         }
     });
-    let grown = growth.finish();
-    let (executions, sets): (Vec<_>, Vec<_>) = results.into_par_iter().with_min_len(256).map(finish).unzip();
-    let executions: Vec<Execution> = executions.into_iter().collect::<Result<_, _>>()?;
+    if let Some((_, error)) = failed.into_inner() {
+        return Err(error);
+    }
+    let (grown, sets) = growth.finish();
+    let all = "the runner runs every vertex of a well-formed DAG";
+    let (executions, sets) = (executions.into_vec().expect(all), sets.into_vec().expect(all));
     let dag = grown.unwrap_or_else(|| CanonicalBuilder::default().build(&sets, &state).dag);
     let stats = Stats { executions: executions.len(), ..Stats::of(&dag, &executions) };
     Ok(BlockRun { order: (0..executions.len()).collect(), executions, sets, dag, state, stats })

@@ -82,7 +82,7 @@ impl BlockState {
             parent,
             hasher: RandomState::default(),
             slots: DashMap::with_capacity_and_hasher(keys, RandomState::default()),
-            cells: Cells::with_capacity(keys),
+            cells: Cells::new(),
             scanned: AtomicBool::new(false),
             ordering: Once::new(),
             ordered: RwLock::default(),

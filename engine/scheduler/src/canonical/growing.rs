@@ -153,6 +153,17 @@ impl Growing {
         if group.commutes() { Ok(()) } else { Err(Irregular) }
     }
 
+    /// Vertices on the longest path among those from `from` on.
+    pub(crate) fn span_from(&self, from: usize) -> u64 {
+        let mut ends: Vec<u64> = Vec::with_capacity(self.len() - from);
+        for vertex in from..self.len() {
+            let before = self.dag.predecessors(vertex).iter().filter_map(|before| (*before as usize).checked_sub(from));
+            let longest = before.map(|before| ends[before]).max().unwrap_or(0);
+            ends.push(longest + 1);
+        }
+        ends.into_iter().max().unwrap_or(0)
+    }
+
     /// The DAG.
     pub(crate) fn finish(self) -> Dag {
         self.dag.finish()
