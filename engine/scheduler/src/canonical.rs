@@ -33,7 +33,7 @@ mod growing;
 mod runs;
 
 use groups::Group;
-pub(crate) use growing::Growing;
+pub(crate) use growing::{Growing, Part};
 use runs::Runs;
 
 /// What the base of a group of adds is.

@@ -45,6 +45,7 @@
 
 pub mod canonical;
 pub mod execute;
+mod growth;
 pub mod predict;
 pub mod propose;
 pub mod replay;

@@ -30,8 +30,9 @@ use hanse_types::Execution;
 use rayon::prelude::*;
 
 use crate::BlockRun;
-use crate::canonical::{Canonical, CanonicalBuilder, Growing};
+use crate::canonical::{Canonical, CanonicalBuilder, Growing, Part};
 use crate::execute::{Confined, Execute, RunError, Worker, Workers};
+use crate::growth::Growth;
 use crate::predict::{Guess, Hints};
 use crate::runner::{Lend, run_along};
 use crate::stats::{self, Stats};
@@ -144,8 +145,8 @@ impl<E: Execute> Proposer<'_, E> {
         // A transaction's place in the block, unless one before it strays, is as far from `base` as from `from`.
         let base = self.order.len();
         let spared = self.choose_spared(from, to, base)?;
-        self.speculate(from, to, base, &spared)?;
-        let plan = self.plan(base, to - from, spared.is_empty());
+        let grown = self.speculate(from, to, base, &spared)?;
+        let plan = self.plan(base, to - from, grown);
         let (todo, reruns) = self.decide(base, &plan);
         let rerun_count = reruns.len();
         let is_parallel = is_worth_threads(&plan, &todo, rerun_count);
@@ -201,7 +202,7 @@ impl<E: Execute> Proposer<'_, E> {
     fn grow(&self, growing: Option<Growing>, to: usize) -> Option<Growing> {
         let mut growing = growing?;
         let set = |place: u32| self.sets.get(place as usize).expect("finished transactions have access sets");
-        growing.extend(to, set, &self.state).ok().map(|()| growing)
+        growing.extend(to, &mut Part::of_final(), set, &self.state).ok().map(|()| growing)
     }
 
     /// Pass 1, first half: which transactions are not worth a speculative run. What they are guessed to touch stands in
@@ -224,12 +225,22 @@ impl<E: Execute> Proposer<'_, E> {
         Ok(spared)
     }
 
-    /// Pass 1, second half: runs all others against the present state.
-    fn speculate(&mut self, from: usize, to: usize, base: usize, spared: &[bool]) -> Result<(), RunError> {
+    /// Pass 1, second half: runs all others against the present state. Unless the block is irregular, its DAG with the
+    /// sub-batch as its last part.
+    fn speculate(
+        &mut self,
+        from: usize,
+        to: usize,
+        base: usize,
+        spared: &[bool],
+    ) -> Result<Option<(Growing, Part)>, RunError> {
         let is_spared = |offset: usize| spared.get(offset).copied().unwrap_or(false);
         let count = (0..to - from).filter(|offset| !is_spared(*offset)).count();
         self.runs += count;
         let (workers, sets, executions) = (&self.workers, &self.sets, &self.executions);
+        // A guess is no access set that the DAG could be made of.
+        let growing = self.growing.take().filter(|_| spared.is_empty());
+        let growth = Growth::new(sets, &self.state, growing.map(with_part));
         let run_chunk = |chunk: usize| {
             workers.lend(|worker| {
                 let offsets = chunk * CHUNK..((chunk + 1) * CHUNK).min(to - from);
@@ -239,28 +250,28 @@ impl<E: Execute> Proposer<'_, E> {
                     sets.set(base + offset, set);
                     executions.set(base + offset, execution);
                 }
+                growth.go_on();
                 Ok::<(), RunError>(())
             })
         };
         let chunks = (to - from).div_ceil(CHUNK);
         if count < PARALLEL_MIN {
-            (0..chunks).try_for_each(run_chunk)
+            (0..chunks).try_for_each(run_chunk)?;
         } else {
-            (0..chunks).into_par_iter().try_for_each(run_chunk)
+            (0..chunks).into_par_iter().try_for_each(run_chunk)?;
         }
+        Ok(growth.finish())
     }
 
-    /// Pass 2, first half: the order of the sub-batch. `is_seen` says that all access sets were seen, none is a guess.
-    fn plan(&mut self, base: usize, count: usize, is_seen: bool) -> Canonical {
-        let sets = self.sets.slice(0..base + count).expect("every transaction was run, or its access set guessed");
-        let growing = self.growing.take().filter(|_| is_seen);
-        if let Some(mut growing) = growing
-            && let Ok(plan) = growing.plan(sets, &self.state)
-        {
+    /// Pass 2, first half: the order of the sub-batch.
+    fn plan(&mut self, base: usize, count: usize, grown: Option<(Growing, Part)>) -> Canonical {
+        if let Some((mut growing, part)) = grown {
+            let plan = growing.plan(part);
             self.growing = Some(growing);
             return plan;
         }
-        self.builder.plan(&sets[base..], &self.state)
+        let sets = self.sets.slice(base..base + count).expect("every transaction was run, or its access set guessed");
+        self.builder.plan(sets, &self.state)
     }
 
     /// Pass 2, second half: whose result holds, and within which bounds the others run.
@@ -407,6 +418,11 @@ impl<E: Execute> Proposer<'_, E> {
         let stats = Stats { executions: self.runs, strays: self.strays, ..Stats::of(&dag, &executions) };
         BlockRun { order: self.order, executions, sets, dag, state: self.state, stats }
     }
+}
+
+fn with_part(growing: Growing) -> (Growing, Part) {
+    let part = growing.part();
+    (growing, part)
 }
 
 /// Whether running along the plan gains by threads. Judged by the plan alone, so the same on every machine; the result

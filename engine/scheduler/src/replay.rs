@@ -10,41 +10,14 @@ use hanse_types::Dag;
 use parking_lot::Mutex;
 
 use crate::BlockRun;
-use crate::canonical::{CanonicalBuilder, Growing};
+use crate::canonical::{CanonicalBuilder, Growing, Part};
 use crate::execute::{Execute, RunError, Workers};
+use crate::growth::Growth;
 use crate::runner::run_along;
 use crate::stats::Stats;
 
 /// After so many transactions somebody looks whether the DAG can be carried on.
 const GROW_EVERY: usize = 16;
-
-/// The canonical DAG of what was run so far, made by the threads that run the block, one of them at a time.
-struct Growth<'a> {
-    sets: OnceSlice<AccessSet>,
-    state: &'a BlockState,
-    /// None if the block is irregular.
-    growing: Mutex<Option<Growing>>,
-}
-
-impl Growth<'_> {
-    /// Takes in what is done up to the first transaction that is not, unless somebody is at it already.
-    fn go_on(&self) {
-        let Some(mut growing) = self.growing.try_lock() else { return };
-        let Some(dag) = &mut *growing else { return };
-        let done = (dag.len()..).take_while(|vertex| self.sets.get(*vertex).is_some()).count();
-        let set = |vertex: u32| self.sets.get(vertex as usize).expect("only what is done is taken in");
-        let grown = dag.extend(dag.len() + done, set, self.state);
-        if grown.is_err() {
-            *growing = None;
-        }
-    }
-
-    /// The DAG of the whole block, which is done (none if it is irregular), and the access sets.
-    fn finish(self) -> (Option<Dag>, OnceSlice<AccessSet>) {
-        self.go_on();
-        (self.growing.into_inner().map(Growing::finish), self.sets)
-    }
-}
 
 /// Runs the transactions of a block along a DAG. Call it inside the rayon pool on which it shall run.
 ///
@@ -65,11 +38,8 @@ pub fn replay<E: Execute>(
     let state = Arc::new(BlockState::new(parent, 2 * transactions.len()));
     let workers = Workers::new(executor, transactions, state.clone());
     let executions = OnceSlice::new(transactions.len());
-    let growth = Growth {
-        sets: OnceSlice::new(transactions.len()),
-        state: &state,
-        growing: Mutex::new(Some(Growing::new(transactions.len()))),
-    };
+    let sets = OnceSlice::new(transactions.len());
+    let growth = Growth::new(&sets, &state, Some((Growing::new(transactions.len()), Part::of_final())));
     let failed: Mutex<Option<(usize, RunError)>> = Mutex::new(None);
     run_along(dag, &workers, |worker, vertex| {
         let mut set = AccessSet::default();
@@ -86,7 +56,7 @@ pub fn replay<E: Execute>(
                 }
             }
         }
-        growth.sets.set(vertex, set);
+        sets.set(vertex, set);
         if vertex.is_multiple_of(GROW_EVERY) {
             growth.go_on();
         }
@@ -94,7 +64,7 @@ pub fn replay<E: Execute>(
     if let Some((_, error)) = failed.into_inner() {
         return Err(error);
     }
-    let (grown, sets) = growth.finish();
+    let grown = growth.finish().map(|(growing, _)| growing.finish());
     let all = "the runner runs every vertex of a well-formed DAG";
     let (executions, sets) = (executions.into_vec().expect(all), sets.into_vec().expect(all));
     let dag = grown.unwrap_or_else(|| CanonicalBuilder::default().build(&sets, &state).dag);

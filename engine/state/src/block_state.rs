@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 use std::ops::Bound;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Once};
 
 use dashmap::{DashMap, Entry};
@@ -20,7 +20,7 @@ use hanse_types::Value;
 use parking_lot::{Mutex, RwLock};
 
 use crate::access_set::{AccessSet, Seen};
-use crate::cells::Cells;
+use crate::cells::{Cells, Filling};
 use crate::changes::{ChangeSet, merge_range};
 use crate::number;
 use crate::view::{Entry as StateEntry, StateError, StateView};
@@ -69,6 +69,8 @@ pub struct BlockState {
     /// The first key with a hash. Keys are in the cells: what is hashed and moved here is small.
     slots: DashMap<u64, Slot, RandomState>,
     cells: Cells<Cell>,
+    /// For whoever makes slots beside the recorders, each of which has its own.
+    filling: Mutex<Filling>,
     /// Set by the first scan; from then on every new slot is in `ordered` too.
     scanned: AtomicBool,
     ordering: Once,
@@ -83,6 +85,7 @@ impl BlockState {
             hasher: RandomState::default(),
             slots: DashMap::with_capacity_and_hasher(keys, RandomState::default()),
             cells: Cells::new(),
+            filling: Mutex::default(),
             scanned: AtomicBool::new(false),
             ordering: Once::new(),
             ordered: RwLock::default(),
@@ -103,21 +106,22 @@ impl BlockState {
     /// # Errors
     /// If the parent's state can't be read.
     pub fn slot(&self, key: &[u8]) -> Result<Slot, StateError> {
-        self.slot_hashed(self.hash(key), key)
+        self.slot_hashed(self.hash(key), key, &mut self.filling.lock())
     }
 
-    pub(crate) fn slot_hashed(&self, hash: KeyHash, key: &[u8]) -> Result<Slot, StateError> {
+    /// [`BlockState::slot`], a new one where the caller is filling.
+    pub(crate) fn slot_hashed(&self, hash: KeyHash, key: &[u8], filling: &mut Filling) -> Result<Slot, StateError> {
         if let Some(slot) = self.find_hashed(hash, key) {
             return Ok(slot);
         }
         let parent = self.parent.get(key)?;
         Ok(match self.slots.entry(hash.0) {
-            Entry::Vacant(place) => *place.insert(self.add_cell(key.into(), parent)),
+            Entry::Vacant(place) => *place.insert(self.add_cell(filling, key.into(), parent)),
             // The table's lock is held, so nobody else adds a key with this hash.
             Entry::Occupied(first) => match self.search(*first.get(), key) {
                 Ok(slot) => slot,
                 Err(last) => {
-                    let slot = self.add_cell(key.into(), parent);
+                    let slot = self.add_cell(filling, key.into(), parent);
                     self.cell(last).next.store(slot.0, Ordering::Release);
                     slot
                 }
@@ -127,12 +131,13 @@ impl BlockState {
 
     /// Makes a slot. Called before anybody can find it in the table, so that whoever does finds it in order too: a
     /// transaction may get a slot that another one, still running and not ordered with it, has just made.
-    fn add_cell(&self, key: Arc<[u8]>, parent: Option<Value>) -> Slot {
+    ///
+    /// The caller holds the table's lock of the key's shard: [`BlockState::order_keys`] relies on it.
+    fn add_cell(&self, filling: &mut Filling, key: Arc<[u8]>, parent: Option<Value>) -> Slot {
+        let ordered_key = self.scanned.load(Ordering::Relaxed).then(|| key.clone());
         let (toucher, next) = (AtomicU32::new(Seen::PARENT.to_bits()), AtomicU32::new(NONE));
-        let slot = Slot(self.cells.push(Cell { key: key.clone(), parent, toucher, current: Mutex::new(None), next }));
-        // Either this sees `scanned`, or the scan that sets it sees the new cell: the two fences exclude that both miss.
-        fence(Ordering::SeqCst);
-        if self.scanned.load(Ordering::Relaxed) {
+        let slot = Slot(self.cells.push(filling, Cell { key, parent, toucher, current: Mutex::new(None), next }));
+        if let Some(key) = ordered_key {
             self.ordered.write().insert(key, slot);
         }
         slot
@@ -239,7 +244,9 @@ impl BlockState {
     fn order_keys(&self) {
         self.ordering.call_once(|| {
             self.scanned.store(true, Ordering::Relaxed);
-            fence(Ordering::SeqCst);
+            // Takes the lock of every shard: who made a slot without having seen `scanned` had one of them then, so that
+            // the slot is seen below; who gets one later sees `scanned`.
+            let _ = self.slots.len();
             let mut ordered = self.ordered.write();
             for (index, cell) in self.cells.iter() {
                 ordered.insert(cell.key.clone(), Slot(index));
@@ -275,9 +282,12 @@ mod tests {
     fn keys_of_one_hash_are_kept_apart() {
         let view: MemoryView = [(b"b".to_vec(), Value::new(b"two"))].into_iter().collect();
         let state = BlockState::new(Arc::new(view), 0);
-        let slots = [b"a", b"b", b"c"].map(|key| state.slot_hashed(KeyHash(7), key).unwrap());
+        let slots = [b"a", b"b", b"c"].map(|key| state.slot_hashed(KeyHash(7), key, &mut Filling::default()).unwrap());
         assert!(slots[0] < slots[1] && slots[1] < slots[2]);
-        assert_eq!([b"a", b"b", b"c"].map(|key| state.slot_hashed(KeyHash(7), key).unwrap()), slots);
+        assert_eq!(
+            [b"a", b"b", b"c"].map(|key| state.slot_hashed(KeyHash(7), key, &mut Filling::default()).unwrap()),
+            slots
+        );
         assert_eq!(state.find_hashed(KeyHash(7), b"d"), None);
         assert_eq!(state.parent_value(slots[1]), Some(&Value::new(b"two")));
         assert!(state.slot_bound() >= 3);

@@ -3,9 +3,6 @@
 //! Each thread fills a stretch of indices of its own, so that threads that push at the same time do not write to the same
 //! cache lines. The price: which element gets which index is a matter of timing, and some indices are not given at all.
 
-use crossbeam_utils::CachePadded;
-use parking_lot::Mutex;
-
 use crate::once::OnceSlice;
 
 /// Elements that a thread takes at once.
@@ -14,15 +11,19 @@ const STRETCH: u32 = 64;
 /// See the module.
 pub(crate) struct Cells<T> {
     stretches: boxcar::Vec<OnceSlice<T>>,
-    /// For each thread of the pool, its next index; at the end of a stretch it needs a new one.
-    next: Box<[CachePadded<Mutex<u32>>]>,
+}
+
+/// The stretch that somebody is filling: each thread has its own.
+#[derive(Debug, Default)]
+pub(crate) struct Filling {
+    /// Where the next element goes; at the end of a stretch, a new one is needed.
+    next: u32,
 }
 
 impl<T> Cells<T> {
-    /// An empty list, to be used in the present rayon pool.
+    /// An empty list.
     pub(crate) fn new() -> Cells<T> {
-        let next = std::iter::repeat_with(CachePadded::default).take(rayon::current_num_threads()).collect();
-        Cells { stretches: boxcar::Vec::new(), next }
+        Cells { stretches: boxcar::Vec::new() }
     }
 
     /// More than every index so far, once those who push are done.
@@ -30,23 +31,20 @@ impl<T> Cells<T> {
         self.stretches.count() * STRETCH as usize
     }
 
-    /// Adds an element; its index.
+    /// Adds an element; its index. `filling` is for this list alone.
     ///
     /// # Panics
     /// If indices no longer fit into 32 bits.
-    pub(crate) fn push(&self, element: T) -> u32 {
-        // Threads of other pools, and those of none, share places with these: that costs time only.
-        let place = rayon::current_thread_index().unwrap_or(0) % self.next.len();
-        let mut next = self.next[place].lock();
-        if next.is_multiple_of(STRETCH) {
+    pub(crate) fn push(&self, filling: &mut Filling, element: T) -> u32 {
+        if filling.next.is_multiple_of(STRETCH) {
             let stretch = self.stretches.push(OnceSlice::new(STRETCH as usize));
             let first = u32::try_from(stretch).ok().and_then(|stretch| stretch.checked_mul(STRETCH));
-            *next = first.expect("a block touches fewer keys");
+            filling.next = first.expect("a block touches fewer keys");
         }
-        let index = *next;
+        let index = filling.next;
         let is_first = self.stretches[(index / STRETCH) as usize].set((index % STRETCH) as usize, element);
-        debug_assert!(is_first, "no index is given twice");
-        *next = index + 1;
+        assert!(is_first, "a stretch is filled by one thread, in one list");
+        filling.next = index + 1;
         index
     }
 
@@ -77,17 +75,17 @@ mod tests {
 
     #[test]
     fn every_element_stays_where_it_was_put() {
-        for threads in [1, 3, 4] {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let (cells, indices) = pool.install(|| {
-                use rayon::prelude::*;
-                let cells = Cells::new();
-                let indices: BTreeMap<u32, u32> = (0..1_000u32).into_par_iter().map(|n| (cells.push(n), n)).collect();
-                (cells, indices)
-            });
-            assert_eq!(indices.len(), 1_000, "no index twice");
-            assert!(indices.iter().all(|(index, n)| cells.get(*index) == n && (*index as usize) < cells.bound()));
-            assert!(cells.iter().map(|(index, n)| (index, *n)).eq(indices));
-        }
+        let cells = Cells::new();
+        let fill = |thread: u32| {
+            let mut filling = Filling::default();
+            (0..250).map(|n| (cells.push(&mut filling, 250 * thread + n), 250 * thread + n)).collect::<Vec<_>>()
+        };
+        let indices: BTreeMap<u32, u32> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|thread| scope.spawn(move || fill(thread))).collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(indices.len(), 1_000, "no index twice");
+        assert!(indices.iter().all(|(index, n)| cells.get(*index) == n && (*index as usize) < cells.bound()));
+        assert!(cells.iter().map(|(index, n)| (index, *n)).eq(indices));
     }
 }

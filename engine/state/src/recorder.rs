@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use crate::access::{Added, Halt, Savepoint, ScanRequest, StateAccess};
 use crate::access_set::{AccessSet, Kind, Seen, Touch};
 use crate::block_state::{BlockState, KeyHash, Slot};
+use crate::cells::Filling;
 use crate::number::{self, Refused};
 use crate::view::Entry;
 
@@ -91,6 +92,8 @@ pub struct Recorder {
     journal: Vec<(u32, EffectAt)>,
     /// It strayed where that could not be said at once.
     strayed: bool,
+    /// Where it makes new slots.
+    filling: Filling,
     /// Slots of keys that were touched lately, by their hashes.
     recent: [Option<(KeyHash, Slot)>; RECENT],
 }
@@ -116,6 +119,7 @@ impl Recorder {
             effects: Vec::with_capacity(8),
             journal: Vec::with_capacity(8),
             strayed: false,
+            filling: Filling::default(),
             recent: [None; RECENT],
         }
     }
@@ -211,7 +215,7 @@ impl Recorder {
         {
             return Ok(slot);
         }
-        let slot = self.block.slot_hashed(hash, key)?;
+        let slot = self.block.slot_hashed(hash, key, &mut self.filling)?;
         self.recent[place] = Some((hash, slot));
         Ok(slot)
     }

@@ -29,13 +29,25 @@ pub(crate) struct Irregular;
 /// A group of one add, by the vertex that it is of; numbers below are places in `groups`.
 const ALONE: u32 = 1 << 31;
 
-/// The part of a block that is being taken in.
-struct Part<'a> {
+/// Transactions that were run on top of all before them and know nothing of one another.
+#[derive(Debug)]
+pub(crate) struct Part {
     /// Its first vertex; beyond all of them if their sets are final, so that none is stale.
     from: u32,
     /// For each vertex, whether something that it read was changed by one before it in the part.
     stale: Vec<bool>,
-    state: &'a BlockState,
+}
+
+impl Part {
+    /// Of transactions whose access sets are final.
+    pub(crate) fn of_final() -> Part {
+        Part { from: u32::MAX, stale: Vec::new() }
+    }
+
+    /// Whether the vertex belongs to it.
+    fn holds(&self, vertex: u32) -> bool {
+        vertex >= self.from
+    }
 }
 
 impl Growing {
@@ -52,52 +64,42 @@ impl Growing {
         self.dag.len()
     }
 
-    /// Takes in the next transactions, up to `to`, which were all run on top of those so far and know nothing of one
-    /// another: the plan by which they are put in order.
-    ///
-    /// # Errors
-    /// If the block is irregular; then this is of no further use.
-    pub(crate) fn plan(&mut self, sets: &[AccessSet], state: &BlockState) -> Result<Canonical, Irregular> {
-        let from = self.len();
-        let mut part = Part { from: from as u32, stale: Vec::with_capacity(sets.len() - from), state };
-        self.extend_by(sets.len(), |vertex| &sets[vertex as usize], &mut part)?;
-        let mut dag = DagBuilder::with_capacity(part.stale.len(), part.stale.len());
-        for vertex in from..sets.len() {
-            let before = self.dag.predecessors(vertex).iter().filter_map(|before| before.checked_sub(part.from));
-            self.row.extend(before);
-            push_row(&mut dag, &mut self.row);
-        }
-        Ok(Canonical { dag: dag.finish(), adds: None, stale: part.stale })
+    /// A part that starts behind the transactions so far.
+    pub(crate) fn part(&self) -> Part {
+        Part { from: self.len() as u32, stale: Vec::new() }
     }
 
-    /// Takes in the next transactions, up to `to`, whose access sets are final.
+    /// Takes in the next transactions, up to `to`, which belong to `part`.
     ///
     /// # Errors
     /// If the block is irregular; then this is of no further use.
     pub(crate) fn extend<'s>(
         &mut self,
         to: usize,
+        part: &mut Part,
         sets: impl Fn(u32) -> &'s AccessSet,
         state: &BlockState,
     ) -> Result<(), Irregular> {
-        let mut part = Part { from: u32::MAX, stale: Vec::new(), state };
-        self.extend_by(to, sets, &mut part)
+        (self.len() as u32..to as u32).try_for_each(|vertex| self.enter(vertex, part, &sets, state))
     }
 
-    fn extend_by<'s>(
-        &mut self,
-        to: usize,
-        sets: impl Fn(u32) -> &'s AccessSet,
-        part: &mut Part<'_>,
-    ) -> Result<(), Irregular> {
-        (self.len() as u32..to as u32).try_for_each(|vertex| self.enter(vertex, &sets, part))
+    /// The order of a part that is complete.
+    pub(crate) fn plan(&mut self, part: Part) -> Canonical {
+        let mut dag = DagBuilder::with_capacity(part.stale.len(), part.stale.len());
+        for vertex in part.from as usize..self.len() {
+            let before = self.dag.predecessors(vertex).iter().filter_map(|before| before.checked_sub(part.from));
+            self.row.extend(before);
+            push_row(&mut dag, &mut self.row);
+        }
+        Canonical { dag: dag.finish(), adds: None, stale: part.stale }
     }
 
     fn enter<'s>(
         &mut self,
         vertex: u32,
+        part: &mut Part,
         sets: &impl Fn(u32) -> &'s AccessSet,
-        part: &mut Part<'_>,
+        state: &BlockState,
     ) -> Result<(), Irregular> {
         let set = sets(vertex);
         if !set.ranges.is_empty() {
@@ -107,7 +109,7 @@ impl Growing {
         for touch in &set.touches {
             is_stale |= touch.is_read() && self.runs.is_changed_since(touch.slot, part.from);
             if touch.kind == Kind::Add {
-                self.add(vertex, touch.slot, sets, part)?;
+                self.add(vertex, touch.slot, part, sets, state)?;
             }
             self.runs.enter(vertex, touch.slot, touch.kind, &mut self.row);
         }
@@ -121,13 +123,14 @@ impl Growing {
         &mut self,
         vertex: u32,
         slot: Slot,
+        part: &Part,
         sets: &impl Fn(u32) -> &'s AccessSet,
-        part: &Part<'_>,
+        state: &BlockState,
     ) -> Result<(), Irregular> {
         let key = self.runs.key(slot);
         let writer = key.writer();
         // Written in this part: the add was checked against another value than it will find.
-        let is_unchecked = writer.is_some_and(|writer| writer >= part.from);
+        let is_unchecked = writer.is_some_and(|writer| part.holds(writer));
         if key.group == KeyRuns::NO_GROUP && !is_unchecked {
             key.group = ALONE | vertex;
             return Ok(());
@@ -138,7 +141,7 @@ impl Growing {
             }
             let base: Option<Value> = match writer {
                 Some(writer) => sets(writer).written(slot).cloned().flatten(),
-                None => part.state.parent_value(slot).cloned(),
+                None => state.parent_value(slot).cloned(),
             };
             let first = (key.group != KeyRuns::NO_GROUP).then_some(key.group & !ALONE);
             key.group = self.groups.len() as u32;
