@@ -153,7 +153,7 @@ impl Driver {
         }
         let Some(block) = self.chain.persisted(durable_base(&self.ledger)) else { return };
         info!(height = height.0, transactions = block.header.tx_count, hash = %block.hash, "block committed");
-        self.feed.committed(Arc::new(block.header.clone()), &block.receipts);
+        self.feed.committed(Arc::new(block.header.clone()), block.content.receipts());
         self.tell(Input::Persisted { height });
     }
 
@@ -268,16 +268,7 @@ pub(crate) fn spawn_writer<D: hanse_consensus::Disk + Send + 'static>(
 }
 
 fn new_block<'a>(block: &'a ExecutedBlock, certificate: &'a Certificate) -> NewBlock<'a> {
-    NewBlock {
-        header: &block.header,
-        dag: &block.dag,
-        transactions: &block.transactions,
-        receipts: &block.receipts,
-        rw_sets: &block.rw_sets,
-        changes: &block.changes,
-        update: &block.commitment,
-        certificate,
-    }
+    NewBlock { header: &block.header, content: &block.content, certificate }
 }
 
 /// Runs something whose panic must not take the thread with it.

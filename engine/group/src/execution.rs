@@ -3,16 +3,13 @@
 
 use std::sync::Arc;
 
+use hanse_ledger::{BlockContent, Commitment, ContentError, Outcome};
 use hanse_replica::Work;
 use hanse_scheduler::{BlockRun, CallSite, Execute, Hints, RunError, Stats};
-use hanse_state::commitment::{self, NodeView, PageOverlay, Update};
-use hanse_state::{ChangeSet, Halt, Overlay, StateAccess, StateError, StateView};
-use hanse_types::{
-    Address, ContractRef, Dag, Execution, Gas, Genesis, Hash, Header, Height, Params, Receipt, RwSet, TxIndex,
-    Verified, block,
-};
+use hanse_state::commitment::{NodeView, PageOverlay};
+use hanse_state::{Halt, Overlay, StateAccess, StateError, StateView};
+use hanse_types::{Address, ContractRef, Execution, Genesis, Hash, Header, Height, Params, Verified};
 use hanse_vm::{BlockContext, Runner, Vm};
-use rayon::prelude::*;
 use thiserror::Error;
 
 /// The virtual machine as the scheduler asks for it, for the transactions of one block.
@@ -63,18 +60,8 @@ pub struct ExecutedBlock {
     pub header: Header,
     /// Hash of the header.
     pub hash: Hash,
-    /// Its DAG.
-    pub dag: Dag,
-    /// Its transactions, in block order.
-    pub transactions: Vec<Verified>,
-    /// What each gave.
-    pub receipts: Vec<Receipt>,
-    /// What each touched.
-    pub rw_sets: Vec<RwSet>,
-    /// What the block does to the state.
-    pub changes: Arc<ChangeSet>,
-    /// What it does to the state's commitment.
-    pub commitment: Update,
+    /// What it holds and what came of that, with the evidence for the header's digests.
+    pub content: BlockContent,
     /// The chain's parameters from the next block on, if this one changed them.
     pub params: Option<Params>,
     /// What it took.
@@ -99,9 +86,9 @@ impl Base {
     pub fn after(&self, block: &ExecutedBlock) -> Base {
         Base {
             height: block.header.height,
-            root: block.commitment.root,
-            state: Arc::new(Overlay::new(block.changes.clone(), self.state.clone())),
-            nodes: Arc::new(PageOverlay::new(&block.commitment, self.nodes.clone())),
+            root: block.header.state_root,
+            state: Arc::new(Overlay::new(block.content.changes().clone(), self.state.clone())),
+            nodes: Arc::new(PageOverlay::new(block.content.update(), self.nodes.clone())),
         }
     }
 }
@@ -115,6 +102,9 @@ pub enum ExecutionError {
     /// State could not be read.
     #[error(transparent)]
     State(#[from] StateError),
+    /// What came out is no block.
+    #[error(transparent)]
+    Content(#[from] ContentError),
 }
 
 /// Makes blocks, one after another.
@@ -144,24 +134,14 @@ impl Executor {
         self.finish(work, base, run, &params)
     }
 
-    fn finish(&self, work: Work, base: &Base, run: BlockRun, before: &Params) -> Result<ExecutedBlock, ExecutionError> {
+    fn finish(&self, work: Work, base: &Base, run: BlockRun, params: &Params) -> Result<ExecutedBlock, ExecutionError> {
         let transactions: Vec<Verified> = run.order.iter().map(|index| work.batch[*index].clone()).collect();
         let rw_sets = run.rw_sets();
         let BlockRun { executions, dag, state, stats, .. } = run;
-        let gas_used = Gas(executions.iter().map(|execution| execution.gas_used.0).sum());
-        let commit = || {
-            let changes = Arc::new(state.changes());
-            let kind = self.genesis.state_commitment;
-            let update = commitment::update(kind, &base.root, &*base.nodes, &changes)?;
-            Ok::<_, StateError>((changes, update))
-        };
-        let describe = || {
-            let receipts = receipts(&transactions, executions, &rw_sets, work.height());
-            let roots = (block::tx_root(&transactions), block::receipt_root(&receipts), block::rw_set_root(&receipts));
-            (receipts, roots, dag.digest())
-        };
-        let (committed, (receipts, (tx_root, receipt_root, rw_set_root), dag_digest)) = rayon::join(commit, describe);
-        let (changes, commitment) = committed?;
+        let outcome = Outcome { height: work.height(), transactions, executions, rw_sets, dag };
+        let before = Commitment { kind: self.genesis.state_commitment, root: base.root, nodes: &*base.nodes };
+        let content = BlockContent::compute(outcome, &before, || state.changes())?;
+        let digests = content.digests();
         let slot = &work.slot;
         let header = Header {
             version: Header::VERSION,
@@ -170,52 +150,24 @@ impl Executor {
             height: slot.height,
             parent: slot.parent,
             timestamp: work.timestamp,
-            tx_root,
-            receipt_root,
-            rw_set_root,
-            dag_digest,
-            state_root: commitment.root,
+            tx_root: digests.tx_root,
+            receipt_root: digests.receipt_root,
+            rw_set_root: digests.rw_set_root,
+            dag_digest: digests.dag_digest,
+            state_root: digests.state_root,
             validators: slot.validators,
             next_validators: slot.validators,
             epoch: slot.epoch,
             round: slot.round,
             proposer: slot.proposer,
-            gas_used,
-            tx_count: transactions.len() as u32,
+            gas_used: digests.gas_used,
+            tx_count: digests.tx_count,
             extra: Vec::new(),
         };
         let hash = header.hash();
-        let mut block = ExecutedBlock {
-            header,
-            hash,
-            dag,
-            transactions,
-            receipts,
-            rw_sets,
-            changes,
-            commitment,
-            params: None,
-            stats,
-        };
+        let mut block = ExecutedBlock { header, hash, content, params: None, stats };
         let after = hanse_vm::system::params::load(&*base.after(&block).state)?;
-        block.params = (after != *before).then_some(after);
+        block.params = (after != *params).then_some(after);
         Ok(block)
     }
-}
-
-fn receipts(transactions: &[Verified], executions: Vec<Execution>, rw_sets: &[RwSet], height: Height) -> Vec<Receipt> {
-    let receipt = |(index, execution): (usize, Execution)| Receipt {
-        tx_id: transactions[index].id(),
-        height,
-        index: TxIndex(index as u32),
-        status: execution.status,
-        gas_used: execution.gas_used,
-        output: execution.output,
-        error_code: execution.error_code,
-        message: execution.message,
-        failed_in: execution.failed_in,
-        events: execution.events,
-        rw_set: rw_sets[index].digest(),
-    };
-    executions.into_par_iter().enumerate().with_min_len(64).map(receipt).collect()
 }

@@ -6,7 +6,6 @@ mod common;
 use common::*;
 use hanse_group::{SubmitError, WaitError};
 use hanse_scheduler::replay;
-use hanse_state::StateView;
 use hanse_types::{Address, ContractRef, Gas, Height, StateCommitment, Status, Timestamp, block};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,8 +53,7 @@ async fn every_block_replays_to_its_own_header() {
     let mut transactions = 0;
     for height in 1..=group.ledger().height().0 {
         let block = group.ledger().block(Height(height)).unwrap().unwrap();
-        let parent: std::sync::Arc<dyn StateView> =
-            std::sync::Arc::new(group.ledger().state_at(Height(height - 1)).unwrap());
+        let parent = group.ledger().state_at(Height(height - 1)).unwrap();
         let verified: Vec<_> = block.transactions.iter().map(|tx| verifier.verify(tx.clone()).unwrap()).collect();
         assert_eq!(block::tx_root(&verified), block.header.tx_root);
         let context = hanse_vm::BlockContext {

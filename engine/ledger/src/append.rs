@@ -1,21 +1,25 @@
 //! Writing a block: everything of it in one batch.
+//!
+//! Nothing is taken on trust. The digests of a block's content were computed with it ([`BlockContent`]); here they are
+//! compared with the header's, the header with the newest block and the group, and the certificate with the header and
+//! the validators. What does not fit is refused by name before anything is written.
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use hanse_state::ChangeSet;
 use hanse_state::commitment::Update;
-use hanse_types::{
-    Canonical, Certificate, Dag, Hash, Header, Height, Receipt, RwSet, StateCommitment, Timestamp, TxIndex, Verified,
-};
+use hanse_state::{ChangeSet, StateView};
+use hanse_types::{Canonical, Certificate, Hash, Header, Height, Receipt, Timestamp, TxIndex, Verified};
 
 use crate::chunks::ChunkBuilder;
+use crate::content::BlockContent;
 use crate::error::LedgerError;
 use crate::keys;
-use crate::ledger::{Current, Ledger, Tip, Writer, recent_max};
+use crate::ledger::{Current, Ledger, Shared, Tip, Writer, recent_max};
 use crate::meta::{self, TipRecord};
 use crate::store::{Batch, Table};
+use crate::undo;
 use crate::views::LedgerView;
 
 /// A decided block with everything that came of it.
@@ -23,19 +27,9 @@ use crate::views::LedgerView;
 pub struct NewBlock<'a> {
     /// The header.
     pub header: &'a Header,
-    /// The DAG.
-    pub dag: &'a Dag,
-    /// The transactions, in block order.
-    pub transactions: &'a [Verified],
-    /// Their receipts.
-    pub receipts: &'a [Receipt],
-    /// Their access sets.
-    pub rw_sets: &'a [RwSet],
-    /// What they did to the state.
-    pub changes: &'a ChangeSet,
-    /// What that did to the state commitment.
-    pub update: &'a Update,
-    /// What shows that the block was agreed upon.
+    /// What it holds and what that did.
+    pub content: &'a BlockContent,
+    /// What shows that it was agreed upon.
     pub certificate: &'a Certificate,
 }
 
@@ -43,12 +37,10 @@ impl Ledger {
     /// Adds a block. When this returns, it is durable and visible. The newest block may be given again, and nothing
     /// happens.
     ///
-    /// The caller vouches for the digests of transactions, receipts and access sets and for the certificate's
-    /// signatures; that the parts belong together is checked here.
-    ///
     /// # Errors
-    /// If the block does not follow the newest one, or its parts do not belong together; then nothing was written. If the
-    /// write fails; then no further block is accepted until the ledger is opened anew.
+    /// If the block does not follow the newest one, its header is not that of its content, or its validators did not
+    /// decide it; then nothing was written. If the write fails; then no further block is accepted until the ledger is
+    /// opened anew.
     pub fn append(&self, block: &NewBlock<'_>) -> Result<(), LedgerError> {
         let mut writer = self.shared.writer.lock();
         let current = self.current();
@@ -57,20 +49,30 @@ impl Ledger {
             return Ok(());
         }
         check_next(&current, block.header)?;
-        check_parts(block, &hash, self.shared.genesis.state_commitment, &current.tip.header.state_root)?;
+        check_group(&self.shared, &current.tip.header, block.header)?;
+        check_content(&self.shared, &current.tip.header, block)?;
+        self.check_certificates(&[(block.certificate, block.header)])?;
 
         let record = next_record(&current.record, &mut writer, block, hash);
         let mut batch = encode(block, &hash, self.shared.options.index_topics);
+        put_undo(&mut batch, &current, block)?;
         meta::put_tip(&mut batch, &record);
         self.write(&mut writer, &batch)?;
         self.publish(&current, block, record);
         Ok(())
     }
 
+    /// Whether the group's validators decided these blocks, all signatures as one batch.
+    pub(crate) fn check_certificates(&self, blocks: &[(&Certificate, &Header)]) -> Result<(), LedgerError> {
+        let shared = &self.shared;
+        Certificate::verify_all(&shared.identity, &shared.validators, blocks)
+            .map_err(|(at, error)| LedgerError::NotDecided { height: blocks[at].1.height, error })
+    }
+
     /// Makes a durable block visible.
     fn publish(&self, before: &Current, block: &NewBlock<'_>, record: TipRecord) {
         let shared = &self.shared;
-        shared.caches.publish(record.height, block.changes, block.update);
+        shared.caches.publish(record.height, block.content.changes(), block.content.update());
         let mut recent: VecDeque<Hash> = (*before.recent).clone();
         recent.push_back(record.hash);
         while recent.len() > recent_max(&shared.genesis) {
@@ -100,48 +102,67 @@ fn check_next(current: &Current, header: &Header) -> Result<(), LedgerError> {
     Ok(())
 }
 
-fn check_parts(
-    block: &NewBlock<'_>,
-    hash: &Hash,
-    commitment: StateCommitment,
-    parent_root: &Hash,
-) -> Result<(), LedgerError> {
-    let header = block.header;
+/// Whether a header keeps the rules and is one of this group, decided by the validators that the newest block named.
+fn check_group(shared: &Shared, parent: &Header, header: &Header) -> Result<(), LedgerError> {
     let refuse = |reason: String| Err(LedgerError::Inconsistent { height: header.height, reason });
+    if let Err(error) = header.check() {
+        return refuse(error.to_string());
+    }
+    let identity = &shared.identity;
+    if (&header.chain_id, &header.group_id) != (&identity.chain_id, &identity.group_id) {
+        let (chain, group) = (&header.chain_id, &header.group_id);
+        return refuse(format!("it is of chain {chain:?} and group {group:?}"));
+    }
+    if header.validators != parent.next_validators {
+        let (found, expected) = (header.validators, parent.next_validators);
+        return refuse(format!("its validators are {found}, the block before names {expected}"));
+    }
+    if header.proposer as usize >= shared.validators.len() {
+        return refuse(format!("its proposer is {}, but there are {}", header.proposer, shared.validators.len()));
+    }
+    Ok(())
+}
+
+/// Whether the content is what the header says, and was computed on the newest block's state.
+fn check_content(shared: &Shared, parent: &Header, block: &NewBlock<'_>) -> Result<(), LedgerError> {
+    let NewBlock { header, content, .. } = block;
+    let refuse = |reason: String| Err(LedgerError::Inconsistent { height: header.height, reason });
+    if content.height() != header.height {
+        return refuse(format!("its content is that of block {}", content.height()));
+    }
+    if content.kind() != shared.genesis.state_commitment {
+        return refuse("its state root is of another kind than the group's".into());
+    }
+    if *content.parent_root() != parent.state_root {
+        let (found, expected) = (content.parent_root(), parent.state_root);
+        return refuse(format!("it was computed on state root {found}, that of the newest block is {expected}"));
+    }
+    let digests = content.digests();
     let counts = [
-        ("transactions", block.transactions.len()),
-        ("receipts", block.receipts.len()),
-        ("access sets", block.rw_sets.len()),
-        ("DAG vertices", block.dag.len()),
+        ("transactions", u64::from(digests.tx_count), u64::from(header.tx_count)),
+        ("gas", digests.gas_used.0, header.gas_used.0),
     ];
-    for (what, count) in counts {
-        if count != header.tx_count as usize {
-            return refuse(format!("it has {count} {what}, the header says {}", header.tx_count));
-        }
+    if let Some((what, found, stated)) = counts.into_iter().find(|(_, found, stated)| found != stated) {
+        return refuse(format!("it has {found} {what}, the header says {stated}"));
     }
-    if block.dag.digest() != header.dag_digest {
-        return refuse("the DAG is not the header's".into());
+    match digests.differs(header) {
+        Some(other) => Err(LedgerError::OtherDigest { height: header.height, other }),
+        None => Ok(()),
     }
-    if block.update.root != header.state_root {
-        return refuse(format!("the state root is {}, the header says {}", block.update.root, header.state_root));
-    }
-    if commitment == StateCommitment::Merkle && block.update.pages.is_empty() && block.update.root != *parent_root {
-        return refuse("the state root changed, but no page of the state tree".into());
-    }
-    if block.certificate.block_hash != *hash || block.certificate.height != header.height {
-        return refuse("the certificate is for another block".into());
-    }
-    for (at, (transaction, receipt)) in block.transactions.iter().zip(block.receipts).enumerate() {
-        if receipt.tx_id != transaction.id() || receipt.height != header.height || receipt.index.as_usize() != at {
-            return refuse(format!("receipt {at} is for another transaction or place"));
-        }
-    }
+}
+
+/// Keeps what the changed keys held before.
+fn put_undo(batch: &mut Batch, current: &Current, block: &NewBlock<'_>) -> Result<(), LedgerError> {
+    let keys: Vec<&[u8]> = block.content.changes().iter().map(|(key, _)| key).collect();
+    let before = current.view.multi_get(&keys)?;
+    undo::put(batch, block.header.height, keys.into_iter().zip(before));
     Ok(())
 }
 
 /// Where the chain stands after the block. Moves the window past blocks of which everything has expired.
 fn next_record(before: &TipRecord, writer: &mut Writer, block: &NewBlock<'_>, hash: Hash) -> TipRecord {
-    let expirations = block.transactions.iter().map(|transaction| transaction.transaction().expiration);
+    let transactions = block.content.transactions();
+    let expirations = transactions.iter().map(|transaction| transaction.transaction().expiration);
     writer.expirations.push_back(expirations.max().unwrap_or(Timestamp(0)));
     let mut window = before.window;
     while window < block.header.height
@@ -154,12 +175,12 @@ fn next_record(before: &TipRecord, writer: &mut Writer, block: &NewBlock<'_>, ha
         height: block.header.height,
         hash,
         window,
-        rw_sets_from: before.rw_sets_from,
-        transactions: before.transactions + block.transactions.len() as u64,
+        history_from: before.history_from,
+        transactions: before.transactions + transactions.len() as u64,
     }
 }
 
-/// Everything of a block but the record of the newest one.
+/// Everything of a block but the record of the newest one and what its changes undo.
 pub(crate) fn encode(block: &NewBlock<'_>, hash: &Hash, index_topics: bool) -> Batch {
     let height = block.header.height;
     let mut batch = Batch::default();
@@ -167,13 +188,14 @@ pub(crate) fn encode(block: &NewBlock<'_>, hash: &Hash, index_topics: bool) -> B
     header.push(|bytes| block.header.encode_into(bytes));
     header.push(|bytes| block.certificate.encode_into(bytes));
     batch.put(Table::Header, &keys::height(height), &header.finish());
-    batch.put(Table::Dag, &keys::height(height), &block.dag.encode());
-    put_records(&mut batch, Table::Tx, height, block.transactions.iter().map(Verified::signed));
-    put_records(&mut batch, Table::Receipt, height, block.receipts);
-    put_records(&mut batch, Table::RwSet, height, block.rw_sets);
-    put_state(&mut batch, block.changes, block.update);
-    put_transaction_index(&mut batch, height, block.transactions);
-    put_event_index(&mut batch, height, block.receipts, index_topics);
+    let content = block.content;
+    batch.put(Table::Dag, &keys::height(height), &content.dag().encode());
+    put_records(&mut batch, Table::Tx, height, content.transactions().iter().map(Verified::signed));
+    put_records(&mut batch, Table::Receipt, height, content.receipts());
+    put_records(&mut batch, Table::RwSet, height, content.rw_sets());
+    put_state(&mut batch, content.changes(), content.update());
+    put_transaction_index(&mut batch, height, content.transactions());
+    put_event_index(&mut batch, height, content.receipts(), index_topics);
     batch.put(Table::Index, &keys::block(hash), &keys::height(height));
     batch
 }

@@ -1,8 +1,10 @@
 //! What can go wrong, in words that say what to do.
 
 use hanse_state::StateError;
-use hanse_types::{Hash, Height};
+use hanse_types::{CertificateError, Hash, Height};
 use thiserror::Error;
+
+use crate::content::OtherDigest;
 
 /// The store below failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -91,6 +93,22 @@ pub enum LedgerError {
         /// What does not fit.
         reason: String,
     },
+    /// A header does not state a digest of its block's content.
+    #[error("block {height} is not its header's: its {} is {}, the header says {}", other.what, other.found, other.stated)]
+    OtherDigest {
+        /// Its height.
+        height: Height,
+        /// Which digest.
+        other: OtherDigest,
+    },
+    /// A block was not decided by the group's validators.
+    #[error("block {height} was not decided: {error}")]
+    NotDecided {
+        /// Its height.
+        height: Height,
+        /// What is wrong with its certificate.
+        error: CertificateError,
+    },
     /// A write failed before; what the disk holds is not known until it is opened anew.
     #[error(
         "the ledger takes no block since a write failed ({reason}); free or repair the disk, then restart the group"
@@ -100,9 +118,9 @@ pub enum LedgerError {
         reason: String,
     },
     /// It was removed on purpose.
-    #[error("access sets below height {floor} were pruned; ask a node that keeps them")]
+    #[error("access sets and states before height {floor} were pruned here; ask for a later one, or another node")]
     Pruned {
-        /// Lowest height that still has them.
+        /// Lowest height that still has its own.
         floor: Height,
     },
     /// There is no such block.
@@ -112,6 +130,18 @@ pub enum LedgerError {
         height: Height,
         /// The newest.
         tip: Height,
+    },
+    /// A proof would need too much of the state's tree to be made anew.
+    #[error(
+        "more than {limit} keys changed since block {height}, the newest is {tip}; ask for the proof of a later block"
+    )]
+    TooManyChanges {
+        /// The block whose state was to be proven.
+        height: Height,
+        /// The newest.
+        tip: Height,
+        /// How many may have changed.
+        limit: usize,
     },
     /// The group's commitment can't prove single values.
     #[error(

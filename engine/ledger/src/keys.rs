@@ -33,6 +33,11 @@ pub(crate) fn split_record(key: &[u8]) -> Option<(Height, u32)> {
     Some((Height(u64::from_be_bytes(*height)), u32::from_be_bytes(rest.try_into().ok()?)))
 }
 
+/// Of the entry that starts with what a block's change of this state key undoes.
+pub(crate) fn undo(height: Height, key: &[u8]) -> Vec<u8> {
+    [&height.0.to_be_bytes(), key].concat()
+}
+
 /// Index: block hash to height.
 pub(crate) fn block(hash: &Hash) -> Vec<u8> {
     join(Kind::Block, &[hash.as_bytes()])

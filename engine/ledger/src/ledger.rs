@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hanse_state::commitment::NodeView;
 use hanse_state::{ChangeSet, StateView};
-use hanse_types::{Certificate, Genesis, Hash, Header, Height, Timestamp, TxId};
+use hanse_types::{Certificate, ChainIdentity, Genesis, Hash, Header, Height, Timestamp, TxId, ValidatorSet};
 use parking_lot::{Mutex, RwLock};
 
 use crate::error::LedgerError;
@@ -26,7 +26,9 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) options: LedgerOptions,
     pub(crate) genesis: Arc<Genesis>,
-    pub(crate) genesis_hash: Hash,
+    pub(crate) identity: ChainIdentity,
+    /// Who decides the blocks.
+    pub(crate) validators: ValidatorSet,
     pub(crate) caches: Arc<Caches>,
     /// What readers see. Replaced as a whole, when a block is durable.
     pub(crate) current: RwLock<Arc<Current>>,
@@ -84,8 +86,8 @@ pub struct Statistics {
     pub disk_bytes: u64,
     /// Bytes of the caches of values and pages.
     pub cache_bytes: u64,
-    /// Lowest height whose access sets were not pruned.
-    pub rw_sets_from: Height,
+    /// Lowest height whose access sets were not pruned, and whose state can be read.
+    pub history_from: Height,
 }
 
 impl Ledger {
@@ -199,7 +201,7 @@ impl Ledger {
             transactions: current.record.transactions,
             disk_bytes: self.shared.store.size()?,
             cache_bytes: self.shared.caches.bytes() as u64,
-            rw_sets_from: current.record.rw_sets_from,
+            history_from: current.record.history_from,
         })
     }
 

@@ -10,12 +10,16 @@
 //! - After a write that failed it accepts no further block until it is opened anew: what the disk holds is not known.
 //! - Readers never wait for a block to be written, and what they hold does not change under them.
 //!
-//! It does not know how blocks are made or agreed upon: it takes the word of whoever appends a block that its digests
-//! are right and its certificate is valid.
+//! - A block that it accepts is its header's: digests come with evidence ([`BlockContent`]), parent and certificate are
+//!   checked. It takes nobody's word.
+//! - The state after any block can be read, and proven where the group's commitment can, until history is pruned.
+//!
+//! It does not know how blocks are made or agreed upon.
 //!
 //! Start reading at [`ledger`], then [`append`](Ledger::append) and [`store`].
 
 pub mod append;
+pub mod content;
 pub mod error;
 pub mod events;
 pub mod history;
@@ -30,9 +34,11 @@ mod chunks;
 mod keys;
 mod meta;
 mod open;
+mod undo;
 mod views;
 
 pub use append::NewBlock;
+pub use content::{BlockContent, Commitment, ContentError, Digests, OtherDigest, Outcome};
 pub use error::{LedgerError, StoreError};
 pub use events::{EventPosition, EventQuery, EventsPage, FoundEvent};
 pub use ledger::{Ledger, Statistics, Tip};

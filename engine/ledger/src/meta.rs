@@ -1,17 +1,16 @@
 //! What a database says about itself.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use hanse_types::{Hash, Height, Write};
+use hanse_types::{Hash, Height};
 
 use crate::error::LedgerError;
 use crate::store::{Batch, Read, Table};
 
 /// Version of the layout of all tables. Another one is refused, never migrated in silence.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 const FORMAT_KEY: &[u8] = b"format";
 const IDENTITY_KEY: &[u8] = b"identity";
-const GENESIS_STATE_KEY: &[u8] = b"genesis_state";
 const TIP_KEY: &[u8] = b"tip";
 
 /// Whose ledger it is.
@@ -50,8 +49,8 @@ pub(crate) struct TipRecord {
     pub(crate) hash: Hash,
     /// The oldest block that may hold a transaction which has not expired.
     pub(crate) window: Height,
-    /// The oldest block whose access sets were not pruned.
-    pub(crate) rw_sets_from: Height,
+    /// The oldest block whose access sets were not pruned, and whose state can be read.
+    pub(crate) history_from: Height,
     /// Transactions of all blocks.
     pub(crate) transactions: u64,
 }
@@ -65,10 +64,6 @@ pub(crate) fn identity(reader: &dyn Read) -> Result<Identity, LedgerError> {
     read(reader, IDENTITY_KEY)?.ok_or_else(|| missing(IDENTITY_KEY))
 }
 
-pub(crate) fn genesis_state(reader: &dyn Read) -> Result<Vec<Write>, LedgerError> {
-    read(reader, GENESIS_STATE_KEY)?.ok_or_else(|| missing(GENESIS_STATE_KEY))
-}
-
 pub(crate) fn tip(reader: &dyn Read) -> Result<TipRecord, LedgerError> {
     read(reader, TIP_KEY)?.ok_or_else(|| missing(TIP_KEY))
 }
@@ -77,10 +72,9 @@ pub(crate) fn put_tip(batch: &mut Batch, tip: &TipRecord) {
     put(batch, TIP_KEY, tip);
 }
 
-pub(crate) fn put_new(batch: &mut Batch, identity: &Identity, genesis_state: &Vec<Write>) {
+pub(crate) fn put_new(batch: &mut Batch, identity: &Identity) {
     put(batch, FORMAT_KEY, &FORMAT);
     put(batch, IDENTITY_KEY, identity);
-    put(batch, GENESIS_STATE_KEY, genesis_state);
 }
 
 fn put(batch: &mut Batch, key: &[u8], value: &impl BorshSerialize) {

@@ -3,15 +3,16 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use hanse_state::commitment::{self, MemoryNodes, NodeView, PagePath, Update};
+use hanse_state::commitment::{MemoryNodes, NodeView, PagePath};
 use hanse_state::{ChangeSet, StateView};
 use hanse_types::{
-    Certificate, Dag, Epoch, Gas, Genesis, Hash, Header, Height, Round, StateCommitment, Timestamp, TxId, Value, Write,
-    merkle, validator_set::ValidatorSet,
+    Certificate, Dag, Epoch, Genesis, Hash, Header, Height, Round, StateCommitment, Timestamp, TxId, ValidatorSet,
+    Value, merkle,
 };
 use parking_lot::{Mutex, RwLock};
 
 use crate::append::{self, NewBlock};
+use crate::content::{BlockContent, Commitment, Outcome};
 use crate::error::LedgerError;
 use crate::keys;
 use crate::ledger::{Current, Ledger, Shared, Tip, Writer, recent_max};
@@ -29,10 +30,12 @@ pub(crate) fn open(
 ) -> Result<Ledger, LedgerError> {
     let identity =
         Identity { chain_id: genesis.chain_id.clone(), group_id: genesis.group_id.clone(), genesis: genesis.hash() };
-    let update = commitment::update(genesis.state_commitment, &Hash::ZERO, &MemoryNodes::default(), genesis_state)?;
-    let first = genesis_header(genesis, &update)?;
+    let validators =
+        ValidatorSet::from_genesis(genesis).map_err(|error| LedgerError::BadGenesis { reason: error.to_string() })?;
+    let content = genesis_content(genesis, genesis_state)?;
+    let first = genesis_header(genesis, &validators, &content);
     match meta::format(&*store)? {
-        None => create(&*store, &identity, &first, genesis_state, &update)?,
+        None => create(&*store, &identity, &first, &content)?,
         Some(meta::FORMAT) => meta::identity(&*store)?.check(&identity)?,
         Some(found) => return Err(LedgerError::OtherFormat { found, known: meta::FORMAT }),
     }
@@ -41,68 +44,69 @@ pub(crate) fn open(
         let (found, expected) = (stored.hash().to_string(), first.hash().to_string());
         return Err(LedgerError::OtherChain { what: "genesis block", found, expected });
     }
-    let ledger = load(store, genesis, options)?;
+    let ledger = load(store, genesis, validators, options)?;
     check_tip(&ledger)?;
     Ok(ledger)
 }
 
+/// What block 0 holds: nothing but the first state.
+fn genesis_content(genesis: &Genesis, genesis_state: &ChangeSet) -> Result<BlockContent, LedgerError> {
+    let nothing = Outcome {
+        height: Height(0),
+        transactions: Vec::new(),
+        executions: Vec::new(),
+        rw_sets: Vec::new(),
+        dag: Dag::empty(),
+    };
+    let empty = Commitment { kind: genesis.state_commitment, root: Hash::ZERO, nodes: &MemoryNodes::default() };
+    let content = BlockContent::compute(nothing, &empty, || genesis_state.clone());
+    content.map_err(|error| LedgerError::BadGenesis { reason: error.to_string() })
+}
+
 /// The header of block 0. Binds the genesis by its hash, and the state that was made of it by its root.
-fn genesis_header(genesis: &Genesis, update: &Update) -> Result<Header, LedgerError> {
-    let validators = ValidatorSet::from_genesis(genesis)
-        .map_err(|error| LedgerError::BadGenesis { reason: error.to_string() })?
-        .hash();
-    Ok(Header {
+fn genesis_header(genesis: &Genesis, validators: &ValidatorSet, content: &BlockContent) -> Header {
+    let (digests, validators) = (content.digests(), validators.hash());
+    Header {
         version: Header::VERSION,
         chain_id: genesis.chain_id.clone(),
         group_id: genesis.group_id.clone(),
         height: Height(0),
         parent: Hash::ZERO,
         timestamp: genesis.timestamp,
-        tx_root: Hash::ZERO,
-        receipt_root: Hash::ZERO,
-        rw_set_root: Hash::ZERO,
-        dag_digest: Dag::empty().digest(),
-        state_root: update.root,
+        tx_root: digests.tx_root,
+        receipt_root: digests.receipt_root,
+        rw_set_root: digests.rw_set_root,
+        dag_digest: digests.dag_digest,
+        state_root: digests.state_root,
         validators,
         next_validators: validators,
         epoch: Epoch(0),
         round: Round(0),
         proposer: 0,
-        gas_used: Gas(0),
-        tx_count: 0,
+        gas_used: digests.gas_used,
+        tx_count: digests.tx_count,
         extra: genesis.hash().as_bytes().to_vec(),
-    })
+    }
 }
 
 /// Writes the genesis block and what the database says about itself, in one batch.
-fn create(
-    store: &dyn Store,
-    identity: &Identity,
-    header: &Header,
-    genesis_state: &ChangeSet,
-    update: &Update,
-) -> Result<(), LedgerError> {
+fn create(store: &dyn Store, identity: &Identity, header: &Header, content: &BlockContent) -> Result<(), LedgerError> {
     let hash = header.hash();
-    let block = NewBlock {
-        header,
-        dag: &Dag::empty(),
-        transactions: &[],
-        receipts: &[],
-        rw_sets: &[],
-        changes: genesis_state,
-        update,
-        certificate: &Certificate { block_hash: hash, ..Certificate::default() },
-    };
-    let mut batch = append::encode(&block, &hash, false);
-    let write = |(key, value): (&[u8], Option<&Value>)| Write { key: key.to_vec(), value: value.cloned() };
-    meta::put_new(&mut batch, identity, &genesis_state.iter().map(write).collect());
-    let (window, rw_sets_from) = (Height(0), Height(0));
-    meta::put_tip(&mut batch, &TipRecord { height: Height(0), hash, window, rw_sets_from, transactions: 0 });
+    let certificate = Certificate { block_hash: hash, ..Certificate::default() };
+    let mut batch = append::encode(&NewBlock { header, content, certificate: &certificate }, &hash, false);
+    meta::put_new(&mut batch, identity);
+    let (window, history_from) = (Height(0), Height(0));
+    meta::put_tip(&mut batch, &TipRecord { height: Height(0), hash, window, history_from, transactions: 0 });
     Ok(store.write(&batch)?)
 }
 
 /// Reads what a ledger holds in memory.
-fn load(store: Arc<dyn Store>, genesis: &Genesis, options: LedgerOptions) -> Result<Ledger, LedgerError> {
+fn load(
+    store: Arc<dyn Store>,
+    genesis: &Genesis,
+    validators: ValidatorSet,
+    options: LedgerOptions,
+) -> Result<Ledger, LedgerError> {
     let reader = store.snapshot();
     let record = meta::tip(&*reader)?;
     let (header, certificate) = query::header(&*reader, record.height)?;
@@ -118,7 +122,8 @@ fn load(store: Arc<dyn Store>, genesis: &Genesis, options: LedgerOptions) -> Res
         store,
         options,
         genesis: Arc::new(genesis.clone()),
-        genesis_hash: genesis.hash(),
+        identity: genesis.identity(),
+        validators,
         caches,
         current: RwLock::new(Arc::new(Current { tip, record, view, recent })),
         writer: Mutex::new(Writer { poisoned: None, expirations }),
@@ -169,9 +174,9 @@ pub(crate) fn ids(reader: &dyn Read, height: Height) -> Result<Vec<(TxId, Timest
 fn check_tip(ledger: &Ledger) -> Result<(), LedgerError> {
     let current = ledger.current();
     let (header, reader) = (&*current.tip.header, current.reader());
-    let certificate = &current.tip.certificate;
-    if certificate.block_hash != current.tip.hash || certificate.height != header.height {
-        return Err(LedgerError::damaged(format!("block {}", header.height), "its certificate is for another block"));
+    if header.height > Height(0) {
+        let checked = ledger.check_certificates(&[(&current.tip.certificate, header)]);
+        checked.map_err(|error| LedgerError::damaged(format!("block {}", header.height), error))?;
     }
     let check = |what, found: Hash, expected: &Hash| {
         if found == *expected { Ok(()) } else { Err(LedgerError::mismatch(header.height, what, &found, expected)) }
@@ -187,7 +192,7 @@ fn check_tip(ledger: &Ledger) -> Result<(), LedgerError> {
         let place = format!("the transaction ids of block {}", header.height);
         return Err(LedgerError::damaged(place, "they are not those of the receipts"));
     }
-    if current.record.rw_sets_from <= header.height {
+    if current.record.history_from <= header.height {
         let rw_sets = query::rw_sets(&current, header.height)?;
         let digests: Vec<_> = rw_sets.iter().map(|rw_set| rw_set.digest()).collect();
         check("access sets", merkle::root(&digests), &header.rw_set_root)?;

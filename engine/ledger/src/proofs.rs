@@ -1,8 +1,7 @@
 //! Proofs that someone without the chain can check against a header that validators signed.
 
-use hanse_state::StateView;
 use hanse_state::commitment::{self, ProofError};
-use hanse_types::{Certificate, Hash, Header, Height, StateCommitment, TxId, TxIndex, Value, merkle};
+use hanse_types::{Certificate, Hash, Header, Height, TxId, TxIndex, Value, merkle};
 
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
@@ -112,15 +111,6 @@ impl Ledger {
     /// # Errors
     /// If the store fails or is damaged, or the group's state commitment is flat.
     pub fn prove_state(&self, key: &[u8]) -> Result<StateProof, LedgerError> {
-        if self.shared.genesis.state_commitment != StateCommitment::Merkle {
-            return Err(LedgerError::NoStateProofs);
-        }
-        let current = self.current();
-        Ok(StateProof {
-            header: (*current.tip.header).clone(),
-            certificate: (*current.tip.certificate).clone(),
-            value: current.view.get(key)?,
-            proof: commitment::prove(&current.view, key)?,
-        })
+        self.prove_state_at(key, self.height())
     }
 }

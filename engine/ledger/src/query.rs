@@ -256,7 +256,7 @@ impl Ledger {
     pub(crate) fn transaction_leaves(&self, current: &Current, height: Height) -> Result<Vec<Hash>, LedgerError> {
         let (header, _) = header(current.reader(), height)?;
         let transactions = records(current.reader(), Table::Tx, height, 0, header.tx_count as usize)?;
-        let leaf = |signed: &SignedTransaction| signed.leaf(signed.transaction.id(&self.shared.genesis_hash));
+        let leaf = |signed: &SignedTransaction| signed.leaf(signed.transaction.id(&self.shared.identity.genesis));
         Ok(transactions.iter().map(leaf).collect())
     }
 }
@@ -291,8 +291,8 @@ pub(crate) fn rw_sets(current: &Current, height: Height) -> Result<Vec<RwSet>, L
     records(current.reader(), Table::RwSet, height, 0, header.tx_count as usize)
 }
 
-fn check_not_pruned(current: &Current, height: Height) -> Result<(), LedgerError> {
-    let floor = current.record.rw_sets_from;
+pub(crate) fn check_not_pruned(current: &Current, height: Height) -> Result<(), LedgerError> {
+    let floor = current.record.history_from;
     if height < floor { Err(LedgerError::Pruned { floor }) } else { Ok(()) }
 }
 

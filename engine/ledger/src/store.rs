@@ -29,6 +29,8 @@ pub enum Table {
     Receipt,
     /// Access sets.
     RwSet,
+    /// What blocks replaced in the state.
+    Undo,
     /// The state.
     State,
     /// Pages of the state commitment.
@@ -45,12 +47,13 @@ pub enum Table {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Table; 11] = [
+    pub const ALL: [Table; 12] = [
         Table::Header,
         Table::Dag,
         Table::Tx,
         Table::Receipt,
         Table::RwSet,
+        Table::Undo,
         Table::State,
         Table::StateNode,
         Table::Index,
@@ -67,6 +70,7 @@ impl Table {
             Table::Tx => "tx",
             Table::Receipt => "receipt",
             Table::RwSet => "rwset",
+            Table::Undo => "undo",
             Table::State => "state",
             Table::StateNode => "state_node",
             Table::Index => "index",

@@ -31,7 +31,7 @@ fn a_failed_write_leaves_the_last_block_or_the_next() {
                 chain.check(&ledger, at - 1);
                 assert!(matches!(ledger.append(&block.new_block()), Err(LedgerError::Poisoned { .. })));
                 assert!(matches!(ledger.put_consensus(b"k", b"v"), Err(LedgerError::Poisoned { .. })));
-                assert!(matches!(ledger.prune_rw_sets(Height(9)), Err(LedgerError::Poisoned { .. }) | Ok(_)));
+                assert!(matches!(ledger.prune_history(Height(9)), Err(LedgerError::Poisoned { .. }) | Ok(_)));
             }
             let ledger = chain.open(Arc::new(disk.restarted())).unwrap();
             let height = written.saturating_sub(1);

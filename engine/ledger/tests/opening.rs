@@ -5,11 +5,11 @@ mod common;
 
 use std::sync::Arc;
 
-use common::Chain;
+use common::{Chain, Made};
 use hanse_ledger::store::{Batch, RangeQuery, Read, Store, Table};
 use hanse_ledger::{Ledger, LedgerError, MemoryStore, StoreError};
 use hanse_state::ChangeSet;
-use hanse_types::StateCommitment;
+use hanse_types::{CertificateError, Hash, Header, Height, StateCommitment};
 
 fn grown(commitment: StateCommitment) -> (Chain, Arc<MemoryStore>) {
     let mut chain = Chain::new(commitment);
@@ -40,9 +40,9 @@ fn another_chain_group_genesis_or_format_is_refused() {
 
     let disk = disk.restarted();
     let mut batch = Batch::default();
-    batch.put(Table::Meta, b"format", &2u32.to_le_bytes());
+    batch.put(Table::Meta, b"format", &1u32.to_le_bytes());
     disk.write(&batch).unwrap();
-    assert!(matches!(chain.open(Arc::new(disk)), Err(LedgerError::OtherFormat { found: 2, known: 1 })));
+    assert!(matches!(chain.open(Arc::new(disk)), Err(LedgerError::OtherFormat { found: 1, known: 2 })));
 }
 
 /// Flips a bit in the middle of, or removes, what the newest block put under a table's last key.
@@ -79,7 +79,7 @@ fn damage_to_the_newest_block_is_refused() {
 #[test]
 fn damage_to_the_state_is_refused() {
     let (chain, disk) = grown(StateCommitment::Merkle);
-    let written = chain.blocks[1].rw_sets.last().unwrap().writes[0].clone();
+    let written = chain.blocks[1].content.rw_sets().last().unwrap().writes[0].clone();
     for (table, key) in [(Table::State, written.key.clone()), (Table::StateNode, vec![0])] {
         let disk = disk.restarted();
         let mut batch = Batch::default();
@@ -104,40 +104,105 @@ fn a_directory_of_another_chain_is_refused() {
     drop(open);
 }
 
+/// A block with another header than the good one's, decided by the validator all the same.
+fn with_header(chain: &Chain, good: &Made, change: &dyn Fn(&mut Header)) -> Made {
+    let mut block = good.clone();
+    change(&mut block.header);
+    block.certificate = chain.certify(&block.header);
+    block
+}
+
 #[test]
-fn blocks_that_do_not_fit_are_refused_and_leave_nothing() {
+fn blocks_that_do_not_fit_are_refused_by_name_and_leave_nothing() {
     let (mut chain, disk) = grown(StateCommitment::Merkle);
-    let ledger = chain.open(disk).unwrap();
+    let ledger = chain.open(disk.clone()).unwrap();
     let good = chain.make(&ledger, 10);
-    let refused = |change: &dyn Fn(&mut common::Made)| {
-        let mut block = good.clone();
-        change(&mut block);
-        let error = ledger.append(&block.new_block()).err();
+    let writes = disk.writes();
+    let refused = |block: &Made| {
+        let error = ledger.append(&block.new_block()).err().unwrap();
         chain.check(&ledger, 2);
+        assert_eq!(disk.writes(), writes, "{error}");
         error
     };
-    let not_next = |change: &dyn Fn(&mut common::Made)| {
-        let error = refused(change);
-        assert!(matches!(error, Some(LedgerError::NotNext { .. })), "{error:?}");
+    let header = |change: &dyn Fn(&mut Header)| refused(&with_header(&chain, &good, change));
+
+    let not_next: [&dyn Fn(&mut Header); 3] = [
+        &|header| header.height = header.height.next(),
+        &|header| header.parent = chain.blocks[0].header.hash(),
+        &|header| header.timestamp = chain.blocks[1].header.timestamp,
+    ];
+    for change in not_next {
+        let error = header(change);
+        assert!(matches!(error, LedgerError::NotNext { .. }), "{error}");
+    }
+
+    let digests: [(&str, &dyn Fn(&mut Header)); 5] = [
+        ("transaction root", &|header| header.tx_root = Hash::ZERO),
+        ("receipt root", &|header| header.receipt_root = Hash::ZERO),
+        ("access set root", &|header| header.rw_set_root = Hash::ZERO),
+        ("DAG digest", &|header| header.dag_digest = Hash::ZERO),
+        ("state root", &|header| header.state_root = Hash::ZERO),
+    ];
+    for (name, change) in digests {
+        let error = header(change);
+        assert!(matches!(&error, LedgerError::OtherDigest { other, .. } if other.what == name), "{error}");
+    }
+
+    let inconsistent: [&dyn Fn(&mut Header); 9] = [
+        &|header| header.tx_count = 9,
+        &|header| header.gas_used.0 += 1,
+        &|header| header.version = 2,
+        &|header| header.chain_id.push('2'),
+        &|header| header.group_id.push('2'),
+        &|header| header.validators = Hash::ZERO,
+        &|header| header.proposer = 1,
+        &|header| header.extra = vec![0; 2_000],
+        &|header| header.tx_count = u32::MAX,
+    ];
+    for change in inconsistent {
+        let error = header(change);
+        assert!(matches!(error, LedgerError::Inconsistent { .. }), "{error}");
+    }
+
+    let certificate = |change: &dyn Fn(&mut hanse_types::Certificate)| {
+        let mut block = good.clone();
+        change(&mut block.certificate);
+        match refused(&block) {
+            LedgerError::NotDecided { error, .. } => error,
+            error => panic!("{error}"),
+        }
     };
-    not_next(&|block| block.header.height = block.header.height.next());
-    not_next(&|block| block.header.parent = chain.blocks[0].header.hash());
-    not_next(&|block| block.header.timestamp = chain.blocks[1].header.timestamp);
-    let inconsistent = |change: &dyn Fn(&mut common::Made)| {
-        let error = refused(change);
-        assert!(matches!(error, Some(LedgerError::Inconsistent { .. })), "{error:?}");
-    };
-    inconsistent(&|block| block.header.tx_count = 9);
-    inconsistent(&|block| drop(block.transactions.pop()));
-    inconsistent(&|block| drop(block.receipts.pop()));
-    inconsistent(&|block| drop(block.rw_sets.pop()));
-    inconsistent(&|block| block.dag = hanse_types::Dag::empty());
-    inconsistent(&|block| block.header.dag_digest = hanse_types::Hash::ZERO);
-    inconsistent(&|block| block.update.root = hanse_types::Hash::ZERO);
-    inconsistent(&|block| block.update.pages.clear());
-    inconsistent(&|block| block.certificate.block_hash = hanse_types::Hash::ZERO);
-    inconsistent(&|block| block.receipts.swap(0, 1));
+    let other = certificate(&|certificate| certificate.block_hash = Hash::ZERO);
+    assert!(matches!(other, CertificateError::WrongBlock { .. }));
+    let height = certificate(&|certificate| certificate.height = Height(9));
+    assert!(matches!(height, CertificateError::WrongHeight { .. }));
+    let nobody = certificate(&|certificate| certificate.signatures.clear());
+    assert_eq!(nobody, CertificateError::NoQuorum { found: 0, quorum: 1 });
+    let forged = certificate(&|certificate| certificate.signatures[0].1.0[7] ^= 1);
+    assert_eq!(forged, CertificateError::BadSignature { index: 0 });
+    let round = certificate(&|certificate| certificate.round.0 += 1);
+    assert_eq!(round, CertificateError::BadSignature { index: 0 });
+
     ledger.append(&good.new_block()).unwrap();
     ledger.append(&good.new_block()).unwrap();
     chain.check(&ledger, 3);
+}
+
+/// Content is bound to where it was computed: neither another block's nor one of another past passes.
+#[test]
+fn content_of_elsewhere_is_refused() {
+    let (mut chain, disk) = grown(StateCommitment::Merkle);
+    let ledger = chain.open(disk).unwrap();
+    let mut fork = Chain::new(StateCommitment::Merkle);
+    let other = fork.in_memory();
+    fork.grow(&other, &[31, 25]);
+    let (good, stranger) = (chain.make(&ledger, 10), fork.make(&other, 10));
+    let mixed = Made { content: stranger.content, ..good.clone() };
+    let error = ledger.append(&mixed.new_block()).err().unwrap();
+    assert!(matches!(&error, LedgerError::Inconsistent { reason, .. } if reason.contains("state root")), "{error}");
+    let earlier = Made { content: chain.blocks[0].content.clone(), ..good.clone() };
+    let error = ledger.append(&earlier.new_block()).err().unwrap();
+    assert!(matches!(error, LedgerError::Inconsistent { .. }), "{error}");
+    chain.check(&ledger, 2);
+    ledger.append(&good.new_block()).unwrap();
 }

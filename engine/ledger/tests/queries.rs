@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 
 use common::{CONTRACT, Chain, key};
 use hanse_ledger::{EventPosition, EventQuery, LedgerError, Tree};
-use hanse_state::StateView;
 use hanse_state::commitment::ProofError;
 use hanse_types::{Height, StateCommitment, Timestamp, TxIndex};
 use proptest::prelude::*;
@@ -26,17 +25,17 @@ fn blocks_and_their_parts_come_back() {
     for made in &chain.blocks {
         let height = made.header.height;
         let block = ledger.block(height).unwrap().unwrap();
-        assert_eq!((&block.header, &block.dag), (&made.header, &made.dag));
-        assert!(block.transactions.iter().eq(made.transactions.iter().map(|verified| verified.signed())));
+        assert_eq!((&block.header, &block.dag), (&made.header, made.content.dag()));
+        assert!(block.transactions.iter().eq(made.content.transactions().iter().map(|verified| verified.signed())));
         assert_eq!(ledger.certificate(height).unwrap().unwrap(), made.certificate);
-        assert_eq!(ledger.dag(height).unwrap().unwrap(), made.dag);
-        let ids: Vec<_> = made.transactions.iter().map(|verified| verified.id()).collect();
+        assert_eq!(&ledger.dag(height).unwrap().unwrap(), made.content.dag());
+        let ids: Vec<_> = made.content.transactions().iter().map(|verified| verified.id()).collect();
         assert_eq!(ledger.tx_ids(height).unwrap().unwrap(), ids);
         for (at, id) in ids.iter().enumerate() {
             let index = TxIndex(at as u32);
             assert_eq!(ledger.find_transaction(id).unwrap(), Some((height, index)));
-            assert_eq!(ledger.receipt(height, index).unwrap().unwrap(), made.receipts[at]);
-            assert_eq!(ledger.rw_set(height, index).unwrap().unwrap(), made.rw_sets[at]);
+            assert_eq!(ledger.receipt(height, index).unwrap().unwrap(), made.content.receipts()[at]);
+            assert_eq!(ledger.rw_set(height, index).unwrap().unwrap(), made.content.rw_sets()[at]);
         }
         assert_eq!(ledger.receipt(height, TxIndex(ids.len() as u32)).unwrap(), None);
     }
@@ -58,7 +57,7 @@ fn transactions_come_page_by_page() {
             seen.extend(page.transactions);
             from = page.next;
         }
-        assert!(seen.iter().eq(chain.blocks[0].transactions.iter().map(|verified| verified.signed())));
+        assert!(seen.iter().eq(chain.blocks[0].content.transactions().iter().map(|verified| verified.signed())));
     }
     assert!(ledger.transactions(Height(1), TxIndex(999), 5).unwrap().unwrap().ids.is_empty());
     assert!(ledger.transactions(Height(2), TxIndex(0), 5).unwrap().is_none());
@@ -70,7 +69,7 @@ fn events_are_found_by_name_and_topic() {
     for (name, topic) in [("moved", None), ("moved", Some("a")), ("paid", Some("a")), ("paid", Some("b")), ("x", None)]
     {
         let mut expected = Vec::new();
-        for receipt in chain.blocks.iter().flat_map(|block| &block.receipts) {
+        for receipt in chain.blocks.iter().flat_map(|block| block.content.receipts()) {
             for (number, event) in receipt.events.iter().enumerate() {
                 let fits = topic.is_none_or(|topic: &str| event.event.topics[0] == topic.as_bytes());
                 if event.event.name == name && fits {
@@ -102,10 +101,13 @@ fn events_are_found_by_name_and_topic() {
 #[test]
 fn business_ids_are_found() {
     let (chain, ledger) = chain(StateCommitment::Flat, &[10, 20]);
-    let sender = chain.blocks[0].transactions[0].transaction().sender;
+    let sender = chain.blocks[0].content.transactions()[0].transaction().sender;
     let found = ledger.by_business_id(&sender, b"order-3", (Height(0), TxIndex(0)), 10).unwrap();
-    let expected: Vec<_> =
-        chain.blocks.iter().map(|block| (block.header.height, TxIndex(3), block.transactions[3].id())).collect();
+    let expected: Vec<_> = chain
+        .blocks
+        .iter()
+        .map(|block| (block.header.height, TxIndex(3), block.content.transactions()[3].id()))
+        .collect();
     assert_eq!(found, expected);
     assert_eq!(ledger.by_business_id(&sender, b"order-3", (Height(1), TxIndex(4)), 10).unwrap(), expected[1..]);
     assert_eq!(ledger.by_business_id(&sender, b"order", (Height(0), TxIndex(0)), 10).unwrap(), []);
@@ -120,7 +122,7 @@ fn the_window_holds_exactly_what_has_not_expired() {
         chain.grow(&ledger, &[count]);
         let now = ledger.tip().header.timestamp;
         for since in [now, now.plus_ms(150), now.plus_ms(10_000)] {
-            let all = chain.blocks.iter().flat_map(|block| &block.transactions);
+            let all = chain.blocks.iter().flat_map(|block| block.content.transactions());
             let expected: BTreeSet<_> = all
                 .map(|verified| (verified.id(), verified.transaction().expiration))
                 .filter(|(_, expiration)| *expiration > since)
@@ -133,7 +135,7 @@ fn the_window_holds_exactly_what_has_not_expired() {
     }
     // What has expired is not even looked at.
     let kept = ledger.window(Timestamp(0)).unwrap().len();
-    assert!(kept < chain.blocks.iter().map(|block| block.transactions.len()).sum::<usize>());
+    assert!(kept < chain.blocks.iter().map(|block| block.content.transactions().len()).sum::<usize>());
 }
 
 #[test]
@@ -152,11 +154,11 @@ fn recent_hashes_reach_back_as_far_as_they_must() {
 fn inclusion_is_proven() {
     let (chain, ledger) = chain(StateCommitment::Flat, &[33, 1]);
     for block in &chain.blocks {
-        for (at, verified) in block.transactions.iter().enumerate() {
+        for (at, verified) in block.content.transactions().iter().enumerate() {
             let leaves = [
                 (Tree::Transactions, verified.leaf()),
-                (Tree::Receipts, block.receipts[at].digest()),
-                (Tree::RwSets, block.rw_sets[at].digest()),
+                (Tree::Receipts, block.content.receipts()[at].digest()),
+                (Tree::RwSets, block.content.rw_sets()[at].digest()),
             ];
             for (tree, leaf) in leaves {
                 let proof = ledger.prove_inclusion(&verified.id(), tree).unwrap().unwrap();
@@ -187,29 +189,6 @@ fn values_and_absences_are_proven() {
         proof.header.state_root = chain.blocks[0].header.state_root;
         assert!(matches!(proof.verify(&key(n)), Err(ProofError::OtherRoot { .. })));
     }
-}
-
-#[test]
-fn past_states_come_from_access_sets_until_those_are_pruned() {
-    let (chain, ledger) = chain(StateCommitment::Flat, &[20, 30, 10]);
-    for (height, expected) in chain.states.iter().enumerate() {
-        let state = ledger.state_at(Height(height as u64)).unwrap();
-        let found: Vec<_> = state.range(&[], &[0xff; 40], usize::MAX, false).unwrap();
-        assert!(found.iter().map(|(key, value)| (key, value)).eq(expected));
-    }
-    assert!(matches!(ledger.state_at(Height(4)), Err(LedgerError::NoBlock { .. })));
-
-    assert_eq!(ledger.prune_rw_sets(Height(2)).unwrap(), Height(2));
-    let pruned = Some(LedgerError::Pruned { floor: Height(2) });
-    assert_eq!(ledger.rw_sets(Height(1)).err(), pruned);
-    assert_eq!(ledger.rw_set(Height(1), TxIndex(0)).err(), pruned);
-    assert_eq!(ledger.state_at(Height(3)).err(), pruned);
-    let first = chain.blocks[0].transactions[0].id();
-    assert_eq!(ledger.prove_inclusion(&first, Tree::RwSets).err(), pruned);
-    assert_eq!(ledger.rw_sets(Height(2)).unwrap().unwrap(), chain.blocks[1].rw_sets);
-    assert_eq!(ledger.receipts(Height(1)).unwrap().unwrap(), chain.blocks[0].receipts);
-    assert_eq!(ledger.prune_rw_sets(Height(1)).unwrap(), Height(2));
-    assert_eq!(ledger.prune_rw_sets(Height(99)).unwrap(), Height(3));
 }
 
 #[test]

@@ -114,6 +114,19 @@ impl PublicKey {
     }
 }
 
+/// Whether every one of these signatures is its key's over its bytes; those of ed25519 are verified as one batch.
+pub(crate) fn all_verify<'a>(items: impl Iterator<Item = (&'a PublicKey, &'a [u8], &'a Signature)>) -> bool {
+    let mut batch = Vec::new();
+    for (key, bytes, signature) in items {
+        match key {
+            PublicKey::Ed25519(key) => batch.push((key, bytes, signature)),
+            PublicKey::Secp256k1(_) if key.verify(bytes, signature).is_ok() => {}
+            PublicKey::Secp256k1(_) => return false,
+        }
+    }
+    ed25519::verify_batch(batch.into_iter())
+}
+
 impl CryptoSuite {
     /// Whether a validator may use this key.
     pub fn allows_validator(self, key: &PublicKey) -> bool {

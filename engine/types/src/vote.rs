@@ -4,7 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use thiserror::Error;
 
 use crate::block::Header;
-use crate::crypto::Signature;
+use crate::crypto::{self, PublicKey, Signature};
 use crate::encoding::Canonical;
 use crate::genesis::ChainIdentity;
 use crate::hash::Hash;
@@ -110,15 +110,47 @@ impl Certificate {
         validators: &ValidatorSet,
         header: &Header,
     ) -> Result<(), CertificateError> {
-        self.check_subject(validators, header)?;
-        self.check_signers(validators)?;
-        let bytes = self.sign_bytes(chain);
-        for (index, signature) in &self.signatures {
-            let validator = validators.get(*index).ok_or_else(|| no_such_validator(*index, validators))?;
-            let checked = validator.key.verify(&bytes, signature);
-            checked.map_err(|_| CertificateError::BadSignature { index: *index })?;
+        Certificate::verify_all(chain, validators, &[(self, header)]).map_err(|(_, error)| error)
+    }
+
+    /// Whether these validators decided all of these blocks, like [`Certificate::verify`] of each; all signatures are
+    /// verified as one batch.
+    ///
+    /// # Errors
+    /// The place of the first block that they did not decide, with what is wrong.
+    pub fn verify_all(
+        chain: &ChainIdentity,
+        validators: &ValidatorSet,
+        blocks: &[(&Certificate, &Header)],
+    ) -> Result<(), (usize, CertificateError)> {
+        let mut signed = Vec::with_capacity(blocks.len());
+        for (at, (certificate, header)) in blocks.iter().enumerate() {
+            let checked =
+                certificate.check_subject(validators, header).and_then(|()| certificate.check_signers(validators));
+            checked.map_err(|error| (at, error))?;
+            signed.push(certificate.sign_bytes(chain));
         }
-        Ok(())
+        let mut votes = Vec::new();
+        for ((at, (certificate, _)), bytes) in blocks.iter().enumerate().zip(&signed) {
+            votes.extend(
+                certificate.votes(validators).map(|(index, key, vote)| (at, index, key, bytes.as_slice(), vote)),
+            );
+        }
+        if crypto::all_verify(votes.iter().map(|(_, _, key, bytes, signature)| (*key, *bytes, *signature))) {
+            return Ok(());
+        }
+        // A batch says that one is bad, not which.
+        let bad = votes.iter().find(|(_, _, key, bytes, signature)| key.verify(bytes, signature).is_err());
+        match bad {
+            Some((at, index, ..)) => Err((*at, CertificateError::BadSignature { index: *index })),
+            None => Ok(()),
+        }
+    }
+
+    /// Index, key and signature of everyone who signed. The signers must have been checked.
+    fn votes<'a>(&'a self, validators: &'a ValidatorSet) -> impl Iterator<Item = (u32, &'a PublicKey, &'a Signature)> {
+        let vote = |(index, signature): &'a (u32, Signature)| Some((*index, &validators.get(*index)?.key, signature));
+        self.signatures.iter().filter_map(vote)
     }
 
     /// What each of its signatures covers.

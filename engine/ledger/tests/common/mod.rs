@@ -5,8 +5,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hanse_ledger::{Ledger, LedgerError, LedgerOptions, MemoryStore, NewBlock, Store};
-use hanse_state::commitment::{self, Update};
+use hanse_ledger::{
+    BlockContent, Commitment, Ledger, LedgerError, LedgerOptions, MemoryStore, NewBlock, Outcome, Store,
+};
+use hanse_state::commitment;
 use hanse_state::{ChangeSet, number};
 use hanse_types::crypto::verified::Verifier;
 use hanse_types::crypto::{SecretKey, Signer};
@@ -17,27 +19,13 @@ use hanse_types::*;
 #[derive(Clone)]
 pub(crate) struct Made {
     pub(crate) header: Header,
-    pub(crate) dag: Dag,
-    pub(crate) transactions: Vec<Verified>,
-    pub(crate) receipts: Vec<Receipt>,
-    pub(crate) rw_sets: Vec<RwSet>,
-    pub(crate) changes: ChangeSet,
-    pub(crate) update: Update,
+    pub(crate) content: Arc<BlockContent>,
     pub(crate) certificate: Certificate,
 }
 
 impl Made {
     pub(crate) fn new_block(&self) -> NewBlock<'_> {
-        NewBlock {
-            header: &self.header,
-            dag: &self.dag,
-            transactions: &self.transactions,
-            receipts: &self.receipts,
-            rw_sets: &self.rw_sets,
-            changes: &self.changes,
-            update: &self.update,
-            certificate: &self.certificate,
-        }
+        NewBlock { header: &self.header, content: &self.content, certificate: &self.certificate }
     }
 }
 
@@ -73,7 +61,7 @@ impl Chain {
             crypto: CryptoSuite::Standard,
             consensus: ConsensusKind::Solo,
             state_commitment: commitment,
-            validators: vec![Validator { name: "v".into(), key: SecretKey::ed25519([3; 32]).public_key() }],
+            validators: vec![Validator { name: "v".into(), key: validator().public_key() }],
             administrators: Vec::new(),
             accounts: Vec::new(),
             params: Params { ref_block_window: 10, ..Params::default() },
@@ -134,41 +122,50 @@ impl Chain {
         let timestamp = tip.header.timestamp.plus_ms(100);
         let mut state = self.states.last().unwrap().clone();
         let before = state.clone();
-        let mut made = (Vec::new(), Vec::new(), Vec::new());
+        let (mut transactions, mut executions, mut rw_sets) = (Vec::new(), Vec::new(), Vec::new());
         for index in 0..count {
             let business_id = if index % 3 == 0 { format!("order-{index}") } else { String::new() };
             let expiration = timestamp.plus_ms(50 + u64::from(index % 5) * 100);
-            let transaction = self.transaction(business_id.as_bytes(), expiration);
+            transactions.push(self.transaction(business_id.as_bytes(), expiration));
             let rw_set = rw_set(height, index);
             apply(&mut state, &rw_set);
-            made.1.push(receipt(&transaction, height, index, &rw_set));
-            made.0.push(transaction);
-            made.2.push(rw_set);
+            executions.push(execution(index));
+            rw_sets.push(rw_set);
         }
-        let (transactions, receipts, rw_sets) = made;
-        let changes = difference(&before, &state);
-        let kind = self.genesis.state_commitment;
-        let update = commitment::update(kind, &tip.header.state_root, &*ledger.nodes(), &changes).unwrap();
         let dag = Dag::from_rows(&vec![Vec::<u32>::new(); count as usize]).unwrap();
-        let leaves = |leaf: &dyn Fn(usize) -> Hash| merkle::root(&(0..count as usize).map(leaf).collect::<Vec<_>>());
+        let outcome = Outcome { height, transactions, executions, rw_sets, dag };
+        let (nodes, root, kind) = (ledger.nodes(), tip.header.state_root, self.genesis.state_commitment);
+        let commitment = Commitment { kind, root, nodes: &*nodes };
+        let content = BlockContent::compute(outcome, &commitment, || difference(&before, &state)).unwrap();
+        let digests = *content.digests();
         let header = Header {
             height,
             parent: tip.hash,
             timestamp,
-            tx_root: leaves(&|at| transactions[at].leaf()),
-            receipt_root: leaves(&|at| receipts[at].digest()),
-            rw_set_root: leaves(&|at| rw_sets[at].digest()),
-            dag_digest: dag.digest(),
-            state_root: update.root,
-            tx_count: count,
+            tx_root: digests.tx_root,
+            receipt_root: digests.receipt_root,
+            rw_set_root: digests.rw_set_root,
+            dag_digest: digests.dag_digest,
+            state_root: digests.state_root,
+            gas_used: digests.gas_used,
+            tx_count: digests.tx_count,
             extra: Vec::new(),
             ..(*tip.header).clone()
         };
-        let certificate = Certificate { height, block_hash: header.hash(), ..Certificate::default() };
-        let block = Made { header, dag, transactions, receipts, rw_sets, changes, update, certificate };
+        let certificate = self.certify(&header);
+        let block = Made { header, content: Arc::new(content), certificate };
         self.states.push(state);
         self.blocks.push(block.clone());
         block
+    }
+
+    /// What shows that the validator decided the block with this header.
+    pub(crate) fn certify(&self, header: &Header) -> Certificate {
+        let Header { height, round, epoch, .. } = *header;
+        let mut certificate = Certificate { height, round, epoch, block_hash: header.hash(), signatures: Vec::new() };
+        let bytes = certificate.sign_bytes(&self.genesis.identity());
+        certificate.signatures.push((0, validator().sign(&bytes).unwrap()));
+        certificate
     }
 
     /// Makes and appends blocks with so many transactions each.
@@ -207,14 +204,18 @@ impl Chain {
         assert_eq!(ledger.header(height).unwrap(), exists.then(|| block.header.clone()));
         assert_eq!(ledger.header_by_hash(&block.header.hash()).unwrap(), exists.then(|| block.header.clone()));
         assert_eq!(ledger.block_hash(height).unwrap(), exists.then(|| block.header.hash()));
-        assert_eq!(ledger.receipts(height).unwrap(), exists.then(|| block.receipts.clone()));
-        assert_eq!(ledger.rw_sets(height).unwrap(), exists.then(|| block.rw_sets.clone()));
-        for (transaction, receipt) in block.transactions.iter().zip(&block.receipts) {
+        assert_eq!(ledger.receipts(height).unwrap(), exists.then(|| block.content.receipts().to_vec()));
+        assert_eq!(ledger.rw_sets(height).unwrap(), exists.then(|| block.content.rw_sets().to_vec()));
+        for (transaction, receipt) in block.content.transactions().iter().zip(block.content.receipts()) {
             let found = ledger.transaction(&transaction.id()).unwrap();
             assert_eq!(found.map(|found| found.signed), exists.then(|| transaction.signed().clone()));
             assert_eq!(ledger.receipt_of(&transaction.id()).unwrap(), exists.then(|| receipt.clone()));
         }
     }
+}
+
+fn validator() -> SecretKey {
+    SecretKey::ed25519([3; 32])
 }
 
 pub(crate) fn key(n: u64) -> Vec<u8> {
@@ -247,7 +248,7 @@ fn apply(state: &mut BTreeMap<Vec<u8>, Value>, rw_set: &RwSet) {
     }
 }
 
-fn receipt(transaction: &Verified, height: Height, index: u32, rw_set: &RwSet) -> Receipt {
+fn execution(index: u32) -> Execution {
     let event = |name: &str, topic: &str| ReceiptEvent {
         contract: CONTRACT,
         event: hanse_abi::Event { name: name.into(), topics: vec![topic.as_bytes().to_vec()], data: vec![index as u8] },
@@ -257,10 +258,7 @@ fn receipt(transaction: &Verified, height: Height, index: u32, rw_set: &RwSet) -
         1 => vec![event("moved", "a")],
         _ => vec![event("moved", "b"), event("paid", "a"), event("moved", "a")],
     };
-    Receipt {
-        tx_id: transaction.id(),
-        height,
-        index: TxIndex(index),
+    Execution {
         status: Status::Success,
         gas_used: Gas(1),
         output: vec![2; (index % 300) as usize],
@@ -268,7 +266,6 @@ fn receipt(transaction: &Verified, height: Height, index: u32, rw_set: &RwSet) -
         message: String::new(),
         failed_in: Address([0; 20]),
         events,
-        rw_set: rw_set.digest(),
     }
 }
 

@@ -105,3 +105,19 @@ fn it_is_for_one_chain_only() {
     // Lengths are part of the bytes: letters can't move from one id into the other.
     assert_eq!(check(ChainIdentity { chain_id: "chaing".into(), group_id: "roup".into(), ..chain() }), bad);
 }
+
+#[test]
+fn of_many_certificates_the_first_bad_one_is_named() {
+    let (header, good) = (header(), certificate(&[0, 1, 2, 3, 4]));
+    let all = |certificates: &[Certificate]| {
+        let blocks: Vec<_> = certificates.iter().map(|certificate| (certificate, &header)).collect();
+        Certificate::verify_all(&chain(), &validators(), &blocks)
+    };
+    assert_eq!(all(&[]), Ok(()));
+    assert_eq!(all(&[good.clone(), good.clone(), certificate(&[2, 3, 4, 5, 6])]), Ok(()));
+    let mut forged = good.clone();
+    forged.signatures[3].1 = forged.signatures[2].1;
+    let bad = CertificateError::BadSignature { index: 3 };
+    assert_eq!(all(&[good.clone(), forged.clone(), forged]), Err((1, bad)));
+    assert!(matches!(all(&[good, certificate(&[0])]), Err((1, CertificateError::NoQuorum { .. }))));
+}
