@@ -161,9 +161,11 @@ async fn a_receipt_is_proven_and_waits_can_end_early() {
 
     let params = hanse_client::methods::ReceiptParams { tx_id: id.0, proof: true, timeout_ms: 0 };
     let answer = world.client.call::<hanse_client::methods::GetReceipt>(params).await.unwrap();
-    let proven = hanse_client::proof::check_receipt(&answer.proof.unwrap(), &id).unwrap();
-    assert_eq!((proven.receipt.height, proven.receipt.gas_used), (receipt.height, receipt.outcome.gas_used));
-    assert_eq!(proven.block_hash, world.client.chain_info().await.unwrap().block_hash);
+    let proof = answer.proof.unwrap();
+    let header = hanse_types::Header::decode(&proof.block.header.0).unwrap();
+    let proven = hanse_client::proof::check_receipt(&proof, &header, &id).unwrap();
+    assert_eq!((proven.height, proven.gas_used), (receipt.height, receipt.outcome.gas_used));
+    assert_eq!(header.hash(), world.client.chain_info().await.unwrap().block_hash);
 
     let missing = world.client.receipt(Hash([1; 32]), Duration::from_millis(1)).await.unwrap_err();
     assert!(missing.is(codes::NOT_FOUND));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hanse_abi::document::Abi;
 use hanse_types::crypto::Signer;
-use hanse_types::{Canonical, Hash, Height, SignedTransaction};
+use hanse_types::{Address, Canonical, Hash, Height, Receipt, RwSet, SignedTransaction, TxId};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -13,10 +13,12 @@ use crate::call::{Call, ChainContext, MakeError};
 use crate::codes;
 use crate::jsonrpc::{Request, Response, RpcError, VERSION};
 use crate::methods::{
-    BatchSubmitted, ContractParams, GetAbi, GetChainInfo, GetReceipt, Method, NoParams, ReceiptParams, SubmitParams,
-    SubmitTx, Submitted, Wait, WaitBlock, WaitBlockParams, WaitedBlock,
+    BatchSubmitted, ContractParams, GetAbi, GetChainInfo, GetReceipt, GetState, Method, NoParams, ProofOf, ProveTx,
+    ProveTxParams, ReceiptParams, StateParams, SubmitParams, SubmitTx, Submitted, Wait, WaitBlock, WaitBlockParams,
+    WaitedBlock,
 };
-use crate::text::ContractError;
+use crate::proof::{self, Anchor, ProofError, Proven};
+use crate::text::{Bytes, ContractError};
 use crate::views::{ChainInfo, ReceiptView};
 
 /// How long to wait for a connection.
@@ -70,6 +72,9 @@ pub enum ClientError {
     /// A text names no contract.
     #[error(transparent)]
     Contract(#[from] ContractError),
+    /// The node's proof does not hold.
+    #[error("the node's proof does not hold: {0}")]
+    Proof(#[from] ProofError),
     /// An argument does not fit the contract's ABI.
     #[error(transparent)]
     Argument(#[from] hanse_abi::document::ValueError),
@@ -118,7 +123,11 @@ impl Client {
         self.call_within::<M>(params, ANSWER_TIMEOUT).await
     }
 
-    async fn call_within<M: Method>(&self, params: M::Params, limit: Duration) -> Result<M::Answer, ClientError> {
+    /// Calls a method whose work takes the node at most so long.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn call_within<M: Method>(&self, params: M::Params, limit: Duration) -> Result<M::Answer, ClientError> {
         let params = serde_json::to_value(params).map_err(|e| self.protocol(e.to_string()))?;
         let request = Request { jsonrpc: VERSION.into(), method: M::NAME.into(), params, id: Value::from(1) };
         let sent = self.http.post(&self.url).json(&request).timeout(limit).send().await;
@@ -200,7 +209,7 @@ impl Client {
         timeout: Duration,
     ) -> Result<Submitted, ClientError> {
         let timeout_ms = Some(timeout.as_millis() as u64);
-        let params = SubmitParams { transaction: crate::Bytes(transaction.encode()), wait, timeout_ms };
+        let params = SubmitParams { transaction: Bytes(transaction.encode()), wait, timeout_ms };
         self.call_within::<SubmitTx>(params, timeout.saturating_add(ANSWER_TIMEOUT)).await
     }
 
@@ -230,6 +239,68 @@ impl Client {
     pub async fn wait_block(&self, after: Height, timeout: Duration) -> Result<WaitedBlock, ClientError> {
         let params = WaitBlockParams { after, timeout_ms: Some(timeout.as_millis() as u64) };
         self.call_within::<WaitBlock>(params, timeout.saturating_add(ANSWER_TIMEOUT)).await
+    }
+
+    /// A transaction that is proven to be in the chain.
+    ///
+    /// # Errors
+    /// As [`Client::call`], and if the node's proof does not hold.
+    pub async fn proven_transaction(
+        &self,
+        anchor: &Anchor,
+        id: Hash,
+    ) -> Result<Proven<SignedTransaction>, ClientError> {
+        let proof = self.call::<ProveTx>(ProveTxParams { tx_id: id, of: ProofOf::Transaction }).await?;
+        let header = anchor.header(&proof.block)?;
+        let value = proof::check_transaction(&proof, &header, &anchor.chain().genesis, &TxId(id))?;
+        Ok(Proven { value, header })
+    }
+
+    /// The receipt of a transaction, proven to be in the chain.
+    ///
+    /// # Errors
+    /// As [`Client::proven_transaction`].
+    pub async fn proven_receipt(&self, anchor: &Anchor, id: Hash) -> Result<Proven<Receipt>, ClientError> {
+        let proof = self.call::<ProveTx>(ProveTxParams { tx_id: id, of: ProofOf::Receipt }).await?;
+        let header = anchor.header(&proof.block)?;
+        let value = proof::check_receipt(&proof, &header, &TxId(id))?;
+        Ok(Proven { value, header })
+    }
+
+    /// The access set of a transaction, proven to be in the chain; the transaction's receipt is asked for and checked
+    /// too, because that is what names the access set.
+    ///
+    /// # Errors
+    /// As [`Client::proven_transaction`].
+    pub async fn proven_rw_set(&self, anchor: &Anchor, id: Hash) -> Result<Proven<RwSet>, ClientError> {
+        let receipt = self.proven_receipt(anchor, id).await?.value;
+        let proof = self.call::<ProveTx>(ProveTxParams { tx_id: id, of: ProofOf::AccessSet }).await?;
+        let header = anchor.header(&proof.block)?;
+        let value = proof::check_rw_set(&proof, &header, &receipt)?;
+        Ok(Proven { value, header })
+    }
+
+    /// What a contract's key holds after a block (the newest if none is named), or that it holds nothing: proven.
+    ///
+    /// # Errors
+    /// As [`Client::proven_transaction`].
+    pub async fn proven_state(
+        &self,
+        anchor: &Anchor,
+        contract: Address,
+        key: &[u8],
+        height: Option<Height>,
+    ) -> Result<Proven<Option<Vec<u8>>>, ClientError> {
+        let params = StateParams { contract: contract.into(), key: Bytes(key.to_vec()), height, proof: true };
+        let answer = self.call::<GetState>(params).await?;
+        let proof = answer.proof.ok_or_else(|| self.protocol("a state without the proof that was asked for".into()))?;
+        let header = anchor.header(&proof.block)?;
+        if height.is_some_and(|height| height != header.height) {
+            return Err(ProofError::Other.into());
+        }
+        let value = answer.value.map(|value| value.0);
+        proof::check_state(&proof, &header, &contract, key, value.as_deref())?;
+        Ok(Proven { value, header })
     }
 
     /// Sends many signed transactions in one body and waits for none.

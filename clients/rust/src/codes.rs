@@ -73,6 +73,17 @@ codes! {
         "Give the Borsh bytes of the arguments as 0x….";
     TOO_LARGE = 1004, "too_large", Never,
         "The request passes a limit on size or count.", "Split it; `chain_info` tells the limits.";
+    PRUNED = 1005, "pruned", Never,
+        "The history of that height was given up on this node.",
+        "Ask for the oldest height that is left (in `detail.oldest_height`) or a later one, or ask another node.";
+    NO_STATE_PROOFS = 1006, "no_state_proofs", Never,
+        "The group's state commitment is flat: its headers bind the state as a whole and prove no single value.",
+        "Prove a receipt or an access set instead; a group with the merkle commitment proves values too.";
+    TOO_FAR_BACK = 1007, "too_far_back", Never,
+        "More of the state changed since that block than the node undoes for one proof.",
+        "Ask for the proof of a later block.";
+    EXISTS = 1008, "exists", Never,
+        "There is something of that name already, and nothing is overwritten.", "Choose another name.";
 
     MALFORMED = 2001, "malformed_transaction", Never,
         "The transaction's bytes do not decode, or a field is out of its range.",

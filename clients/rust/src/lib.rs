@@ -4,9 +4,9 @@
 //!   [`Client`] calls by it, so the two can't drift apart. [`views`] are the values in it.
 //! - [`codes`] is the one table of error codes, for server, client, command line and docs.
 //! - [`call`] makes and signs transactions; [`Client`] submits them and waits for receipts.
-//! - [`proof`] checks that a receipt is in the block that a header describes.
+//! - [`proof`] checks a node's proofs of transactions, receipts, access sets and state, from nothing but the genesis.
 //!
-//! It trusts the node it asks with everything but a proof. It keeps no keys: whoever signs passes a
+//! It trusts the node it asks with everything but what [`Client::proven_state`] and its kin give. It keeps no keys: whoever signs passes a
 //! [`Signer`](hanse_types::crypto::Signer). It does not know how a node works inside.
 //!
 //! ```no_run

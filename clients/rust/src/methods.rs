@@ -11,8 +11,8 @@ use serde_json::Value;
 use crate::jsonrpc::RpcError;
 use crate::text::{Bytes, Contract};
 use crate::views::{
-    BlockView, ChainInfo, ContractView, DagView, HeaderView, LocatedEvent, LocatedTransaction, PoolView, QueryView,
-    ReceiptProof, ReceiptView, SimulationView,
+    BlockView, CertifiedHeader, ChainInfo, ContractView, DagView, HeaderView, InclusionProof, LedgerView, LocatedEvent,
+    LocatedTransaction, PoolView, QueryView, ReceiptView, SimulationView, SnapshotView, StateProof,
 };
 
 /// An RPC method.
@@ -55,15 +55,19 @@ methods! {
     GetTx = "tx_get", TxParams => LocatedTransaction;
     /// A committed transaction's receipt, with a proof if asked for; waits for it if asked to.
     GetReceipt = "tx_receipt", ReceiptParams => ReceiptAnswer;
+    /// The proof that a transaction, its receipt or its access set is in its block.
+    ProveTx = "tx_proof", ProveTxParams => InclusionProof;
     /// What a call would do if it ran now: outcome, gas, everything it would touch. Changes nothing.
     SimulateTx = "tx_simulate", CallParams => SimulationView;
     /// A block.
     GetBlock = "block_get", BlockParams => BlockView;
+    /// A block's header with what shows that it was decided.
+    GetCertificate = "block_certificate", CertificateParams => CertifiedHeader;
     /// Waits for the block after a height.
     WaitBlock = "block_wait", WaitBlockParams => WaitedBlock;
     /// A block's DAG, with its figures.
     GetDag = "block_dag", DagParams => DagView;
-    /// The newest value of a key.
+    /// The value of a key, now or after a past block, with a proof if asked for.
     GetState = "state_get", StateParams => StateValue;
     /// A contract's ABI document.
     GetAbi = "contract_abi", ContractParams => AbiAnswer;
@@ -73,6 +77,12 @@ methods! {
     QueryContract = "contract_query", CallParams => QueryView;
     /// What waits in the pool.
     GetPool = "pool_status", NoParams => PoolView;
+    /// What the ledger holds, and the snapshots of it.
+    GetLedger = "ledger_info", NoParams => LedgerView;
+    /// Writes a snapshot of the ledger, which goes on meanwhile, into the node's own folder.
+    TakeSnapshot = "ledger_snapshot", SnapshotParams => SnapshotView;
+    /// Gives up access sets and past states of old blocks.
+    PruneHistory = "ledger_prune", PruneParams => Pruned;
     /// Events of a range of blocks, in order.
     QueryEvents = "event_query", EventParams => Events;
 }
@@ -173,7 +183,31 @@ pub struct ReceiptAnswer {
     pub receipt: ReceiptView,
     /// Its proof, if asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proof: Option<ReceiptProof>,
+    pub proof: Option<InclusionProof>,
+}
+
+/// What of a transaction to prove.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProofOf {
+    /// The signed transaction.
+    #[default]
+    Transaction,
+    /// Its receipt.
+    Receipt,
+    /// Its access set, until it is pruned.
+    AccessSet,
+}
+
+/// Of [`ProveTx`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProveTxParams {
+    /// The transaction's id.
+    pub tx_id: Hash,
+    /// What to prove.
+    #[serde(default)]
+    pub of: ProofOf,
 }
 
 /// Of [`SimulateTx`] and [`QueryContract`].
@@ -272,6 +306,15 @@ pub struct BlockParams {
     pub include: Vec<BlockPart>,
 }
 
+/// Of [`GetCertificate`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateParams {
+    /// Which block.
+    #[serde(default)]
+    pub at: BlockAt,
+}
+
 /// Of [`WaitBlock`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -313,10 +356,17 @@ pub struct DagParams {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StateParams {
-    /// The contract.
+    /// The contract. A name is looked up at the same height.
     pub contract: Contract,
     /// The contract's own key.
     pub key: Bytes,
+    /// After which block; the newest if absent. Fails with [`crate::codes::PRUNED`] where history has been given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<Height>,
+    /// Whether to prove the value, or that there is none. Fails with [`crate::codes::NO_STATE_PROOFS`] in a group whose
+    /// state commitment is flat.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub proof: bool,
 }
 
 /// Of [`GetState`].
@@ -325,6 +375,13 @@ pub struct StateValue {
     /// The value, absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Bytes>,
+    /// After which block.
+    pub height: Height,
+    /// The address of the contract, which is what a proof is about.
+    pub address: Address,
+    /// The proof, if asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<StateProof>,
 }
 
 /// Of [`GetAbi`] and [`GetContract`].
@@ -340,6 +397,30 @@ pub struct ContractParams {
 pub struct AbiAnswer {
     /// The document; see `hanse_abi::document`.
     pub abi: Value,
+}
+
+/// Of [`TakeSnapshot`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotParams {
+    /// Its name: lower-case letters, digits and `-`. Made of the newest block's height if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// Of [`PruneHistory`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PruneParams {
+    /// The oldest height that keeps its history; the newest block always does.
+    pub below: Height,
+}
+
+/// Of [`PruneHistory`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pruned {
+    /// The oldest height whose access sets and state are left.
+    pub oldest_height: Height,
 }
 
 /// Where in the chain a reader of events is.

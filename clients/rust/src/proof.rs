@@ -1,129 +1,162 @@
-//! Checks a node's proofs against a header.
+//! Checks a node's proofs: of transactions, receipts and access sets in a block, and of state after one.
 //!
-//! A proof says: this receipt is at this place of the block with this header. Whether the header is the chain's is
-//! another question; whoever has its hash from somewhere else can compare.
+//! A proof is worth as much as the header that it leads to. An [`Anchor`] is what a client has from its founders: the
+//! genesis, of which it knows the chain and its validators. It accepts a header if those validators decided it
+//! ([`Anchor::header`]); the `check_` functions then lead from what a node says to that header. Nothing of this asks
+//! anybody.
+//!
+//! [`Client::proven_state`](crate::Client::proven_state) and its kin do both.
 
+use hanse_abi::keys::full_key;
+use hanse_state::commitment;
 use hanse_types::merkle::{self, Proof};
-use hanse_types::{Canonical, DecodeError, Hash, Header, Receipt, TxId};
+use hanse_types::validator_set::ValidatorSetError;
+use hanse_types::{
+    Address, Canonical, Certificate, CertificateError, ChainIdentity, DecodeError, Genesis, Hash, Header, Receipt,
+    RwSet, SignedTransaction, TxId, ValidatorSet,
+};
 use thiserror::Error;
 
-use crate::views::ReceiptProof;
+use crate::views::{CertifiedHeader, InclusionProof, StateProof};
 
 /// Why a proof proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ProofError {
-    /// Header or receipt do not decode.
-    #[error("the proof holds bytes that do not decode: {0}")]
+    /// Something in it does not decode.
+    #[error("it holds bytes that do not decode: {0}")]
     Decode(#[from] DecodeError),
-    /// The receipt is of another transaction or block.
-    #[error("the proof is for another transaction or another block")]
+    /// The validators did not decide its block.
+    #[error("its block was not decided by the validators of the genesis: {0}")]
+    Certificate(#[from] CertificateError),
+    /// Its header is another chain's.
+    #[error("its header is of chain {chain:?} and group {group:?}")]
+    OtherChain {
+        /// The header's chain.
+        chain: String,
+        /// The header's group.
+        group: String,
+    },
+    /// It is about something else than what was asked for.
+    #[error("it is for another transaction, key or block than what was asked for")]
     Other,
-    /// The path does not lead to the header's receipt root.
-    #[error("the path of the proof does not lead to the header's receipt root")]
+    /// The path does not lead to the header's root.
+    #[error("its path does not lead to the header's root")]
     Path,
+    /// The way through the state's tree does not show the value.
+    #[error(transparent)]
+    State(#[from] commitment::ProofError),
 }
 
-/// What a good proof shows.
+/// What a client trusts: the chain that its founders agreed on, and who decides its blocks.
+#[derive(Clone, Debug)]
+pub struct Anchor {
+    chain: ChainIdentity,
+    validators: ValidatorSet,
+}
+
+/// Something with the header that it was proven against.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProvenReceipt {
-    /// The receipt.
-    pub receipt: Receipt,
-    /// The header of its block.
+pub struct Proven<T> {
+    /// What was proven.
+    pub value: T,
+    /// The header, decided by the validators.
     pub header: Header,
-    /// The header's hash, to be compared with one from elsewhere.
-    pub block_hash: Hash,
 }
 
-/// Checks that a proof shows the receipt of this transaction in the block of its header.
+impl Anchor {
+    /// The trust in a genesis.
+    ///
+    /// # Errors
+    /// If its validators are no validator set.
+    pub fn new(genesis: &Genesis) -> Result<Anchor, ValidatorSetError> {
+        Ok(Anchor { chain: genesis.identity(), validators: ValidatorSet::from_genesis(genesis)? })
+    }
+
+    /// The chain.
+    pub fn chain(&self) -> &ChainIdentity {
+        &self.chain
+    }
+
+    /// A header that the validators decided. The genesis block was decided by nobody: it follows from the genesis.
+    ///
+    /// # Errors
+    /// If it is another chain's, or they did not.
+    pub fn header(&self, certified: &CertifiedHeader) -> Result<Header, ProofError> {
+        let header = Header::decode(&certified.header.0)?;
+        let certificate = Certificate::decode(&certified.certificate.0)?;
+        if (&header.chain_id, &header.group_id) != (&self.chain.chain_id, &self.chain.group_id) {
+            return Err(ProofError::OtherChain { chain: header.chain_id, group: header.group_id });
+        }
+        certificate.verify(&self.chain, &self.validators, &header)?;
+        Ok(header)
+    }
+}
+
+/// The transaction that a proof shows to be in the block of a trusted header.
 ///
 /// # Errors
-/// If it does not.
-pub fn check_receipt(proof: &ReceiptProof, tx_id: &TxId) -> Result<ProvenReceipt, ProofError> {
-    let header = Header::decode(&proof.header.0)?;
-    let receipt = Receipt::decode(&proof.receipt.0)?;
-    if receipt.tx_id != *tx_id || receipt.height != header.height {
+/// If it does not show that.
+pub fn check_transaction(
+    proof: &InclusionProof,
+    header: &Header,
+    genesis: &Hash,
+    id: &TxId,
+) -> Result<SignedTransaction, ProofError> {
+    let signed = SignedTransaction::decode(&proof.content.0)?;
+    if signed.transaction.id(genesis) != *id {
         return Err(ProofError::Other);
     }
-    let path = Proof(proof.path.clone());
-    let count = header.tx_count as usize;
-    if !merkle::verify(&header.receipt_root, &receipt.digest(), receipt.index.as_usize(), count, &path) {
-        return Err(ProofError::Path);
+    check_path(proof, header, &header.tx_root, &signed.leaf(*id))?;
+    Ok(signed)
+}
+
+/// The receipt of a transaction that a proof shows to be in the block of a trusted header.
+///
+/// # Errors
+/// If it does not show that.
+pub fn check_receipt(proof: &InclusionProof, header: &Header, id: &TxId) -> Result<Receipt, ProofError> {
+    let receipt = Receipt::decode(&proof.content.0)?;
+    if receipt.tx_id != *id || receipt.height != header.height || receipt.index != proof.index {
+        return Err(ProofError::Other);
     }
-    let block_hash = header.hash();
-    Ok(ProvenReceipt { receipt, header, block_hash })
+    check_path(proof, header, &header.receipt_root, &receipt.digest())?;
+    Ok(receipt)
+}
+
+/// The access set that belongs to a trusted receipt and that a proof shows to be in the block of a trusted header.
+///
+/// # Errors
+/// If it does not show that.
+pub fn check_rw_set(proof: &InclusionProof, header: &Header, receipt: &Receipt) -> Result<RwSet, ProofError> {
+    let rw_set = RwSet::decode(&proof.content.0)?;
+    let digest = rw_set.digest();
+    if receipt.height != header.height || receipt.index != proof.index || receipt.rw_set != digest {
+        return Err(ProofError::Other);
+    }
+    check_path(proof, header, &header.rw_set_root, &digest)?;
+    Ok(rw_set)
+}
+
+/// Checks that a contract's key has this value, or none, after the block of a trusted header.
+///
+/// # Errors
+/// If the proof does not show that.
+pub fn check_state(
+    proof: &StateProof,
+    header: &Header,
+    contract: &Address,
+    key: &[u8],
+    value: Option<&[u8]>,
+) -> Result<(), ProofError> {
+    let path = commitment::Proof::decode(&proof.path.0)?;
+    Ok(path.verify(&header.state_root, &full_key(contract, key), value)?)
+}
+
+fn check_path(proof: &InclusionProof, header: &Header, root: &Hash, leaf: &Hash) -> Result<(), ProofError> {
+    let path = Proof(proof.path.clone());
+    let holds = merkle::verify(root, leaf, proof.index.as_usize(), header.tx_count as usize, &path);
+    if holds { Ok(()) } else { Err(ProofError::Path) }
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::Bytes;
-    use hanse_types::{Address, Gas, Height, Status, TxIndex};
-
-    fn receipt(index: u32) -> Receipt {
-        Receipt {
-            tx_id: TxId(Hash([index as u8; 32])),
-            height: Height(4),
-            index: TxIndex(index),
-            status: Status::Success,
-            gas_used: Gas(10),
-            output: Vec::new(),
-            error_code: 0,
-            message: String::new(),
-            failed_in: Address::ZERO,
-            events: Vec::new(),
-            rw_set: Hash::ZERO,
-        }
-    }
-
-    fn header(receipts: &[Receipt]) -> Header {
-        let leaves: Vec<Hash> = receipts.iter().map(Receipt::digest).collect();
-        Header {
-            version: Header::VERSION,
-            chain_id: "chain".into(),
-            group_id: "group".into(),
-            height: Height(4),
-            parent: Hash::ZERO,
-            timestamp: hanse_types::Timestamp(1),
-            tx_root: Hash::ZERO,
-            receipt_root: merkle::root(&leaves),
-            rw_set_root: Hash::ZERO,
-            dag_digest: Hash::ZERO,
-            state_root: Hash::ZERO,
-            validators: Hash::ZERO,
-            next_validators: Hash::ZERO,
-            epoch: hanse_types::Epoch(0),
-            round: hanse_types::Round(0),
-            proposer: 0,
-            gas_used: Gas(30),
-            tx_count: receipts.len() as u32,
-            extra: Vec::new(),
-        }
-    }
-
-    fn proof(receipts: &[Receipt], index: usize) -> ReceiptProof {
-        let leaves: Vec<Hash> = receipts.iter().map(Receipt::digest).collect();
-        ReceiptProof {
-            header: Bytes(header(receipts).encode()),
-            receipt: Bytes(receipts[index].encode()),
-            path: merkle::prove(&leaves, index).unwrap().0,
-        }
-    }
-
-    #[test]
-    fn a_receipt_is_proven_in_its_block_alone() {
-        let receipts: Vec<Receipt> = (0..3).map(receipt).collect();
-        let good = proof(&receipts, 1);
-        let proven = check_receipt(&good, &receipts[1].tx_id).unwrap();
-        assert_eq!(proven.receipt, receipts[1]);
-        assert_eq!(proven.block_hash, header(&receipts).hash());
-
-        assert_eq!(check_receipt(&good, &receipts[2].tx_id), Err(ProofError::Other));
-        let mut forged = receipts[1].clone();
-        forged.status = Status::Reverted;
-        let forged = ReceiptProof { receipt: Bytes(forged.encode()), ..good.clone() };
-        assert_eq!(check_receipt(&forged, &receipts[1].tx_id), Err(ProofError::Path));
-        let cut = ReceiptProof { header: Bytes(vec![1, 2]), ..good };
-        assert!(matches!(check_receipt(&cut, &receipts[1].tx_id), Err(ProofError::Decode(_))));
-    }
-}
+mod tests;

@@ -225,15 +225,37 @@ pub struct LocatedEvent {
     pub event: EventView,
 }
 
-/// A proof that a receipt is in a block: see [`crate::proof`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ReceiptProof {
-    /// The block's header, canonical bytes.
+/// A block's header with what shows that its validators decided it: see [`crate::proof::Anchor`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertifiedHeader {
+    /// The header, canonical bytes.
     pub header: Bytes,
-    /// The receipt, canonical bytes.
-    pub receipt: Bytes,
-    /// The digests beside the path to the header's receipt root, from the bottom up.
+    /// The certificate, canonical bytes. Of the genesis block: without signatures.
+    pub certificate: Bytes,
+}
+
+/// A proof that something is in a block: see [`crate::proof`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InclusionProof {
+    /// The block's header.
+    #[serde(flatten)]
+    pub block: CertifiedHeader,
+    /// What is proven to be in the block, canonical bytes: a signed transaction, a receipt or an access set.
+    pub content: Bytes,
+    /// Its place.
+    pub index: TxIndex,
+    /// The digests beside the path to the header's root, from the bottom up.
     pub path: Vec<Hash>,
+}
+
+/// A proof that a key has a value, or has none, after a block: see [`crate::proof`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateProof {
+    /// The block's header.
+    #[serde(flatten)]
+    pub block: CertifiedHeader,
+    /// The key's way through the state's tree, canonical bytes of `hanse_state::commitment::Proof`.
+    pub path: Bytes,
 }
 
 /// A state key, and what is known of it.
@@ -361,6 +383,38 @@ pub struct PoolView {
     pub bytes: usize,
     /// Committed transactions that are remembered against duplicates.
     pub remembered: usize,
+}
+
+/// What a node's ledger holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerView {
+    /// Blocks, the genesis block included.
+    pub blocks: u64,
+    /// Transactions of all blocks.
+    pub transactions: u64,
+    /// The oldest height whose access sets and state are left.
+    pub oldest_height: Height,
+    /// Bytes of its tables on disk.
+    pub disk_bytes: u64,
+    /// Its snapshots on this node, the oldest first.
+    pub snapshots: Vec<SnapshotView>,
+}
+
+/// A snapshot of a ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotView {
+    /// Its name.
+    pub name: String,
+    /// Its folder on the node's machine.
+    pub path: String,
+    /// Its newest block,
+    pub height: Height,
+    /// that block's hash,
+    pub block_hash: Hash,
+    /// and the state root of that block.
+    pub state_root: Hash,
+    /// Bytes of its files.
+    pub bytes: u64,
 }
 
 /// A contract.

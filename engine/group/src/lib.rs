@@ -26,4 +26,4 @@ pub use config::GroupConfig;
 pub use execution::BlockExecutor;
 pub use group::{Group, SubmitError, WaitError};
 pub use queries::{ContractInfo, QueryError, Simulation};
-pub use wiring::OpenError;
+pub use wiring::{LEDGER_FOLDER, OpenError};

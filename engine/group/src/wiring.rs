@@ -26,6 +26,8 @@ use crate::group::{Group, Inner, Tasks};
 use crate::intake;
 use crate::queries::Queries;
 
+/// The ledger's folder in a group's.
+pub const LEDGER_FOLDER: &str = "ledger";
 /// Stack of threads that run contracts: calls inside calls, each with its WebAssembly frames and the host's.
 const STACK_BYTES: usize = 16 << 20;
 /// Events that may wait for the driver.
@@ -102,7 +104,7 @@ impl Parts {
     fn open(config: GroupConfig, signer: Arc<dyn Signer>) -> Result<Parts, OpenError> {
         config.genesis.check()?;
         let initial = hanse_vm::system::genesis_state(&config.genesis);
-        let folder = config.directory.join("ledger");
+        let folder = config.directory.join(LEDGER_FOLDER);
         let ledger = Ledger::open(&folder, &config.genesis, &initial, LedgerOptions::default())?;
         let artifacts = Some(config.directory.join("compiled"));
         let execution = Vm::new(&VmConfig { threads: config.threads, artifacts: artifacts.clone() })?;

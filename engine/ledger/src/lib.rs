@@ -13,12 +13,14 @@
 //! - A block that it accepts is its header's: digests come with evidence ([`BlockContent`]), parent and certificate are
 //!   checked. It takes nobody's word.
 //! - The state after any block can be read, and proven where the group's commitment can, until history is pruned.
+//! - A snapshot of it, taken while it runs, is whole or is none.
 //!
 //! It does not know how blocks are made or agreed upon.
 //!
 //! Start reading at [`ledger`], then [`append`](Ledger::append) and [`store`].
 
 pub mod append;
+pub mod check;
 pub mod content;
 pub mod error;
 pub mod events;
@@ -27,6 +29,7 @@ pub mod ledger;
 pub mod options;
 pub mod proofs;
 pub mod query;
+pub mod snapshot;
 pub mod store;
 
 mod cache;
@@ -45,4 +48,5 @@ pub use ledger::{Ledger, Statistics, Tip};
 pub use options::LedgerOptions;
 pub use proofs::{InclusionProof, StateProof, Tree};
 pub use query::{TransactionPlace, TransactionsPage};
+pub use snapshot::{Manifest, SnapshotError};
 pub use store::{MemoryStore, RocksStore, Store};

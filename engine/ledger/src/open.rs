@@ -30,23 +30,35 @@ pub(crate) fn open(
 ) -> Result<Ledger, LedgerError> {
     let identity =
         Identity { chain_id: genesis.chain_id.clone(), group_id: genesis.group_id.clone(), genesis: genesis.hash() };
-    let validators =
-        ValidatorSet::from_genesis(genesis).map_err(|error| LedgerError::BadGenesis { reason: error.to_string() })?;
     let content = genesis_content(genesis, genesis_state)?;
-    let first = genesis_header(genesis, &validators, &content);
+    let first = genesis_header(genesis, &validators(genesis)?, &content);
     match meta::format(&*store)? {
         None => create(&*store, &identity, &first, &content)?,
         Some(meta::FORMAT) => meta::identity(&*store)?.check(&identity)?,
         Some(found) => return Err(LedgerError::OtherFormat { found, known: meta::FORMAT }),
     }
+    reopen(store, genesis, &first, options)
+}
+
+/// Opens the ledger that a store holds, whose first block must have this header.
+pub(crate) fn reopen(
+    store: Arc<dyn Store>,
+    genesis: &Genesis,
+    first: &Header,
+    options: LedgerOptions,
+) -> Result<Ledger, LedgerError> {
     let (stored, _) = query::header(&*store, Height(0))?;
-    if stored != first {
+    if stored != *first {
         let (found, expected) = (stored.hash().to_string(), first.hash().to_string());
         return Err(LedgerError::OtherChain { what: "genesis block", found, expected });
     }
-    let ledger = load(store, genesis, validators, options)?;
+    let ledger = load(store, genesis, validators(genesis)?, options)?;
     check_tip(&ledger)?;
     Ok(ledger)
+}
+
+fn validators(genesis: &Genesis) -> Result<ValidatorSet, LedgerError> {
+    ValidatorSet::from_genesis(genesis).map_err(|error| LedgerError::BadGenesis { reason: error.to_string() })
 }
 
 /// What block 0 holds: nothing but the first state.
@@ -173,36 +185,45 @@ pub(crate) fn ids(reader: &dyn Read, height: Height) -> Result<Vec<(TxId, Timest
 /// Whether everything of the newest block adds up to its header.
 fn check_tip(ledger: &Ledger) -> Result<(), LedgerError> {
     let current = ledger.current();
-    let (header, reader) = (&*current.tip.header, current.reader());
+    let header = &*current.tip.header;
     if header.height > Height(0) {
         let checked = ledger.check_certificates(&[(&current.tip.certificate, header)]);
         checked.map_err(|error| LedgerError::damaged(format!("block {}", header.height), error))?;
     }
-    let check = |what, found: Hash, expected: &Hash| {
-        if found == *expected { Ok(()) } else { Err(LedgerError::mismatch(header.height, what, &found, expected)) }
-    };
-    check("DAG", query::dag(reader, header.height)?.digest(), &header.dag_digest)?;
-    let leaves = ledger.transaction_leaves(&current, header.height)?;
-    check("transactions", merkle::root(&leaves), &header.tx_root)?;
-    let receipts = query::receipts(reader, header.height)?;
-    let digests: Vec<_> = receipts.iter().map(|receipt| receipt.digest()).collect();
-    check("receipts", merkle::root(&digests), &header.receipt_root)?;
-    let ids = ids(reader, header.height)?;
-    if !ids.iter().map(|(id, _)| id).eq(receipts.iter().map(|receipt| &receipt.tx_id)) {
-        let place = format!("the transaction ids of block {}", header.height);
-        return Err(LedgerError::damaged(place, "they are not those of the receipts"));
-    }
+    check_block(ledger, &current, header)?;
     if current.record.history_from <= header.height {
-        let rw_sets = query::rw_sets(&current, header.height)?;
-        let digests: Vec<_> = rw_sets.iter().map(|rw_set| rw_set.digest()).collect();
-        check("access sets", merkle::root(&digests), &header.rw_set_root)?;
-        check_writes(&current, &rw_sets)?;
+        check_writes(&current, &query::rw_sets(&current, header.height)?)?;
     }
     if ledger.shared.genesis.state_commitment == StateCommitment::Merkle {
-        let page = current.view.page(&PagePath::ROOT)?;
-        check("state tree", page.map_or(Hash::ZERO, |page| *page.hash()), &header.state_root)?;
+        let root = current.view.page(&PagePath::ROOT)?.map_or(Hash::ZERO, |page| *page.hash());
+        check_digest(header, "state tree", root, &header.state_root)?;
     }
     Ok(())
+}
+
+/// Whether everything of a block that is kept adds up to its header.
+pub(crate) fn check_block(ledger: &Ledger, current: &Current, header: &Header) -> Result<(), LedgerError> {
+    let (reader, height) = (current.reader(), header.height);
+    check_digest(header, "DAG", query::dag(reader, height)?.digest(), &header.dag_digest)?;
+    let leaves = ledger.transaction_leaves(current, height)?;
+    check_digest(header, "transactions", merkle::root(&leaves), &header.tx_root)?;
+    let receipts = query::receipts(reader, height)?;
+    let digests: Vec<_> = receipts.iter().map(|receipt| receipt.digest()).collect();
+    check_digest(header, "receipts", merkle::root(&digests), &header.receipt_root)?;
+    let ids = ids(reader, height)?;
+    if !ids.iter().map(|(id, _)| id).eq(receipts.iter().map(|receipt| &receipt.tx_id)) {
+        let place = format!("the transaction ids of block {height}");
+        return Err(LedgerError::damaged(place, "they are not those of the receipts"));
+    }
+    if current.record.history_from <= height {
+        let digests: Vec<_> = query::rw_sets(current, height)?.iter().map(|rw_set| rw_set.digest()).collect();
+        check_digest(header, "access sets", merkle::root(&digests), &header.rw_set_root)?;
+    }
+    Ok(())
+}
+
+fn check_digest(header: &Header, what: &str, found: Hash, expected: &Hash) -> Result<(), LedgerError> {
+    if found == *expected { Ok(()) } else { Err(LedgerError::mismatch(header.height, what, &found, expected)) }
 }
 
 /// Whether the state holds what the newest block wrote last.

@@ -4,6 +4,7 @@
 //! visible or durable in part. [`RocksStore`] is the product's; [`MemoryStore`] keeps everything in memory and can be
 //! told to fail, for tests of whatever builds on it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 pub mod batch;
@@ -134,6 +135,12 @@ pub trait Store: Read {
 
     /// The tables as they are now, which later writes do not change.
     fn snapshot(&self) -> Arc<dyn Read>;
+
+    /// Copies the tables as they are now into an absent folder, from which they can be opened.
+    ///
+    /// # Errors
+    /// If the store fails, or has no files.
+    fn checkpoint(&self, path: &Path) -> Result<(), StoreError>;
 
     /// Size on disk in bytes, as far as it is known.
     ///

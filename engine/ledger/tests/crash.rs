@@ -122,3 +122,86 @@ fn a_process_that_is_killed_finds_everything_again() {
         );
     }
 }
+
+/// Transactions of block `height` in the chain that the child below makes.
+fn count(height: u64) -> u32 {
+    (height * 37 % 90) as u32
+}
+
+/// The child: goes on with the ledger that it finds, and says what is durable, until it is killed.
+#[test]
+#[ignore = "runs as a child of the test below"]
+fn child_that_appends() {
+    let Some(folder) = common::child_folder() else { return };
+    let mut chain = Chain::new(StateCommitment::Merkle);
+    // The blocks before, which a block is made on top of.
+    let memory = chain.in_memory();
+    let ledger = Ledger::open(&folder, &chain.genesis, &chain.genesis_state, common::options()).unwrap();
+    for height in 1.. {
+        let block = chain.make(&memory, count(height));
+        memory.append(&block.new_block()).unwrap();
+        if Height(height) <= ledger.height() {
+            assert_eq!(ledger.block_hash(Height(height)).unwrap(), Some(block.header.hash()));
+            continue;
+        }
+        ledger.append(&block.new_block()).unwrap();
+        if height % 7 == 0 {
+            ledger.prune_history(Height(height.saturating_sub(20))).unwrap();
+        }
+        println!("{height}");
+    }
+}
+
+/// A real database, killed in the middle of whatever it does, over and over: what was said to be durable is there, at most
+/// one block more, and all of it adds up.
+#[test]
+fn a_process_killed_while_it_appends_loses_nothing_that_was_durable() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut chain = Chain::new(StateCommitment::Merkle);
+    let memory = chain.in_memory();
+    for round in 0..24u64 {
+        let after = common::Kill { lines: 1 + (round * 5 % 4) as usize, micros: round * 911 % 9_000 };
+        let lines = common::run_and_kill("child_that_appends", folder.path(), after);
+        let told: u64 = lines.last().unwrap().parse().unwrap();
+        let ledger = Ledger::open(folder.path(), &chain.genesis, &chain.genesis_state, common::options()).unwrap();
+        let height = ledger.height().0;
+        assert!((told..=told + 1).contains(&height), "round {round}: block {told} was durable, there are {height}");
+        while (chain.blocks.len() as u64) < height {
+            let next = chain.blocks.len() as u64 + 1;
+            chain.grow(&memory, &[count(next)]);
+        }
+        assert_eq!(ledger.tip(), memory.tip(), "round {round}");
+        ledger.verify_blocks().unwrap();
+        ledger.verify_state().unwrap();
+        let oldest = ledger.statistics().unwrap().history_from;
+        for past in oldest.0..=height {
+            let state = ledger.state_at(Height(past)).unwrap();
+            let key = common::key(past * 13 % 110);
+            assert_eq!(state.get(&key).unwrap(), chain.states[past as usize].get(&key).cloned());
+        }
+    }
+}
+
+/// A bit of the log that turned over on the disk: an older whole block, or a refusal, never something else.
+#[test]
+fn a_log_with_a_wrong_bit_never_opens_as_something_else() {
+    let root = tempfile::tempdir().unwrap();
+    let live = root.path().join("live");
+    let mut chain = Chain::new(StateCommitment::Merkle);
+    let ledger = Ledger::open(&live, &chain.genesis, &chain.genesis_state, common::options()).unwrap();
+    chain.grow(&ledger, &[5, 30, 12]);
+    let length = fs::metadata(log(&live)).unwrap().len();
+    for at in (0..length).step_by(length as usize / 40).chain([length - 1]) {
+        let killed = root.path().join(at.to_string());
+        copy(&live, &killed);
+        let mut bytes = fs::read(log(&killed)).unwrap();
+        bytes[at as usize] ^= 0x10;
+        fs::write(log(&killed), bytes).unwrap();
+        if let Ok(ledger) = Ledger::open(&killed, &chain.genesis, &chain.genesis_state, common::options()) {
+            let height = ledger.height().0;
+            chain.check(&ledger, height);
+            ledger.verify_blocks().unwrap();
+        }
+        fs::remove_dir_all(&killed).unwrap();
+    }
+}

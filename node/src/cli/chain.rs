@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use clap::Subcommand;
+use hanse_client::ClientError;
 use hanse_client::codes::{self, ErrorCode};
 use hanse_client::methods::{
     BlockAt, BlockParams, BlockPart, DagParams, EventCursor, EventParams, GetBlock, GetDag, GetPool, GetReceipt, GetTx,
     NoParams, QueryEvents, ReceiptParams, TxParams,
 };
-use hanse_client::proof;
+use hanse_client::proof::check_receipt;
 use hanse_client::views::{
     BlockView, ChainInfo, DagView, EventView, KeyView, LocatedTransaction, PoolView, ReceiptView,
 };
@@ -18,6 +19,7 @@ use serde::Serialize;
 use super::Common;
 use super::exit::{Exit, Failure};
 use super::output::{Output, fields, grouped, table};
+use super::proof::{self, Subject, Trust};
 use super::session::Session;
 
 /// Hot keys that people are shown; programs get all that the node gives.
@@ -32,6 +34,16 @@ pub(crate) enum TxCommand {
         /// How many seconds to wait for it to be committed
         #[arg(long, default_value_t = 0, value_name = "SECONDS")]
         wait: u64,
+    },
+    /// Prove that a transaction, its receipt or its access set is in the chain
+    Proof {
+        /// The transaction's id
+        id: Hash,
+        /// What to prove
+        #[arg(long, value_enum, default_value_t)]
+        of: Subject,
+        #[command(flatten)]
+        trust: Trust,
     },
 }
 
@@ -105,16 +117,19 @@ pub(crate) async fn tx(command: TxCommand, common: &Common) -> Result<(), Failur
         /// Of the block whose header the proof leads to.
         block_hash: Hash,
     }
-    let TxCommand::Show { id, wait } = command;
     let session = Session::open(common).await?;
+    let (id, wait) = match command {
+        TxCommand::Show { id, wait } => (id, wait),
+        TxCommand::Proof { id, of, trust } => return proof::transaction(&session, id, of, &trust).await,
+    };
     let timeout_ms = Duration::from_secs(wait).as_millis() as u64;
     let params = ReceiptParams { tx_id: id, proof: true, timeout_ms };
     let answer = session.client.call::<GetReceipt>(params).await?;
-    let proof = answer.proof.ok_or_else(|| Failure::error("the node gave no proof for the receipt"))?;
-    let proven = proof::check_receipt(&proof, &TxId(id))
-        .map_err(|error| Failure::error(format!("the node's proof does not hold: {error}")))?;
+    let inclusion = answer.proof.ok_or_else(|| Failure::error("the node gave no proof for the receipt"))?;
+    let header = Trust::default().header(&inclusion.block)?.header;
+    check_receipt(&inclusion, &header, &TxId(id)).map_err(ClientError::Proof)?;
     let located = session.client.call::<GetTx>(TxParams { tx_id: id }).await?;
-    let shown = Shown { located, receipt: answer.receipt, block_hash: proven.block_hash };
+    let shown = Shown { located, receipt: answer.receipt, block_hash: header.hash() };
     session.output.result(&shown, |shown| {
         let transaction = &shown.located.transaction;
         let arguments = match &transaction.arguments {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use hanse_client::codes::{self, Retry};
 use hanse_client::views::FailureView;
 use hanse_client::{ClientError, RpcError};
+use hanse_ledger::SnapshotError;
 use serde_json::{Value, json};
 
 /// Exit codes; a number never changes its meaning.
@@ -104,7 +105,7 @@ impl From<ClientError> for Failure {
             ClientError::Broken { .. } => Failure::new(Exit::Unknown, message),
             ClientError::Refused(error) => error.into(),
             ClientError::Url { .. } | ClientError::Contract(_) | ClientError::Argument(_) => Failure::usage(message),
-            ClientError::Protocol { .. } | ClientError::Make(_) => Failure::error(message),
+            ClientError::Protocol { .. } | ClientError::Make(_) | ClientError::Proof(_) => Failure::error(message),
         }
     }
 }
@@ -113,6 +114,7 @@ impl From<RpcError> for Failure {
     fn from(error: RpcError) -> Self {
         let exit = match error.code {
             code if code == codes::NOT_FOUND.code || code == codes::CONTRACT_NOT_FOUND.code => Exit::NotFound,
+            code if code == codes::PRUNED.code => Exit::NotFound,
             code if code == codes::OUTCOME_UNKNOWN.code => Exit::Unknown,
             code if code == codes::BAD_ARGUMENT.code => Exit::Usage,
             2000..3000 => Exit::Refused,
@@ -128,6 +130,19 @@ impl From<RpcError> for Failure {
         };
         let detail = data.and_then(|data| data.detail.clone());
         Failure { exit, code: Some(error.code), message: error.message, hint, detail }
+    }
+}
+
+impl From<SnapshotError> for Failure {
+    fn from(error: SnapshotError) -> Self {
+        let (exit, code) = match &error {
+            SnapshotError::Exists { .. } => (Exit::Usage, Some(codes::EXISTS)),
+            SnapshotError::NotASnapshot { .. } => (Exit::NotFound, Some(codes::NOT_FOUND)),
+            _ => (Exit::Error, None),
+        };
+        let mut failure = Failure::new(exit, error.to_string());
+        failure.code = code.map(|code| code.code);
+        failure
     }
 }
 

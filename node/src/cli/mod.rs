@@ -11,9 +11,12 @@ mod chain;
 mod contract;
 mod exit;
 mod key;
+mod ledger;
 mod new;
 mod output;
+mod proof;
 mod session;
+mod state;
 
 use std::process::ExitCode;
 
@@ -71,6 +74,12 @@ enum Command {
     /// Look at blocks
     #[command(subcommand)]
     Block(chain::BlockCommand),
+    /// Look at the state, now and in the past
+    #[command(subcommand)]
+    State(state::StateCommand),
+    /// Snapshot, restore, check and prune a ledger
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
     /// Look at events
     #[command(subcommand)]
     Event(chain::EventCommand),
@@ -108,6 +117,8 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Key(command) => key::run(command, &common, output),
         Command::Tx(command) => chain::tx(command, &common).await,
         Command::Block(command) => chain::block(command, &common).await,
+        Command::State(command) => state::run(command, &common).await,
+        Command::Ledger(command) => ledger::run(command, &common, output).await,
         Command::Event(command) => chain::event(command, &common).await,
         Command::Status => chain::status(&common).await,
         Command::Bench(args) => bench::run(args, &common).await,

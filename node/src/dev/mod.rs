@@ -26,9 +26,11 @@ use crate::rpc;
 /// What each development account holds at the start.
 const FUNDS: u128 = 1_000_000_000_000_000_000;
 /// The genesis in the chain's folder.
-const GENESIS_FILE: &str = "genesis.json";
+pub(crate) const GENESIS_FILE: &str = "genesis.json";
 /// The group's files in the chain's folder.
-const GROUP_FOLDER: &str = "group";
+pub(crate) const GROUP_FOLDER: &str = "group";
+/// Snapshots of the group's ledger in the chain's folder.
+const SNAPSHOTS_FOLDER: &str = "snapshots";
 /// The port of [`crate::cli::DEFAULT_RPC`].
 const DEFAULT_PORT: u16 = 7420;
 
@@ -131,7 +133,7 @@ pub(crate) async fn run(args: DevArgs, json: bool) -> Result<(), DevError> {
     let group = open(&args, &directory).await?;
     announce(&group, &listener, &directory, json)?;
 
-    let node = rpc::Node::new(group.clone());
+    let node = rpc::Node::new(group.clone(), directory.join(SNAPSHOTS_FOLDER));
     let served = rpc::serve(listener, node, stop).await;
     group.stop().await;
     tracing::info!("stopped");
@@ -158,11 +160,15 @@ fn genesis(args: &DevArgs, directory: &Path) -> Result<Genesis, DevError> {
     }
     let genesis = new_genesis(args);
     let text = serde_json::to_vec_pretty(&genesis).map_err(malformed)?;
-    // Renamed when complete, so that a crash leaves no half a genesis.
-    let draft = directory.join(format!("{GENESIS_FILE}.new"));
-    fs::write(&draft, text).map_err(file)?;
-    fs::rename(&draft, &path).map_err(file)?;
+    write_genesis(&path, &text).map_err(file)?;
     Ok(genesis)
+}
+
+/// Renamed when complete, so that a crash leaves no half a genesis.
+pub(crate) fn write_genesis(path: &Path, text: &[u8]) -> Result<(), std::io::Error> {
+    let draft = path.with_extension("json.new");
+    fs::write(&draft, text)?;
+    fs::rename(&draft, path)
 }
 
 fn new_genesis(args: &DevArgs) -> Genesis {

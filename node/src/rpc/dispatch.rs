@@ -74,15 +74,22 @@ async fn run(node: &Node, request: Request) -> Result<Value, RpcError> {
         m::SubmitBatch::NAME => encode(handlers::tx::submit_batch(node, read::<m::SubmitBatch>(params)?).await),
         m::GetTx::NAME => sync::<m::GetTx>(params, |params| handlers::tx::get(node, &params)),
         m::GetReceipt::NAME => encode(handlers::tx::receipt(node, read::<m::GetReceipt>(params)?).await),
+        m::ProveTx::NAME => sync::<m::ProveTx>(params, |params| handlers::tx::proof(node, &params)),
         m::SimulateTx::NAME => encode(handlers::contract::simulate(node, read::<m::SimulateTx>(params)?).await),
         m::GetBlock::NAME => sync::<m::GetBlock>(params, |params| handlers::block::get(node, &params)),
+        m::GetCertificate::NAME => {
+            sync::<m::GetCertificate>(params, |params| handlers::block::certificate(node, &params))
+        }
         m::WaitBlock::NAME => encode(handlers::block::wait(node, read::<m::WaitBlock>(params)?).await),
         m::GetDag::NAME => sync::<m::GetDag>(params, |params| handlers::block::dag(node, &params)),
-        m::GetState::NAME => sync::<m::GetState>(params, |params| handlers::contract::state(node, &params)),
+        m::GetState::NAME => sync::<m::GetState>(params, |params| handlers::state::get(node, &params)),
         m::GetAbi::NAME => sync::<m::GetAbi>(params, |params| handlers::contract::abi(node, &params)),
         m::GetContract::NAME => sync::<m::GetContract>(params, |params| handlers::contract::info(node, &params)),
         m::QueryContract::NAME => encode(handlers::contract::query(node, read::<m::QueryContract>(params)?).await),
         m::GetPool::NAME => sync::<m::GetPool>(params, |m::NoParams {}| handlers::chain::pool(node)),
+        m::GetLedger::NAME => sync::<m::GetLedger>(params, |m::NoParams {}| handlers::ledger::info(node)),
+        m::TakeSnapshot::NAME => sync::<m::TakeSnapshot>(params, |params| handlers::ledger::snapshot(node, params)),
+        m::PruneHistory::NAME => sync::<m::PruneHistory>(params, |params| handlers::ledger::prune(node, &params)),
         m::QueryEvents::NAME => sync::<m::QueryEvents>(params, |params| handlers::event::query(node, &params)),
         unknown => Err(RpcError::new(codes::UNKNOWN_METHOD, format!("there is no method {unknown:?}"))
             .detail(serde_json::json!({ "methods": m::NAMES }))),

@@ -69,10 +69,21 @@ pub(super) fn query(error: QueryError) -> RpcError {
 /// A read of the ledger that failed.
 pub(super) fn ledger(error: LedgerError) -> RpcError {
     let kind = match &error {
-        LedgerError::Pruned { .. } => codes::NOT_FOUND,
+        LedgerError::Pruned { floor } => {
+            let detail = serde_json::json!({ "oldest_height": floor });
+            return RpcError::new(codes::PRUNED, error.to_string()).detail(detail);
+        }
+        LedgerError::NoBlock { .. } => codes::NOT_FOUND,
+        LedgerError::NoStateProofs => codes::NO_STATE_PROOFS,
+        LedgerError::TooManyChanges { .. } => codes::TOO_FAR_BACK,
         _ => codes::INTERNAL,
     };
     report(kind, &error)
+}
+
+/// A fault of the node or of its machine.
+pub(super) fn internal(error: &impl std::fmt::Display) -> RpcError {
+    report(codes::INTERNAL, error)
 }
 
 /// The node's own faults go to its log too.

@@ -15,6 +15,8 @@ pub(crate) const BATCH_REQUESTS: usize = 100;
 pub(crate) const BULK_TRANSACTIONS: usize = 20_000;
 /// Requests that are served at the same time, those that wait for a block included.
 pub(crate) const CONCURRENT_REQUESTS: usize = 1_024;
+/// Questions about past states, and proofs, that are worked on at the same time: they cost more than others.
+pub(crate) const DEEP_READS: usize = 4;
 /// Longest wait that a request may ask for.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(60);
 /// The wait if a request does not say.

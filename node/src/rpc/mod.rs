@@ -22,6 +22,7 @@ mod http;
 mod limits;
 mod render;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -34,18 +35,31 @@ pub(crate) use http::serve;
 /// What the handlers of one node share.
 pub(crate) struct Node {
     group: Group,
+    /// Where snapshots of the ledger are kept.
+    snapshots: PathBuf,
+    /// Held by whoever writes one.
+    snapshot_writer: Semaphore,
     /// A permit for each request that is being served.
     requests: Semaphore,
+    /// A permit for each question that reads much.
+    deep_reads: Semaphore,
     abis: abi::AbiCache,
     /// Set once the group has refused a transaction because it stopped: it does so for good.
     stopped: AtomicBool,
 }
 
 impl Node {
-    /// A server's state for this group.
-    pub(crate) fn new(group: Group) -> Arc<Node> {
-        let requests = Semaphore::new(limits::CONCURRENT_REQUESTS);
-        Arc::new(Node { group, requests, abis: abi::AbiCache::default(), stopped: AtomicBool::new(false) })
+    /// A server's state for this group, whose snapshots go into a folder.
+    pub(crate) fn new(group: Group, snapshots: PathBuf) -> Arc<Node> {
+        Arc::new(Node {
+            group,
+            snapshots,
+            snapshot_writer: Semaphore::new(1),
+            requests: Semaphore::new(limits::CONCURRENT_REQUESTS),
+            deep_reads: Semaphore::new(limits::DEEP_READS),
+            abis: abi::AbiCache::default(),
+            stopped: AtomicBool::new(false),
+        })
     }
 
     /// What a client is told of a transaction that the group did not accept.

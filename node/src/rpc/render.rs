@@ -3,11 +3,12 @@
 use hanse_abi::keys::split_key;
 use hanse_client::codes::ErrorCode;
 use hanse_client::views::{
-    AccessView, EventView, FailureView, HeaderView, KeyView, OutcomeView, RangeView, ReceiptView, TransactionView,
+    AccessView, CertifiedHeader, EventView, FailureView, HeaderView, KeyView, OutcomeView, RangeView, ReceiptView,
+    TransactionView,
 };
 use hanse_client::{Bytes, Contract, RpcError, codes};
 use hanse_types::{
-    Address, Canonical, Execution, Header, Receipt, ReceiptEvent, RwSet, SignedTransaction, Status, TxId,
+    Address, Canonical, Certificate, Execution, Header, Receipt, ReceiptEvent, RwSet, SignedTransaction, Status, TxId,
 };
 use serde_json::json;
 
@@ -30,6 +31,11 @@ pub(super) fn header(header: &Header) -> HeaderView {
         state_root: header.state_root,
         encoded: Bytes(header.encode()),
     }
+}
+
+/// A header with its certificate.
+pub(super) fn certified(header: &Header, certificate: &Certificate) -> CertifiedHeader {
+    CertifiedHeader { header: Bytes(header.encode()), certificate: Bytes(certificate.encode()) }
 }
 
 /// A transaction.

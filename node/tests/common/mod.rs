@@ -22,9 +22,15 @@ pub(crate) struct Node {
 impl Node {
     /// Starts a chain in this folder, or goes on with the one that is there.
     pub(crate) fn start(folder: &Path) -> Node {
+        Node::start_with(folder, &[])
+    }
+
+    /// Starts a chain with further options.
+    pub(crate) fn start_with(folder: &Path, options: &[&str]) -> Node {
         let mut process = Command::new(HANSE)
             .args(["dev", "--json", "--port", "0", "--dir"])
             .arg(folder)
+            .args(options)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -92,6 +93,11 @@ impl Store for MemoryStore {
 
     fn snapshot(&self) -> Arc<dyn Read> {
         self.state.lock().visible.clone()
+    }
+
+    fn checkpoint(&self, _: &Path) -> Result<(), StoreError> {
+        let (place, reason) = ("memory".into(), "a store in memory has no files".into());
+        Err(StoreError::Failed { place, action: "make a snapshot", reason })
     }
 
     fn size(&self) -> Result<u64, StoreError> {

@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBPinnableSlice,
     DBRecoveryMode, Direction, IteratorMode, LogLevel, Options, ReadOptions, SnapshotWithThreadMode, WriteBatch,
@@ -40,28 +41,56 @@ impl RocksStore {
     /// # Errors
     /// If the directory can't be used, holds another chain's database, or is in use.
     pub fn open(path: &Path, chain: &str, options: &LedgerOptions) -> Result<RocksStore, StoreError> {
-        let place = path.display().to_string();
-        let failed = |action| {
-            let place = place.clone();
-            move |error: rocksdb::Error| StoreError::Failed { place, action, reason: error.into_string() }
-        };
-        let families = Table::ALL.map(|table| table.column_family(chain));
         let database = database_options(options);
-        if path.join("CURRENT").exists() {
-            let existing = DB::list_cf(&database, path).map_err(failed("list its tables"))?;
-            let known = |name: &String| name == rocksdb::DEFAULT_COLUMN_FAMILY_NAME || families.contains(name);
-            let found: Vec<_> = existing.into_iter().filter(|name| !known(name)).collect();
-            if !found.is_empty() {
-                return Err(StoreError::OtherTables { place, chain: chain.into(), found });
-            }
-        }
-        let cache = Cache::new_lru_cache(options.block_cache_bytes);
-        let descriptor = |table: Table| {
-            ColumnFamilyDescriptor::new(table.column_family(chain), table_options(table, &cache, options))
-        };
-        let db = DB::open_cf_descriptors(&database, path, Table::ALL.map(descriptor)).map_err(failed("open"))?;
-        Ok(RocksStore { shared: Arc::new(Shared { db, place, families }) })
+        check_families(path, chain, &database)?;
+        let descriptors = descriptors(chain, options);
+        let db = DB::open_cf_descriptors(&database, path, descriptors).map_err(failed(path, "open"))?;
+        Ok(RocksStore::of(db, path, chain))
     }
+
+    /// Opens the database of a chain for reading; a write fails. Nothing of it is changed, so it need not be in nobody's use.
+    ///
+    /// # Errors
+    /// If there is none in the directory, or it is another chain's.
+    pub fn open_read_only(path: &Path, chain: &str, options: &LedgerOptions) -> Result<RocksStore, StoreError> {
+        let database = database_options(options);
+        check_families(path, chain, &database)?;
+        let descriptors = descriptors(chain, options);
+        let db = DB::open_cf_descriptors_read_only(&database, path, descriptors, false);
+        Ok(RocksStore::of(db.map_err(failed(path, "open"))?, path, chain))
+    }
+
+    fn of(db: DB, path: &Path, chain: &str) -> RocksStore {
+        let families = Table::ALL.map(|table| table.column_family(chain));
+        RocksStore { shared: Arc::new(Shared { db, place: path.display().to_string(), families }) }
+    }
+}
+
+/// Refuses a database with tables that are not this chain's.
+fn check_families(path: &Path, chain: &str, database: &Options) -> Result<(), StoreError> {
+    if !path.join("CURRENT").exists() {
+        return Ok(());
+    }
+    let families = Table::ALL.map(|table| table.column_family(chain));
+    let existing = DB::list_cf(database, path).map_err(failed(path, "list its tables"))?;
+    let known = |name: &String| name == rocksdb::DEFAULT_COLUMN_FAMILY_NAME || families.contains(name);
+    let found: Vec<_> = existing.into_iter().filter(|name| !known(name)).collect();
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(StoreError::OtherTables { place: path.display().to_string(), chain: chain.into(), found })
+}
+
+fn descriptors(chain: &str, options: &LedgerOptions) -> Vec<ColumnFamilyDescriptor> {
+    let cache = Cache::new_lru_cache(options.block_cache_bytes);
+    let descriptor =
+        |table: &Table| ColumnFamilyDescriptor::new(table.column_family(chain), table_options(*table, &cache, options));
+    Table::ALL.iter().map(descriptor).collect()
+}
+
+fn failed(path: &Path, action: &'static str) -> impl Fn(rocksdb::Error) -> StoreError {
+    let place = path.display().to_string();
+    move |error| StoreError::Failed { place: place.clone(), action, reason: error.into_string() }
 }
 
 impl Shared {
@@ -145,6 +174,11 @@ impl Store for RocksStore {
 
     fn snapshot(&self) -> Arc<dyn Read> {
         Arc::new(RocksSnapshot::new(self.shared.clone()))
+    }
+
+    fn checkpoint(&self, path: &Path) -> Result<(), StoreError> {
+        let made = Checkpoint::new(&self.shared.db).and_then(|checkpoint| checkpoint.create_checkpoint(path));
+        made.map_err(|error| self.shared.failed("make a snapshot", error.into_string()))
     }
 
     fn size(&self) -> Result<u64, StoreError> {

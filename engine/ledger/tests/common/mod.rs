@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hanse_ledger::{
     BlockContent, Commitment, Ledger, LedgerError, LedgerOptions, MemoryStore, NewBlock, Outcome, Store,
@@ -274,4 +278,41 @@ fn difference(before: &BTreeMap<Vec<u8>, Value>, after: &BTreeMap<Vec<u8>, Value
     let changed = changed.map(|(key, value)| (key[..].into(), Some(value.clone())));
     let removed = before.keys().filter(|key| !after.contains_key(*key)).map(|key| (key[..].into(), None));
     ChangeSet::from_unsorted(changed.chain(removed).collect())
+}
+
+/// Names the folder in which a child works, and makes a test a child.
+const CHILD: &str = "HANSE_TEST_CHILD";
+
+/// The folder of a child process; none in the test run itself.
+pub(crate) fn child_folder() -> Option<PathBuf> {
+    std::env::var_os(CHILD).map(PathBuf::from)
+}
+
+/// When a child is killed: so long after it printed so many lines.
+#[derive(Clone, Copy)]
+pub(crate) struct Kill {
+    pub(crate) lines: usize,
+    pub(crate) micros: u64,
+}
+
+/// Runs a test of this file as a process of its own in a folder, and kills it like a power cut would. Gives the lines
+/// that it had printed.
+pub(crate) fn run_and_kill(test: &str, folder: &Path, after: Kill) -> Vec<String> {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored", "--nocapture", "--test-threads", "1"])
+        .env(CHILD, folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let is_own = |line: &String| !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit());
+    let mut lines: Vec<String> = output.by_ref().filter(is_own).take(after.lines).collect();
+    assert_eq!(lines.len(), after.lines, "the child ended by itself");
+    // The moment of the kill is what varies; nothing is waited for.
+    std::thread::sleep(Duration::from_micros(after.micros));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    lines.extend(output.filter(is_own));
+    lines
 }

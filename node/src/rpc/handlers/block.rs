@@ -1,8 +1,10 @@
 //! Blocks and their DAGs.
 
 use hanse_client::RpcError;
-use hanse_client::methods::{BlockAt, BlockParams, BlockPart, DagParams, WaitBlockParams, WaitedBlock};
-use hanse_client::views::{BlockView, DagView};
+use hanse_client::methods::{
+    BlockAt, BlockParams, BlockPart, CertificateParams, DagParams, WaitBlockParams, WaitedBlock,
+};
+use hanse_client::views::{BlockView, CertifiedHeader, DagView};
 use hanse_types::{Hash, Header, Height};
 
 use super::super::abi::Abis;
@@ -72,6 +74,14 @@ pub(crate) async fn wait(node: &Node, params: WaitBlockParams) -> Result<WaitedB
         let tx_ids: Vec<Hash> = receipts.iter().map(|receipt| receipt.tx_id.0).collect();
         Ok(WaitedBlock { header: Some(render::header(&header)), tx_ids, failed })
     })
+}
+
+/// [`hanse_client::methods::GetCertificate`].
+pub(crate) fn certificate(node: &Node, params: &CertificateParams) -> Result<CertifiedHeader, RpcError> {
+    let header = header(node, params.at)?;
+    let certificate = node.group.ledger().certificate(header.height).map_err(errors::ledger)?;
+    let certificate = certificate.ok_or_else(|| errors::not_found(format!("block {}", header.height)))?;
+    Ok(render::certified(&header, &certificate))
 }
 
 /// [`hanse_client::methods::GetDag`].

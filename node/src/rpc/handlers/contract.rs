@@ -1,9 +1,8 @@
-//! Contracts: what is known of them, views, simulations, raw state.
+//! Contracts: what is known of them, views, simulations.
 
-use hanse_abi::keys::full_key;
-use hanse_client::methods::{AbiAnswer, CallParams, ContractParams, StateParams, StateValue};
+use hanse_client::methods::{AbiAnswer, CallParams, ContractParams};
 use hanse_client::views::{ContractView, DeployedView, QueryView, SimulationView};
-use hanse_client::{Bytes, Contract, RpcError, codes};
+use hanse_client::{Contract, RpcError, codes};
 use hanse_group::ContractInfo;
 use hanse_types::{Address, Timestamp, Transaction};
 use hanse_vm::system::lifecycle::Condition;
@@ -44,14 +43,6 @@ pub(crate) fn abi(node: &Node, params: &ContractParams) -> Result<AbiAnswer, Rpc
     let abi = Abis::new(node).of(&info.address).ok_or_else(|| abi::no_abi(&params.contract))?;
     let abi = serde_json::to_value(&*abi).map_err(|error| RpcError::new(codes::INTERNAL, error.to_string()))?;
     Ok(AbiAnswer { abi })
-}
-
-/// [`hanse_client::methods::GetState`].
-pub(crate) fn state(node: &Node, params: &StateParams) -> Result<StateValue, RpcError> {
-    let info = find(node, &params.contract)?;
-    let key = full_key(&info.address, &params.key.0);
-    let value = node.group.ledger().state().get(&key).map_err(|error| errors::query(error.into()))?;
-    Ok(StateValue { value: value.map(|value| Bytes(value.to_vec())) })
 }
 
 /// [`hanse_client::methods::SimulateTx`].

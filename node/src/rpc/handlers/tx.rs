@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use hanse_client::methods::{
-    BatchSubmitted, ReceiptAnswer, ReceiptParams, SubmitBatchParams, SubmitParams, Submitted, TxParams, Wait,
+    BatchSubmitted, ProofOf, ProveTxParams, ReceiptAnswer, ReceiptParams, SubmitBatchParams, SubmitParams, Submitted,
+    TxParams, Wait,
 };
-use hanse_client::views::{LocatedTransaction, ReceiptProof};
+use hanse_client::views::{InclusionProof, LocatedTransaction};
 use hanse_client::{Bytes, RpcError, codes};
 use hanse_group::WaitError;
 use hanse_ledger::Tree;
@@ -67,7 +68,7 @@ pub(crate) async fn receipt(node: &Node, params: ReceiptParams) -> Result<Receip
     let id = TxId(params.tx_id);
     let receipt = find(node, id, params.timeout_ms).await?;
     tokio::task::block_in_place(|| {
-        let proof = if params.proof { Some(prove(node, &receipt)?) } else { None };
+        let proof = if params.proof { Some(prove(node, id, ProofOf::Receipt)?) } else { None };
         Ok(ReceiptAnswer { receipt: render::receipt(&mut Abis::new(node), &receipt), proof })
     })
 }
@@ -86,8 +87,31 @@ async fn find(node: &Node, id: TxId, timeout_ms: u64) -> Result<Receipt, RpcErro
     }
 }
 
-fn prove(node: &Node, receipt: &Receipt) -> Result<ReceiptProof, RpcError> {
-    let found = node.group.ledger().prove_inclusion(&receipt.tx_id, Tree::Receipts).map_err(errors::ledger)?;
-    let proof = found.ok_or_else(|| errors::not_found(format!("transaction {} in the chain", receipt.tx_id)))?;
-    Ok(ReceiptProof { header: Bytes(proof.header.encode()), receipt: Bytes(receipt.encode()), path: proof.path.0 })
+/// [`hanse_client::methods::ProveTx`].
+pub(crate) fn proof(node: &Node, params: &ProveTxParams) -> Result<InclusionProof, RpcError> {
+    prove(node, TxId(params.tx_id), params.of)
+}
+
+fn prove(node: &Node, id: TxId, of: ProofOf) -> Result<InclusionProof, RpcError> {
+    let _permit = node.deep_reads.try_acquire().map_err(|_| errors::busy())?;
+    let ledger = node.group.ledger();
+    let tree = match of {
+        ProofOf::Transaction => Tree::Transactions,
+        ProofOf::Receipt => Tree::Receipts,
+        ProofOf::AccessSet => Tree::RwSets,
+    };
+    let missing = || errors::not_found(format!("transaction {id} in the chain")).tx(id.0);
+    let found = ledger.prove_inclusion(&id, tree).map_err(errors::ledger)?.ok_or_else(missing)?;
+    let (height, index) = (found.header.height, found.index);
+    let content = match of {
+        ProofOf::Transaction => ledger.transaction(&id).map(|place| place.map(|place| place.signed.encode())),
+        ProofOf::Receipt => ledger.receipt(height, index).map(|receipt| receipt.map(|receipt| receipt.encode())),
+        ProofOf::AccessSet => ledger.rw_set(height, index).map(|rw_set| rw_set.map(|rw_set| rw_set.encode())),
+    };
+    Ok(InclusionProof {
+        block: render::certified(&found.header, &found.certificate),
+        content: Bytes(content.map_err(errors::ledger)?.ok_or_else(missing)?),
+        index,
+        path: found.path.0,
+    })
 }
