@@ -104,8 +104,11 @@ fn a_directory_of_another_chain_is_refused() {
     drop(open);
 }
 
+/// Makes another header of a good one.
+type Change<'a> = &'a dyn Fn(&mut Header);
+
 /// A block with another header than the good one's, decided by the validator all the same.
-fn with_header(chain: &Chain, good: &Made, change: &dyn Fn(&mut Header)) -> Made {
+fn with_header(chain: &Chain, good: &Made, change: Change<'_>) -> Made {
     let mut block = good.clone();
     change(&mut block.header);
     block.certificate = chain.certify(&block.header);
@@ -124,9 +127,9 @@ fn blocks_that_do_not_fit_are_refused_by_name_and_leave_nothing() {
         assert_eq!(disk.writes(), writes, "{error}");
         error
     };
-    let header = |change: &dyn Fn(&mut Header)| refused(&with_header(&chain, &good, change));
+    let header = |change: Change<'_>| refused(&with_header(&chain, &good, change));
 
-    let not_next: [&dyn Fn(&mut Header); 3] = [
+    let not_next: [Change<'_>; 3] = [
         &|header| header.height = header.height.next(),
         &|header| header.parent = chain.blocks[0].header.hash(),
         &|header| header.timestamp = chain.blocks[1].header.timestamp,
@@ -136,7 +139,7 @@ fn blocks_that_do_not_fit_are_refused_by_name_and_leave_nothing() {
         assert!(matches!(error, LedgerError::NotNext { .. }), "{error}");
     }
 
-    let digests: [(&str, &dyn Fn(&mut Header)); 5] = [
+    let digests: [(&str, Change<'_>); 5] = [
         ("transaction root", &|header| header.tx_root = Hash::ZERO),
         ("receipt root", &|header| header.receipt_root = Hash::ZERO),
         ("access set root", &|header| header.rw_set_root = Hash::ZERO),
@@ -148,7 +151,7 @@ fn blocks_that_do_not_fit_are_refused_by_name_and_leave_nothing() {
         assert!(matches!(&error, LedgerError::OtherDigest { other, .. } if other.what == name), "{error}");
     }
 
-    let inconsistent: [&dyn Fn(&mut Header); 9] = [
+    let inconsistent: [Change<'_>; 9] = [
         &|header| header.tx_count = 9,
         &|header| header.gas_used.0 += 1,
         &|header| header.version = 2,
