@@ -111,6 +111,8 @@ impl Hints {
 
     /// Takes note of whether a sub-batch was a chain.
     pub(crate) fn note_chain(&mut self, is_chain: bool) {
+        // What comes after a chain is another workload: what was learned before it says nothing about it.
+        self.contended &= is_chain || !self.chained;
         self.chained = is_chain;
     }
 

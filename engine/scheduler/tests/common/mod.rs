@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use hanse_abi::Status;
-use hanse_scheduler::{BlockRun, CallSite, Execute, Hints, propose_in, replay, run_serial, verify};
+use hanse_scheduler::{BlockRun, CallSite, Execute, Hints, canonical, propose_in, replay, run_serial, verify};
 use hanse_state::{Added, Halt, MemoryView, ScanRequest, StateAccess};
 use hanse_types::{Address, Dag, Delta, Execution, Gas, Value};
 
@@ -314,6 +314,8 @@ pub fn check_block(
         assert_eq!(block.order, other.order, "order on {} threads", pool.current_num_threads());
         assert_same(&block, &other, &format!("proposed on {} threads", pool.current_num_threads()));
     }
+    let dag = canonical::from_rw_sets(&block.rw_sets(), parent.clone()).unwrap();
+    assert_eq!(block.dag, dag, "the DAG that grew with the block is not that of its durable access sets");
     let mut order = block.order.clone();
     order.sort_unstable();
     assert!(order.into_iter().eq(0..batch.len()), "every transaction is in the block once");
