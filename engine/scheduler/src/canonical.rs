@@ -24,7 +24,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hanse_state::{AccessSet, BlockState, Kind, Seen, Slot, Touch};
+use hanse_state::{AccessSet, BlockState, KeyAdd, Kind, Seen, Slot, Touch};
 use hanse_types::dag::DagBuilder;
 use hanse_types::{Dag, RwSet, Value};
 
@@ -144,13 +144,13 @@ impl CanonicalBuilder {
         self.groups.clear();
         self.group_of.clear();
         self.group_of.resize(state.slot_bound(), NONE);
-        for (slot, _) in sets.iter().flat_map(|set| &set.adds) {
+        for slot in sets.iter().flat_map(|set| &set.adds).map(KeyAdd::slot) {
             if self.group_of[slot.index()] == NONE {
                 let base = match bases {
-                    Bases::Final => state.parent_value(*slot).cloned(),
-                    Bases::Plan => state.read(*slot).0,
+                    Bases::Final => state.parent_value(slot).cloned(),
+                    Bases::Plan => state.read(slot).0,
                 };
-                self.open_group(*slot, Some(base));
+                self.open_group(slot, Some(base));
             }
         }
         let mut group_of_add = Vec::with_capacity(count as usize);
@@ -162,7 +162,7 @@ impl CanonicalBuilder {
                     self.open_group(touch.slot, base);
                 } else if touch.kind == Kind::Add {
                     let group = self.group_of[touch.slot.index()];
-                    self.groups[group as usize].include(&set.adds[add].1);
+                    self.groups[group as usize].include(&set.adds[add].delta());
                     group_of_add.push(group);
                     add += 1;
                 }
@@ -247,7 +247,7 @@ fn to_access_set(set: &RwSet, state: &BlockState) -> Result<AccessSet, hanse_sta
     for add in &set.adds {
         let slot = state.slot(&add.key)?;
         result.touches.push(Touch { slot, kind: Kind::Add, seen: Seen::NOTHING, present: false });
-        result.adds.push((slot, add.delta));
+        result.adds.push(KeyAdd::new(slot, &add.delta));
     }
     for read in set.reads.iter().filter(|read| reads.contains_key(&read.key)) {
         let slot = state.slot(&read.key)?;

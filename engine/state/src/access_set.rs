@@ -80,6 +80,41 @@ impl Touch {
     }
 }
 
+/// A delta of a key. A block holds one for nearly every transaction, so it is kept without the gaps that integers of 16
+/// bytes make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyAdd {
+    slot: Slot,
+    width: u8,
+    amount: [u8; 16],
+    min: [u8; 16],
+    max: [u8; 16],
+}
+
+impl KeyAdd {
+    /// This delta of this key.
+    pub fn new(slot: Slot, delta: &Delta) -> KeyAdd {
+        let Delta { amount, width, min, max } = *delta;
+        KeyAdd { slot, width, amount: amount.to_ne_bytes(), min: min.to_ne_bytes(), max: max.to_ne_bytes() }
+    }
+
+    /// Which key.
+    pub fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    /// What is added to it, within which bounds.
+    pub fn delta(&self) -> Delta {
+        let KeyAdd { width, amount, min, max, .. } = *self;
+        Delta {
+            amount: i128::from_ne_bytes(amount),
+            width,
+            min: u128::from_ne_bytes(min),
+            max: u128::from_ne_bytes(max),
+        }
+    }
+}
+
 /// The access set of one transaction, every key once, in the order of first access.
 ///
 /// A key that was added to lies in none of the transaction's own ranges: having scanned it, the add depends on its
@@ -93,7 +128,7 @@ pub struct AccessSet {
     /// New values (none: removed) of the keys touched by [`Kind::Write`], in the order of their touches.
     pub writes: SmallVec<[(Slot, Option<Value>); 2]>,
     /// Deltas of the keys touched by [`Kind::Add`], in the order of their touches.
-    pub adds: SmallVec<[(Slot, Delta); 1]>,
+    pub adds: SmallVec<[KeyAdd; 1]>,
 }
 
 impl AccessSet {
@@ -111,8 +146,8 @@ impl AccessSet {
     }
 
     /// What it added to a key, if it only added to it.
-    pub fn added(&self, slot: Slot) -> Option<&Delta> {
-        self.adds.iter().find(|(other, _)| *other == slot).map(|(_, delta)| delta)
+    pub fn added(&self, slot: Slot) -> Option<Delta> {
+        self.adds.iter().find(|add| add.slot == slot).map(KeyAdd::delta)
     }
 
     /// Whether another one touches the same keys in the same ways, in the same order.
@@ -133,7 +168,7 @@ impl AccessSet {
                 .collect(),
             ranges: self.ranges.clone(),
             writes: self.writes.iter().map(|(slot, value)| Write { key: key(*slot), value: value.clone() }).collect(),
-            adds: self.adds.iter().map(|(slot, delta)| Add { key: key(*slot), delta: *delta }).collect(),
+            adds: self.adds.iter().map(|add| Add { key: key(add.slot), delta: add.delta() }).collect(),
         }
     }
 }

@@ -201,12 +201,12 @@ impl BlockState {
             current.clone_from(value);
             cell.toucher.store(toucher.to_bits(), Ordering::Release);
         }
-        for (slot, delta) in &set.adds {
-            let cell = self.cell(*slot);
+        for add in &set.adds {
+            let cell = self.cell(add.slot());
             let mut current = cell.current.lock();
             let before = Seen::from_bits(cell.toucher.load(Ordering::Relaxed));
             let value = if before == Seen::PARENT { cell.parent.as_ref() } else { current.as_ref() };
-            if let Ok(value) = number::apply(value, delta) {
+            if let Ok(value) = number::apply(value, &add.delta()) {
                 *current = Some(value);
                 cell.toucher.store(before.later(toucher).to_bits(), Ordering::Release);
             }

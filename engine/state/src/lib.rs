@@ -21,7 +21,7 @@ pub mod recorder;
 pub mod view;
 
 pub use access::{Added, Halt, Savepoint, ScanRequest, StateAccess};
-pub use access_set::{AccessSet, Kind, Seen, Touch};
+pub use access_set::{AccessSet, KeyAdd, Kind, Seen, Touch};
 pub use block_state::{BlockState, Slot};
 pub use changes::{ChangeSet, Overlay};
 pub use once::OnceSlice;

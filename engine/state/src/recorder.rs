@@ -8,7 +8,7 @@ use hanse_types::{Delta, RangeRead, Value};
 use smallvec::SmallVec;
 
 use crate::access::{Added, Halt, Savepoint, ScanRequest, StateAccess};
-use crate::access_set::{AccessSet, Kind, Seen, Touch};
+use crate::access_set::{AccessSet, KeyAdd, Kind, Seen, Touch};
 use crate::block_state::{BlockState, KeyHash, Slot};
 use crate::cells::Filling;
 use crate::number::{self, Refused};
@@ -37,7 +37,7 @@ impl Confinement {
                 let at = add;
                 add += 1;
                 let kind = if commutes(at) { Kind::Add } else { Kind::Write };
-                (touch.slot, kind, Some(set.adds[at].1))
+                (touch.slot, kind, Some(set.adds[at].delta()))
             }
             kind => (touch.slot, kind, None),
         });
@@ -165,7 +165,7 @@ impl Recorder {
                 }
                 Some(Effect::Add(delta)) => {
                     strayed |= confinement.as_ref().is_some_and(|plan| !plan.allows_sum(slot, delta));
-                    set.adds.push((slot, *delta));
+                    set.adds.push(KeyAdd::new(slot, delta));
                     Kind::Add
                 }
             };

@@ -147,12 +147,12 @@ impl Growing {
             key.group = self.groups.len() as u32;
             self.groups.push(Group::new(Some(base)));
             if let Some(delta) = first.and_then(|first| sets(first).added(slot)) {
-                self.groups[key.group as usize].include(delta);
+                self.groups[key.group as usize].include(&delta);
             }
         }
         let group = &mut self.groups[key.group as usize];
         let delta = sets(vertex).added(slot).ok_or(Irregular)?;
-        group.include(delta);
+        group.include(&delta);
         if group.commutes() { Ok(()) } else { Err(Irregular) }
     }
 
