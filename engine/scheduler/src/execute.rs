@@ -109,9 +109,19 @@ impl<'a, E: Execute> Worker<'a, E> {
         Worker { executor, batch, state, runner: executor.runner(), recorder: None }
     }
 
+    /// Runs a transaction of the batch while the state stands still; `phase` is another number each
+    /// time that it does. What it touches goes to `set`.
+    pub(crate) fn speculate(&mut self, phase: u32, index: usize, set: &mut AccessSet) -> Result<Execution, RunError> {
+        self.ran(index, Some(phase), set)
+    }
+
     /// Runs a transaction of the batch without confinement. What it touches goes to `set`.
     pub(crate) fn run(&mut self, index: usize, set: &mut AccessSet) -> Result<Execution, RunError> {
-        match self.run_confined(index, None, set)? {
+        self.ran(index, None, set)
+    }
+
+    fn ran(&mut self, index: usize, phase: Option<u32>, set: &mut AccessSet) -> Result<Execution, RunError> {
+        match self.run_with(index, phase, None, set)? {
             Confined::Ran(execution) => Ok(execution),
             Confined::Strayed => Err(RunError::of(index, Halt::Stray)),
         }
@@ -122,10 +132,21 @@ impl<'a, E: Execute> Worker<'a, E> {
     pub(crate) fn run_confined(
         &mut self,
         index: usize,
+        confinement: Confinement,
+        set: &mut AccessSet,
+    ) -> Result<Confined, RunError> {
+        self.run_with(index, None, Some(confinement), set)
+    }
+
+    fn run_with(
+        &mut self,
+        index: usize,
+        phase: Option<u32>,
         confinement: Option<Confinement>,
         set: &mut AccessSet,
     ) -> Result<Confined, RunError> {
         let mut recorder = self.recorder.take().unwrap_or_else(|| Box::new(Recorder::new(self.state.clone())));
+        recorder.freeze(phase);
         recorder.confine(confinement);
         let (executor, runner, transaction) = (self.executor, &mut self.runner, &self.batch[index]);
         let (result, state) = catch_unwind(AssertUnwindSafe(|| executor.execute(runner, transaction, recorder)))

@@ -246,7 +246,7 @@ impl<E: Execute> Proposer<'_, E> {
                 let offsets = chunk * CHUNK..((chunk + 1) * CHUNK).min(to - from);
                 for offset in offsets.filter(|offset| !is_spared(*offset)) {
                     let mut set = AccessSet::default();
-                    let execution = worker.run(from + offset, &mut set)?;
+                    let execution = worker.speculate(from as u32, from + offset, &mut set)?;
                     sets.set(base + offset, set);
                     executions.set(base + offset, execution);
                 }
@@ -312,7 +312,7 @@ impl<E: Execute> Proposer<'_, E> {
             }
             let rerun = &reruns[todo[vertex] as usize];
             let mut set = AccessSet::default();
-            let result = worker.run_confined(from + vertex, Some(rerun.bounds.clone()), &mut set);
+            let result = worker.run_confined(from + vertex, rerun.bounds.clone(), &mut set);
             if let Ok(Confined::Ran(_)) = &result {
                 state.apply(&set, position);
             }

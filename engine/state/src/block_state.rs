@@ -181,13 +181,18 @@ impl BlockState {
     /// The newest value, and who left it.
     pub fn read(&self, slot: Slot) -> (Option<Value>, Seen) {
         let cell = self.cell(slot);
-        // Acquire: whoever must be seen has been ordered before by the scheduler. Under a DAG that lies this may miss a
-        // change that is being made, which what is recorded then shows.
-        if Seen::from_bits(cell.toucher.load(Ordering::Acquire)) == Seen::PARENT {
+        if !self.is_changed(slot) {
             return (cell.parent.clone(), Seen::PARENT);
         }
         let current = cell.current.lock();
         (current.clone(), Seen::from_bits(cell.toucher.load(Ordering::Relaxed)))
+    }
+
+    /// Whether somebody has written or added to a key.
+    pub(crate) fn is_changed(&self, slot: Slot) -> bool {
+        // Acquire: whoever must be seen has been ordered before by the scheduler. Under a DAG that lies this may miss a
+        // change that is being made, which what is recorded then shows.
+        Seen::from_bits(self.cell(slot).toucher.load(Ordering::Acquire)) != Seen::PARENT
     }
 
     /// Applies what a transaction did. `toucher` is its position.

@@ -94,8 +94,18 @@ pub struct Recorder {
     strayed: bool,
     /// Where it makes new slots.
     filling: Filling,
-    /// Slots of keys that were touched lately, by their hashes.
-    recent: [Option<(KeyHash, Slot)>; RECENT],
+    /// Keys that were touched lately, by their hashes.
+    recent: [Option<Recent>; RECENT],
+    /// While the block's state stands still, the number of that time.
+    frozen: Option<u32>,
+}
+
+/// A key that was touched lately.
+struct Recent {
+    hash: KeyHash,
+    slot: Slot,
+    /// What it held, and whose value that was, at a time when the state stood still.
+    held: Option<(u32, Option<Value>, Seen)>,
 }
 
 struct Touched {
@@ -120,13 +130,21 @@ impl Recorder {
             journal: Vec::with_capacity(8),
             strayed: false,
             filling: Filling::default(),
-            recent: [None; RECENT],
+            recent: [const { None }; RECENT],
+            frozen: None,
         }
     }
 
     /// Confines the next transaction: its first access outside is a [`Halt::Stray`].
     pub fn confine(&mut self, confinement: Option<Confinement>) {
         self.confinement = confinement;
+    }
+
+    /// Says that the block's state does not change until this is called again (`phase` is another number each time), or
+    /// that it may (none). What stands still is read once by each recorder, so that threads do not fight for the locks
+    /// of keys that all transactions touch.
+    pub fn freeze(&mut self, phase: Option<u32>) {
+        self.frozen = phase;
     }
 
     /// What was recorded since the last call; the recorder is ready for the next transaction.
@@ -209,14 +227,14 @@ impl Recorder {
     /// going to the table that all threads share.
     fn slot(&mut self, hash: KeyHash, key: &[u8]) -> Result<Slot, Halt> {
         let place = hash.place(RECENT);
-        if let Some((recent, slot)) = self.recent[place]
-            && recent == hash
-            && **self.block.key(slot) == *key
+        if let Some(recent) = &self.recent[place]
+            && recent.hash == hash
+            && **self.block.key(recent.slot) == *key
         {
-            return Ok(slot);
+            return Ok(recent.slot);
         }
         let slot = self.block.slot_hashed(hash, key, &mut self.filling)?;
-        self.recent[place] = Some((hash, slot));
+        self.recent[place] = Some(Recent { hash, slot, held: None });
         Ok(slot)
     }
 
@@ -246,11 +264,27 @@ impl Recorder {
         self.journal.push((at as u32, old));
     }
 
+    /// What lies below this transaction, and who left it.
+    fn read(&mut self, at: usize) -> (Option<Value>, Seen) {
+        let Touched { slot, hash, .. } = self.touched[at];
+        let Some(phase) = self.frozen.filter(|_| self.block.is_changed(slot)) else { return self.block.read(slot) };
+        let recent = self.recent[hash.place(RECENT)].as_mut().filter(|recent| recent.slot == slot);
+        let Some(recent) = recent else { return self.block.read(slot) };
+        match &recent.held {
+            Some((then, value, seen)) if *then == phase => (value.clone(), *seen),
+            _ => {
+                let (value, seen) = self.block.read(slot);
+                recent.held = Some((phase, value.clone(), seen));
+                (value, seen)
+            }
+        }
+    }
+
     /// Reads what lies below this transaction, and notes that it was seen.
     fn observe(&mut self, at: usize) -> Result<Option<Value>, Halt> {
         self.check(at, Kind::Read)?;
+        let (value, seen) = self.read(at);
         let touched = &mut self.touched[at];
-        let (value, seen) = self.block.read(touched.slot);
         if touched.seen == Seen::NOTHING {
             touched.seen = seen;
             touched.present = value.is_some();
@@ -300,7 +334,7 @@ impl Recorder {
         };
         // Looking at the value to check the bounds is no observation as long as the check succeeds: the order of adds
         // is only free where it can't fail.
-        let (below, _) = self.block.read(self.touched[at].slot);
+        let (below, _) = self.read(at);
         match number::apply(below.as_ref(), &sum) {
             Ok(_) => {
                 self.check(at, Kind::Add)?;
