@@ -119,6 +119,8 @@ codes! {
         "The transaction's format version is not known here.", "Use a client of the node's version.";
     TRANSACTION_TOO_LARGE = 2016, "transaction_too_large", Never,
         "The transaction would not fit into any block.", "Split the work.";
+    INVALID_CODE = 2017, "invalid_code", Never,
+        "The code to deploy is no contract that this chain allows.", "The message names the rule that it breaks.";
     REFUSED = 2099, "refused", NewTransaction,
         "The transaction was refused, or dropped before it ran, for the reason given.",
         "Read the reason; make and sign it anew.";

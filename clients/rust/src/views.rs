@@ -32,6 +32,9 @@ pub struct ChainInfo {
     pub node_version: String,
     /// What one request may hold.
     pub limits: RequestLimits,
+    /// Why the node takes no transactions any more; absent while it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
 }
 
 /// What one request may hold.

@@ -59,6 +59,8 @@ pub(crate) struct Driver {
     pub(crate) ledger: Ledger,
     pub(crate) feed: Arc<Feed>,
     pub(crate) status: watch::Sender<PoolStatus>,
+    /// Why the group takes nothing any more; the first reason stays.
+    pub(crate) stopped: watch::Sender<Option<Arc<str>>>,
     pub(crate) execute: SyncSender<ExecuteJob>,
     pub(crate) write: SyncSender<WriteJob>,
     /// When the replica wants to be told that time has passed.
@@ -93,6 +95,8 @@ impl Driver {
                 None => break,
             }
         }
+        self.set_stopped("it was told to stop");
+        self.feed.close();
         debug!("group driver stopped");
     }
 
@@ -112,6 +116,15 @@ impl Driver {
             }
             Event::Persisted { height, result } => self.persisted(height, result),
             Event::Stop => {}
+        }
+        self.close_if_done();
+    }
+
+    /// Tells those who wait that nothing comes any more, once the group has stopped: what is being written may still
+    /// succeed.
+    fn close_if_done(&self) {
+        if self.writing == 0 && self.stopped.borrow().is_some() {
+            self.feed.close();
         }
     }
 
@@ -174,28 +187,45 @@ impl Driver {
                 }
             }
             Output::Execute(work) => {
+                let height = work.height();
                 let (base, recent_hashes) = (self.chain.base(), self.chain.recent_hashes());
-                self.hand(|driver| driver.execute.try_send(ExecuteJob { work, base, recent_hashes }).is_ok());
+                if self.execute.try_send(ExecuteJob { work, base, recent_hashes }).is_err() {
+                    self.not_taken(height, Stage::Execution);
+                }
             }
-            Output::Sign(vote) => self.write(WriteJob::Vote(vote)),
+            Output::Sign(vote) => self.write(vote.height, Stage::Signing, WriteJob::Vote(vote)),
             Output::Persist { height, certificate } => match self.chain.under_way(height).cloned() {
-                Some(block) => self.write(WriteJob::Block { block, certificate }),
+                Some(block) => self.write(height, Stage::Writing, WriteJob::Block { block, certificate }),
                 None => error!(height = height.0, "the replica decided a block that was not executed here"),
             },
             Output::SetTimer(time) => self.timer = Some(time),
-            Output::Halted(reason) => error!(%reason, "the group has stopped"),
+            Output::Halted(reason) => {
+                error!(%reason, "the group has stopped");
+                self.set_stopped(&reason.to_string());
+                self.close_if_done();
+            }
         }
     }
 
-    fn write(&mut self, job: WriteJob) {
-        self.writing += 1;
-        self.hand(|driver| driver.write.try_send(job).is_ok());
+    fn write(&mut self, height: Height, stage: Stage, job: WriteJob) {
+        match self.write.try_send(job) {
+            Ok(()) => self.writing += 1,
+            Err(_) => self.not_taken(height, stage),
+        }
     }
 
-    fn hand(&mut self, send: impl FnOnce(&mut Driver) -> bool) {
-        if !send(self) {
-            error!("a thread of the group is gone or does not take its work; nothing more will be committed");
-        }
+    /// A thread did not take its work: nothing more can be committed.
+    fn not_taken(&mut self, height: Height, stage: Stage) {
+        let reason = "the thread that does it is gone, or has more to do than there can be".to_owned();
+        self.tell(Input::Failed { height, stage, reason });
+    }
+
+    fn set_stopped(&self, reason: &str) {
+        self.stopped.send_if_modified(|stopped| {
+            let first = stopped.is_none();
+            stopped.get_or_insert_with(|| reason.into());
+            first
+        });
     }
 }
 
@@ -272,7 +302,7 @@ fn new_block<'a>(block: &'a ExecutedBlock, certificate: &'a Certificate) -> NewB
 }
 
 /// Runs something whose panic must not take the thread with it.
-fn guarded<T, E: std::fmt::Display>(act: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
+pub(crate) fn guarded<T, E: std::fmt::Display>(act: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(act)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(error.to_string()),

@@ -22,8 +22,15 @@ pub enum Outcome {
 /// Who waits for which transaction, and the newest committed header.
 #[derive(Debug)]
 pub struct Feed {
-    waiting: Mutex<HashMap<TxId, Vec<oneshot::Sender<Outcome>>>>,
+    waiting: Mutex<Waiting>,
     tip: watch::Sender<Arc<Header>>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    by_id: HashMap<TxId, Vec<oneshot::Sender<Outcome>>>,
+    /// Nothing will be told any more.
+    closed: bool,
 }
 
 impl Feed {
@@ -32,24 +39,26 @@ impl Feed {
         Feed { waiting: Mutex::default(), tip: watch::Sender::new(tip) }
     }
 
-    /// Waits for a transaction's outcome. The caller asks the ledger *after* this call, so that an outcome that came
-    /// before it is not missed.
+    /// Waits for a transaction's outcome; an error is the end of the feed. The caller asks the ledger *after* this call,
+    /// so that an outcome that came before it is not missed.
     pub fn wait(&self, id: TxId) -> oneshot::Receiver<Outcome> {
         let (sender, receiver) = oneshot::channel();
         let mut waiting = self.waiting.lock();
-        let list = waiting.entry(id).or_default();
-        list.retain(|other| !other.is_closed());
-        list.push(sender);
+        if !waiting.closed {
+            let list = waiting.by_id.entry(id).or_default();
+            list.retain(|other| !other.is_closed());
+            list.push(sender);
+        }
         receiver
     }
 
     /// Forgets waiters that gave up on this transaction.
     pub fn forget(&self, id: TxId) {
-        let mut waiting = self.waiting.lock();
-        if let Some(list) = waiting.get_mut(&id) {
+        let by_id = &mut self.waiting.lock().by_id;
+        if let Some(list) = by_id.get_mut(&id) {
             list.retain(|sender| !sender.is_closed());
             if list.is_empty() {
-                waiting.remove(&id);
+                by_id.remove(&id);
             }
         }
     }
@@ -57,9 +66,9 @@ impl Feed {
     /// Tells of a committed block.
     pub fn committed(&self, header: Arc<Header>, receipts: &[Receipt]) {
         let mut waiting = self.waiting.lock();
-        if !waiting.is_empty() {
+        if !waiting.by_id.is_empty() {
             for receipt in receipts {
-                if let Some(list) = waiting.remove(&receipt.tx_id) {
+                if let Some(list) = waiting.by_id.remove(&receipt.tx_id) {
                     tell(list, &Outcome::Committed(Arc::new(receipt.clone())));
                 }
             }
@@ -70,9 +79,16 @@ impl Feed {
 
     /// Tells that a transaction left the pool unexecuted.
     pub fn dropped(&self, id: TxId, reason: &'static str) {
-        if let Some(list) = self.waiting.lock().remove(&id) {
+        if let Some(list) = self.waiting.lock().by_id.remove(&id) {
             tell(list, &Outcome::Dropped { reason });
         }
+    }
+
+    /// Ends the feed: whoever waits, now or later, is told that nothing will come.
+    pub fn close(&self) {
+        let mut waiting = self.waiting.lock();
+        waiting.closed = true;
+        waiting.by_id.clear();
     }
 
     /// The newest committed header, and its successors as they come.

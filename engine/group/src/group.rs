@@ -11,6 +11,7 @@ use hanse_types::{
     Address, ContractRef, Execution, Gas, Genesis, Hash, Header, Receipt, SignedTransaction, Timestamp, Transaction,
     TxId,
 };
+use hanse_vm::InvalidModule;
 use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -18,6 +19,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use crate::driver::{Event, Events};
 use crate::feed::{Feed, Outcome};
 use crate::intake::Submission;
+use crate::preparation::Preparation;
 use crate::queries::{ContractInfo, Queries, QueryError, Simulation};
 
 /// A handle of a running group. Cheap to clone; the group runs until [`Group::stop`].
@@ -33,10 +35,13 @@ pub(crate) struct Inner {
     pub(crate) intake: Mutex<Option<mpsc::Sender<Submission>>>,
     /// One permit for each transaction that may wait for verification.
     pub(crate) intake_room: Semaphore,
+    pub(crate) preparation: Preparation,
     pub(crate) events: Events,
     pub(crate) feed: Arc<Feed>,
     pub(crate) queries: Queries,
     pub(crate) status: watch::Receiver<PoolStatus>,
+    /// Why the group takes nothing any more.
+    pub(crate) stopped: watch::Receiver<Option<Arc<str>>>,
     pub(crate) tasks: Mutex<Option<Tasks>>,
 }
 
@@ -55,8 +60,11 @@ pub enum SubmitError {
     /// The pool does not take it.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// More is waiting to be verified than the node takes.
-    #[error("the node has more transactions to verify than it takes; try again shortly")]
+    /// It deploys code that this chain does not allow.
+    #[error("the code is refused: {0}")]
+    Code(#[from] InvalidModule),
+    /// More is waiting to be verified or compiled than the node takes.
+    #[error("the node has more transactions to verify, or more code to compile, than it takes; try again shortly")]
     Busy,
     /// The group is stopping or has stopped.
     #[error("the group has stopped")]
@@ -69,6 +77,7 @@ impl SubmitError {
         match self {
             SubmitError::Invalid(_) => "invalid_transaction",
             SubmitError::Refused(refusal) => refusal.code(),
+            SubmitError::Code(_) => "invalid_code",
             SubmitError::Busy => "busy",
             SubmitError::Stopped => "group_stopped",
         }
@@ -144,10 +153,14 @@ impl Group {
         let verified = verified.await.map_err(|_| SubmitError::Stopped)?;
 
         let mut valid = Vec::with_capacity(verified.len());
-        let answers: Vec<Option<SubmitError>> = verified
-            .into_iter()
-            .map(|result| result.map(|transaction| valid.push(transaction)).err().map(SubmitError::Invalid))
-            .collect();
+        let mut answers = Vec::with_capacity(verified.len());
+        for result in verified {
+            let prepared = match result {
+                Ok(transaction) => self.inner.preparation.of(transaction).await,
+                Err(invalid) => Err(invalid.into()),
+            };
+            answers.push(prepared.map(|transaction| valid.push(transaction)).err());
+        }
         let (reply, admitted) = oneshot::channel();
         let event = Event::Submitted { transactions: valid, reply };
         self.inner.events.send(event).await.map_err(|_| SubmitError::Stopped)?;
@@ -256,6 +269,20 @@ impl Group {
     /// What waits.
     pub fn pool_status(&self) -> PoolStatus {
         *self.inner.status.borrow()
+    }
+
+    /// Whether the group takes transactions.
+    pub fn is_running(&self) -> bool {
+        self.stopped().is_none()
+    }
+
+    /// Why the group takes no transactions any more, none while it does. It has failed for good, or was stopped; what is
+    /// durable can still be read.
+    pub fn stopped(&self) -> Option<Arc<str>> {
+        let reason = self.inner.stopped.borrow().clone();
+        // A driver that ended without a word has panicked.
+        let gone = || self.inner.events.is_closed().then(|| Arc::from("the node failed; its log says more"));
+        reason.or_else(gone)
     }
 
     /// Stops: takes nothing more, and waits for what is being written. What was in the pool is lost to this node; its

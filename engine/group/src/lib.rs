@@ -19,6 +19,7 @@ pub mod execution;
 pub mod feed;
 pub mod group;
 mod intake;
+mod preparation;
 pub mod queries;
 pub mod wiring;
 

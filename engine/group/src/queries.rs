@@ -67,8 +67,11 @@ impl Queries {
         let (sender, answer) = oneshot::channel();
         let (vm, ledger, clock) = (self.vm.clone(), self.ledger.clone(), self.clock);
         self.pool.spawn(move || {
+            let answer = simulate(&vm, &ledger, clock, &transaction, read_only);
+            // Let go of it first: whoever has the answer may go on to close the ledger and open it anew.
+            drop(ledger);
             // Whoever asked may have gone.
-            let _ = sender.send(simulate(&vm, &ledger, clock, &transaction, read_only));
+            let _ = sender.send(answer);
         });
         answer.await.map_err(|_| QueryError::Stopped)?
     }

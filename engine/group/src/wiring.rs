@@ -24,6 +24,7 @@ use crate::execution::Executor;
 use crate::feed::Feed;
 use crate::group::{Group, Inner, Tasks};
 use crate::intake;
+use crate::preparation::Preparation;
 use crate::queries::Queries;
 
 /// The ledger's folder in a group's.
@@ -89,6 +90,17 @@ impl Group {
         let parts = opened.map_err(|error| OpenError::Threads(error.to_string()))??;
         parts.start()
     }
+
+    /// Opens a group as [`Group::open`] does, on a ledger that is open already: on another store than the usual one. Its
+    /// directory is for caches only.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn open_on(ledger: Ledger, config: GroupConfig, signer: Arc<dyn Signer>) -> Result<Group, OpenError> {
+        let opened = tokio::task::spawn_blocking(move || Parts::with(ledger, config, signer)).await;
+        let parts = opened.map_err(|error| OpenError::Threads(error.to_string()))??;
+        parts.start()
+    }
 }
 
 /// Everything of a group before it runs.
@@ -106,6 +118,10 @@ impl Parts {
         let initial = hanse_vm::system::genesis_state(&config.genesis);
         let folder = config.directory.join(LEDGER_FOLDER);
         let ledger = Ledger::open(&folder, &config.genesis, &initial, LedgerOptions::default())?;
+        Parts::with(ledger, config, signer)
+    }
+
+    fn with(ledger: Ledger, config: GroupConfig, signer: Arc<dyn Signer>) -> Result<Parts, OpenError> {
         let artifacts = Some(config.directory.join("compiled"));
         let execution = Vm::new(&VmConfig { threads: config.threads, artifacts: artifacts.clone() })?;
         let queries = Vm::new(&VmConfig { threads: config.query_threads, artifacts })?;
@@ -118,6 +134,7 @@ impl Parts {
         let clock = Clock::new();
         let pool = Arc::new(thread_pool("hanse-cpu", config.threads)?);
         let query_pool = thread_pool("hanse-query", config.query_threads)?;
+        let preparation = Preparation::new(execution.clone(), ledger.clone(), thread_pool("hanse-compile", 1)?);
         let (events, inbox) = mpsc::channel(EVENTS);
         let tip = ledger.tip();
 
@@ -149,6 +166,7 @@ impl Parts {
 
         let feed = Arc::new(Feed::new(tip.header));
         let (status, status_seen) = watch::channel(replica.pool_status());
+        let (stopped, stopped_seen) = watch::channel(None);
         let driver = Driver {
             replica,
             clock,
@@ -156,6 +174,7 @@ impl Parts {
             ledger: ledger.clone(),
             feed: feed.clone(),
             status,
+            stopped,
             execute,
             write,
             timer: None,
@@ -169,10 +188,12 @@ impl Parts {
                 queries: Queries::new(queries, query_pool, ledger.clone(), clock),
                 ledger,
                 intake: Mutex::new(Some(intake)),
+                preparation,
                 intake_room: Semaphore::new(config.intake_waiting),
                 events,
                 feed,
                 status: status_seen,
+                stopped: stopped_seen,
                 tasks: Mutex::new(Some(tasks)),
             }),
         })

@@ -1,11 +1,12 @@
 //! WebAssembly contracts: what is accepted, how it is compiled, how a call is isolated.
 //!
-//! Read [`validate`] for the rules, [`instrument`] for what is put into code, [`imports`] for the doors, [`engine`] for the
+//! Read [`validate`] for the rules, [`effort`] for what compiling costs, [`instrument`] for what is put into code, [`imports`] for the doors, [`engine`] for the
 //! settings on which determinism and speed rest, [`ready`] for one call, and [`instance`] for why it is isolated.
 
 mod abi;
 mod artifacts;
 mod contract;
+pub(crate) mod effort;
 mod engine;
 mod imports;
 mod instance;

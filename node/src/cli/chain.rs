@@ -103,6 +103,7 @@ pub(crate) async fn status(common: &Common) -> Result<(), Failure> {
             ("block", chain.block_hash.to_string()),
             ("waiting", format!("{} transactions", grouped(status.pool.waiting as u64))),
             ("node", format!("{} at {}", chain.node_version, session.client.url())),
+            ("state", chain.stopped.as_ref().map_or("running".into(), |reason| format!("stopped: {reason}"))),
         ])
     })
 }

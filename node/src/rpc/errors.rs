@@ -32,6 +32,7 @@ pub(super) fn submit(error: SubmitError) -> RpcError {
     let kind = match &error {
         SubmitError::Invalid(invalid) => verify(invalid),
         SubmitError::Busy => codes::BUSY,
+        SubmitError::Code(_) => codes::INVALID_CODE,
         SubmitError::Refused(_) | SubmitError::Stopped => ErrorCode::named(error.code()).unwrap_or(codes::REFUSED),
     };
     RpcError::new(kind, error.to_string())

@@ -51,7 +51,7 @@ async fn submit_all(node: &Node, body: &[u8]) -> Result<BatchSubmitted, RpcError
     let _permit = node.requests.try_acquire().map_err(|_| errors::busy())?;
     let transactions = bulk::decode(body, limits::BULK_TRANSACTIONS).map_err(errors::bulk)?;
     let outcomes = node.group.submit_many(transactions).await;
-    Ok(summary(outcomes.into_iter().map(|outcome| outcome.map(drop).map_err(|error| node.refusal(error)))))
+    Ok(summary(outcomes.into_iter().map(|outcome| outcome.map(drop).map_err(errors::submit))))
 }
 
 /// How many were accepted, and which were not.
@@ -66,11 +66,10 @@ pub(super) fn summary(outcomes: impl Iterator<Item = Result<(), RpcError>>) -> B
     summary
 }
 
-async fn ready(State(node): State<Arc<Node>>) -> (StatusCode, &'static str) {
-    if node.is_ready() {
-        (StatusCode::OK, "ready\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the group has stopped\n")
+async fn ready(State(node): State<Arc<Node>>) -> (StatusCode, String) {
+    match node.group.stopped() {
+        None => (StatusCode::OK, "ready\n".into()),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("the group has stopped: {reason}\n")),
     }
 }
 

@@ -9,7 +9,7 @@
 //! | `POST /` | JSON-RPC 2.0, single or batch |
 //! | `POST /v1/submit` | signed transactions in bulk ([`hanse_client::bulk`]) |
 //! | `GET /health` | 200 while the process serves |
-//! | `GET /ready` | 200 while the group takes transactions, 503 when not |
+//! | `GET /ready` | 200 while the group takes transactions, 503 with the reason when not |
 //!
 //! It knows nothing of consensus, execution or storage; it asks the group. Start reading at [`http`].
 
@@ -24,10 +24,8 @@ mod render;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use hanse_client::{RpcError, codes};
-use hanse_group::{Group, SubmitError};
+use hanse_group::Group;
 use tokio::sync::Semaphore;
 
 pub(crate) use http::serve;
@@ -44,8 +42,6 @@ pub(crate) struct Node {
     /// A permit for each question that reads much.
     deep_reads: Semaphore,
     abis: abi::AbiCache,
-    /// Set once the group has refused a transaction because it stopped: it does so for good.
-    stopped: AtomicBool,
 }
 
 impl Node {
@@ -58,21 +54,6 @@ impl Node {
             requests: Semaphore::new(limits::CONCURRENT_REQUESTS),
             deep_reads: Semaphore::new(limits::DEEP_READS),
             abis: abi::AbiCache::default(),
-            stopped: AtomicBool::new(false),
         })
-    }
-
-    /// What a client is told of a transaction that the group did not accept.
-    fn refusal(&self, error: SubmitError) -> RpcError {
-        let error = errors::submit(error);
-        if error.is(codes::GROUP_STOPPED) {
-            self.stopped.store(true, Ordering::Relaxed);
-        }
-        error
-    }
-
-    /// Whether the group takes transactions, as far as it has said.
-    fn is_ready(&self) -> bool {
-        !self.stopped.load(Ordering::Relaxed)
     }
 }

@@ -27,7 +27,18 @@ impl Node {
 
     /// Starts a chain with further options.
     pub(crate) fn start_with(folder: &Path, options: &[&str]) -> Node {
-        let mut process = Command::new(HANSE)
+        Node::launch(Command::new(HANSE), folder, options)
+    }
+
+    /// Starts one whose files can't grow beyond so many blocks, of 512 bytes or a KiB: writes fail then as on a full disk.
+    pub(crate) fn start_on_small_disk(folder: &Path, blocks: u32) -> Node {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "trap '' XFSZ; ulimit -f $0; exec \"$@\"", &blocks.to_string(), HANSE]);
+        Node::launch(shell, folder, &[])
+    }
+
+    fn launch(mut program: Command, folder: &Path, options: &[&str]) -> Node {
+        let mut process = program
             .args(["dev", "--json", "--port", "0", "--dir"])
             .arg(folder)
             .args(options)

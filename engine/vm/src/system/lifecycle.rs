@@ -8,21 +8,17 @@ use hanse_abi::keys::{self, PREFIX_BYTES};
 use hanse_abi::{Event, Status};
 use hanse_state::{Halt, StateAccess, StateError, StateView};
 use hanse_types::hash::Domain;
-use hanse_types::{Address, Hash, Value};
+use hanse_types::{Address, ContractRef, Hash, Params, Transaction, Value};
 
 use super::{key_of, names, own_key, params, read};
 use crate::failure::{Failure, Stop};
 use crate::native::{Host, NativeContract, arguments, encode, no_such_method, refuse};
 use crate::session::Entry;
 use crate::vm::contract_address;
-use crate::wasm::Rules;
+use crate::wasm::{Rules, effort};
 
 /// Its address.
 pub const ADDRESS: Address = Address::native(2);
-
-/// Gas for each byte of code that is checked and compiled: the worst that the rules let through takes microseconds a byte
-/// to compile, and 2 MiB of it must still be affordable within a default gas limit.
-const CODE_GAS_PER_BYTE: u64 = 400;
 
 /// Whether a contract may be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -116,6 +112,52 @@ pub fn code_of(state: &dyn StateView, record: &Record) -> Result<Option<Value>, 
     state.get(&key_of(&ADDRESS, "code", &record.code.0))
 }
 
+/// Whether a transaction deploys or upgrades, as far as it shows.
+pub fn changes_code(transaction: &Transaction) -> bool {
+    let here = match &transaction.contract {
+        ContractRef::Address(address) => *address == ADDRESS,
+        ContractRef::Name { name, .. } => name == Lifecycle.name(),
+    };
+    here && matches!(&transaction.method[..], "deploy" | "upgrade")
+}
+
+/// The code that a transaction would have compiled, as far as can be told without running it: it deploys or upgrades, and
+/// its sender may do that.
+///
+/// # Errors
+/// If the state can't be read.
+pub fn code_to_compile(
+    state: &dyn StateView,
+    params: &Params,
+    transaction: &Transaction,
+) -> Result<Option<Vec<u8>>, StateError> {
+    if !changes_code(transaction) {
+        return Ok(None);
+    }
+    let sender = &transaction.sender;
+    let (allowed, code) = match &transaction.method[..] {
+        "deploy" => {
+            let Ok((_, code, _)) = borsh::from_slice::<(String, Vec<u8>, Vec<u8>)>(&transaction.args) else {
+                return Ok(None);
+            };
+            (params.open_deployment || params::administers(state, sender)?, code)
+        }
+        "upgrade" => {
+            let Ok((contract, code, _)) = borsh::from_slice::<(Address, Vec<u8>, Vec<u8>)>(&transaction.args) else {
+                return Ok(None);
+            };
+            (describe(state, &contract)?.is_some_and(|(_, info)| info.owner == *sender), code)
+        }
+        _ => return Ok(None),
+    };
+    Ok(allowed.then_some(code))
+}
+
+/// Gas that checking and compiling code takes; what a deployment costs is above that.
+pub fn compile_gas(code: &[u8]) -> u64 {
+    effort::of_bytes(code).saturating_add(effort::of_contents(code))
+}
+
 fn decode<T: BorshDeserialize>(value: Option<Value>) -> Option<T> {
     borsh::from_slice(&value?).ok()
 }
@@ -206,11 +248,12 @@ fn upgrade(host: &mut Host, (contract, code, args): (Address, Vec<u8>, Vec<u8>))
 
 /// Checks code and stores it under its hash.
 fn store_code(host: &mut Host, code: &[u8]) -> Result<Hash, Stop> {
-    host.charge(CODE_GAS_PER_BYTE.saturating_mul(code.len() as u64))?;
+    host.charge(effort::of_bytes(code))?;
     let rules = Rules::of(host.params());
     if let Err(error) = host.machine().check(code, &rules) {
         return refuse(Status::InvalidArguments, format!("the code is refused: {error}"));
     }
+    host.charge(effort::of_contents(code))?;
     let hash = code_hash(code);
     let key = own_key("code", &hash.0);
     if host.get(&key)?.is_none() {

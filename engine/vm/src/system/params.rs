@@ -108,6 +108,13 @@ fn administrators(host: &mut Host) -> Result<Vec<Address>, Stop> {
     host.load_of(&ADDRESS, &own_key("administrators", &[])).map(Option::unwrap_or_default)
 }
 
+/// Whether somebody is an administrator, by a view of the state.
+pub(super) fn administers(state: &dyn StateView, who: &Address) -> Result<bool, StateError> {
+    let list = state.get(&key_of(&ADDRESS, "administrators", &[]))?;
+    let list: Option<Vec<Address>> = list.and_then(|list| borsh::from_slice(&list).ok());
+    Ok(list.is_some_and(|list| list.contains(who)))
+}
+
 /// Refuses whoever is no administrator.
 pub(super) fn check_administrator(host: &mut Host, caller: &Address) -> Result<(), Stop> {
     if is_administrator(host, caller)? {

@@ -16,6 +16,11 @@ const STACK_BYTES: usize = 512 << 10;
 /// What `memory.grow` costs beside the pages, whether it grows anything or not: it calls the host, as no other
 /// instruction does.
 const GROW_COST: u8 = 250;
+/// Addresses kept for each memory, in bytes: all that 32 bits reach, so that no access is compared with the memory's
+/// length. Code with such comparisons takes ten times as long to compile. Addresses only: nothing is mapped there.
+const MEMORY_RESERVED: u64 = 4 << 30;
+/// Addresses kept behind that, in bytes, so that an access at a constant offset needs no comparison either.
+const MEMORY_GUARD: u64 = 32 << 20;
 /// Memory that stays mapped between calls, in bytes: above what a contract made with the SDK touches.
 const KEEP_RESIDENT_BYTES: usize = 128 << 10;
 
@@ -75,8 +80,8 @@ fn config(threads: usize) -> Result<Config, EngineError> {
         .wasm_extended_const(false)
         .parallel_compilation(true)
         .memory_init_cow(true)
-        .memory_reservation(u64::from(MEMORY_PAGES_MAX) * PAGE_BYTES)
-        .memory_guard_size(1 << 16)
+        .memory_reservation(MEMORY_RESERVED)
+        .memory_guard_size(MEMORY_GUARD)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(threads)));
     Ok(config)
 }

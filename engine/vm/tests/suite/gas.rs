@@ -5,7 +5,8 @@ use std::fmt::Write;
 use hanse_types::{Address, Execution, Status};
 use hanse_vm::system::{CONTRACTS, account, lifecycle, names, params};
 
-use crate::world::{ADMIN, ALICE, BOB, World, encode, module, wasm};
+use crate::compiling::shapes;
+use crate::world::{ADMIN, ALICE, BOB, World, encode, machine, module, wasm};
 
 /// What to do when a figure changes.
 const FIX: &str = "the gas schedule has changed: nodes of this build disagree with nodes of the last one. If that is
@@ -143,6 +144,22 @@ fn host_functions() {
     run(&mut figures, "smallest event", &call("event", &[n(0), n(12)], false));
     run(&mut figures, "wrong pointer", &call("output", &[n(200_000), n(5)], false));
     figures.compare("host_functions.txt", include_str!("gas/host_functions.txt"));
+}
+
+/// What it costs to deploy the modules that are slowest to compile.
+#[test]
+fn deployments() {
+    let mut figures = Figures(String::new());
+    let mut world = World::with(|params| params.floats_allowed = true);
+    world.gas_limit = 1 << 40;
+    let vm = machine(1);
+    for (name, text) in shapes() {
+        // They fail once all is paid, and before anything is compiled: the name is taken.
+        let args = encode(&("account", wasm(&text), Vec::<u8>::new()));
+        let transaction = world.transaction(ALICE, lifecycle::ADDRESS, "deploy", args);
+        figures.add(name, &world.plain(&vm, &transaction).0);
+    }
+    figures.compare("deployments.txt", include_str!("gas/deployments.txt"));
 }
 
 #[test]

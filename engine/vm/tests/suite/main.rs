@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod calls;
+mod compiling;
 mod documents;
 mod gas;
 mod host_functions;

@@ -20,6 +20,7 @@ pub(crate) fn info(node: &Node) -> Result<ChainInfo, RpcError> {
         params,
         node_version: env!("CARGO_PKG_VERSION").into(),
         limits: limits::view(),
+        stopped: node.group.stopped().map(|reason| reason.to_string()),
     })
 }
 

@@ -20,14 +20,11 @@ pub(crate) async fn submit(node: &Node, params: SubmitParams) -> Result<Submitte
     let signed = decode(&params.transaction)?;
     let id = signed.transaction.id(&node.group.genesis_hash());
     if params.wait == Wait::Pool {
-        node.group.submit(signed).await.map_err(|error| node.refusal(error).tx(id.0))?;
+        node.group.submit(signed).await.map_err(|error| errors::submit(error).tx(id.0))?;
         return Ok(Submitted { tx_id: id.0, receipt: None });
     }
     let timeout = limits::wait(params.timeout_ms);
-    let receipt = node.group.submit_and_wait(signed, timeout).await.map_err(|error| match error {
-        WaitError::Submit(refused) => node.refusal(refused).tx(id.0),
-        other => errors::wait(other, id),
-    })?;
+    let receipt = node.group.submit_and_wait(signed, timeout).await.map_err(|error| errors::wait(error, id))?;
     Ok(Submitted { tx_id: id.0, receipt: Some(render::receipt(&mut Abis::new(node), &receipt)) })
 }
 
@@ -43,7 +40,7 @@ pub(crate) async fn submit_batch(node: &Node, params: SubmitBatchParams) -> Resu
     let outcomes = decoded.into_iter().map(|outcome| match outcome {
         Err(error) => Err(error),
         Ok(_) => match answers.next() {
-            Some(answer) => answer.map(drop).map_err(|error| node.refusal(error)),
+            Some(answer) => answer.map(drop).map_err(errors::submit),
             None => Err(RpcError::new(codes::INTERNAL, "the group gave fewer answers than it got transactions")),
         },
     });
