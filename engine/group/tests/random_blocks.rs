@@ -265,19 +265,19 @@ fn headers_are_the_same_on_every_number_of_threads() {
             for other in &made[1..] {
                 assert_eq!(made[0].header, other.header);
                 assert_eq!(made[0].hash, other.hash);
-                assert_eq!(made[0].transactions, other.transactions);
-                assert_eq!(made[0].receipts, other.receipts);
-                assert_eq!(made[0].rw_sets, other.rw_sets);
-                assert_eq!(made[0].dag, other.dag);
+                assert_eq!(made[0].content.transactions(), other.content.transactions());
+                assert_eq!(made[0].content.receipts(), other.content.receipts());
+                assert_eq!(made[0].content.rw_sets(), other.content.rw_sets());
+                assert_eq!(made[0].content.dag(), other.content.dag());
                 assert_eq!(made[0].params, other.params);
-                assert!(made[0].changes.iter().eq(other.changes.iter()), "changes");
+                assert_eq!(made[0].content.changes(), other.content.changes());
             }
             for (base, block) in bases.iter_mut().zip(&made) {
                 *base = base.after(block);
             }
             parent = made[0].hash;
             drop(block);
-            chain.advance(parent, &made[0].changes);
+            chain.advance(parent, made[0].content.changes());
             blocks += 1;
         }
     }
