@@ -6,6 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{Chain, key};
+use hanse_ledger::store::Fault;
 use hanse_ledger::{Ledger, LedgerError, MemoryStore, Tree};
 use hanse_types::{Height, StateCommitment, TxIndex};
 use proptest::prelude::*;
@@ -117,6 +118,22 @@ proptest! {
         check_pruned(&reopened, oldest.0);
         chain.grow(&reopened, &[25]);
         check_past(&chain, &reopened, oldest.0);
+    }
+}
+
+/// Pruning is one write: whatever happens to it, all of it was done or nothing.
+#[test]
+fn a_failed_pruning_leaves_all_history_or_what_was_to_be_left() {
+    for (fault, oldest) in [(Fault::BeforeWrite, 0), (Fault::DiskFull, 0), (Fault::AfterWrite, 2)] {
+        let mut chain = Chain::new(StateCommitment::Merkle);
+        let disk = Arc::new(MemoryStore::default().failing(4, fault));
+        let ledger = chain.open(disk.clone()).unwrap();
+        chain.grow(&ledger, &[20, 30, 10]);
+        assert!(matches!(ledger.prune_history(Height(2)), Err(LedgerError::Store(_))));
+        check_past(&chain, &ledger, 0);
+        let reopened = chain.open(Arc::new(disk.restarted())).unwrap();
+        check_pruned(&reopened, oldest);
+        check_past(&chain, &reopened, oldest);
     }
 }
 

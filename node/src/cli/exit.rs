@@ -116,7 +116,7 @@ impl From<RpcError> for Failure {
             code if code == codes::NOT_FOUND.code || code == codes::CONTRACT_NOT_FOUND.code => Exit::NotFound,
             code if code == codes::PRUNED.code => Exit::NotFound,
             code if code == codes::OUTCOME_UNKNOWN.code => Exit::Unknown,
-            code if code == codes::BAD_ARGUMENT.code => Exit::Usage,
+            code if code == codes::BAD_ARGUMENT.code || code == codes::EXISTS.code => Exit::Usage,
             2000..3000 => Exit::Refused,
             3000..4000 => Exit::Failed,
             _ => Exit::Error,
@@ -160,6 +160,8 @@ mod tests {
     fn the_exit_code_says_how_far_a_request_came() {
         let exit = |kind| Failure::from(RpcError::new(kind, "x")).exit;
         assert_eq!(exit(codes::NOT_FOUND), Exit::NotFound);
+        assert_eq!(exit(codes::PRUNED), Exit::NotFound);
+        assert_eq!(exit(codes::EXISTS), Exit::Usage);
         assert_eq!(exit(codes::POOL_FULL), Exit::Refused);
         assert_eq!(exit(codes::REVERTED), Exit::Failed);
         assert_eq!(exit(codes::OUTCOME_UNKNOWN), Exit::Unknown);
