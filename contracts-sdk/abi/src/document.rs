@@ -17,6 +17,7 @@ mod decode;
 mod encode;
 mod hints;
 mod parts;
+mod templates;
 #[cfg(test)]
 mod tests;
 pub mod types;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 pub use codec::{DecodedError, ValueError};
 pub use hints::HintedKey;
 pub use parts::AbiError;
+pub use templates::{KeyTemplate, TemplatePart};
 
 /// All that a contract offers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

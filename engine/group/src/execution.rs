@@ -8,9 +8,11 @@ use hanse_replica::Work;
 use hanse_scheduler::{BlockRun, CallSite, Execute, Hints, RunError, Stats};
 use hanse_state::commitment::{NodeView, PageOverlay};
 use hanse_state::{Halt, Overlay, StateAccess, StateError, StateView};
-use hanse_types::{Address, ContractRef, Execution, Genesis, Hash, Header, Height, Params, Verified};
+use hanse_types::{Address, ContractRef, Execution, Genesis, Hash, Header, Height, Params, Transaction, Verified};
 use hanse_vm::{BlockContext, Runner, Vm};
 use thiserror::Error;
+
+use crate::hints::DeclaredHints;
 
 /// The virtual machine as the scheduler asks for it, for the transactions of one block.
 pub struct BlockExecutor {
@@ -43,14 +45,18 @@ impl Execute for BlockExecutor {
     }
 
     fn call_site<'a>(&self, transaction: &'a Verified) -> Option<CallSite<'a>> {
-        let transaction = transaction.transaction();
-        // A call by name is hinted at under the name's hash: an address nobody has, but as good as one for guessing.
-        let contract = match &transaction.contract {
-            ContractRef::Address(address) => *address,
-            ContractRef::Name { name, version } => hanse_vm::contract_address(&Address([*version as u8; 20]), name),
-        };
-        Some(CallSite { contract, method: &transaction.method, caller: transaction.sender, args: &transaction.args })
+        Some(call_site(transaction.transaction()))
     }
+}
+
+/// Who calls what with what.
+pub(crate) fn call_site(transaction: &Transaction) -> CallSite<'_> {
+    // A call by name is hinted at under the name's hash: an address nobody has, but as good as one for guessing.
+    let contract = match &transaction.contract {
+        ContractRef::Address(address) => *address,
+        ContractRef::Name { name, version } => hanse_vm::contract_address(&Address([*version as u8; 20]), name),
+    };
+    CallSite { contract, method: &transaction.method, caller: transaction.sender, args: &transaction.args }
 }
 
 /// A block that was run and is not durable yet.
@@ -112,12 +118,13 @@ pub struct Executor {
     vm: Vm,
     genesis: Arc<Genesis>,
     hints: Hints,
+    declared: DeclaredHints,
 }
 
 impl Executor {
     /// An executor of one group's blocks.
     pub fn new(vm: Vm, genesis: Arc<Genesis>) -> Executor {
-        Executor { vm, genesis, hints: Hints::default() }
+        Executor { vm, genesis, hints: Hints::default(), declared: DeclaredHints::default() }
     }
 
     /// Makes the block of a batch on top of a base. `recent_hashes` are those of the blocks before, the parent's first.
@@ -130,6 +137,8 @@ impl Executor {
         let height = work.height();
         let context = BlockContext { height, timestamp: work.timestamp, recent_hashes, params: params.clone() };
         let executor = BlockExecutor::new(self.vm.clone(), context);
+        let transactions = work.batch.iter().map(Verified::transaction);
+        self.declared.declare(transactions, &*base.state, &mut self.hints)?;
         let run = hanse_scheduler::propose(&executor, &work.batch, base.state.clone(), &mut self.hints)?;
         self.finish(work, base, run, &params)
     }

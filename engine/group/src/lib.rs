@@ -18,6 +18,7 @@ mod driver;
 pub mod execution;
 pub mod feed;
 pub mod group;
+mod hints;
 mod intake;
 mod preparation;
 pub mod queries;

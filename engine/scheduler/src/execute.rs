@@ -178,8 +178,11 @@ pub(crate) struct Workers<'a, E: Execute> {
     batch: &'a [E::Transaction],
     state: Arc<BlockState>,
     /// Those that rest, by the thread that used them last.
-    resting: Box<[CachePadded<Mutex<Vec<Worker<'a, E>>>>]>,
+    resting: Box<[Resting<'a, E>]>,
 }
+
+/// Workers of one thread; more than one only if a task of it began inside another.
+type Resting<'a, E> = CachePadded<Mutex<Vec<Worker<'a, E>>>>;
 
 impl<'a, E: Execute> Workers<'a, E> {
     /// For the threads of the present rayon pool.

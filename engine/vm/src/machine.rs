@@ -21,6 +21,7 @@ pub(crate) struct Machine {
     /// By the hash of the code and nothing else, so that what is in here can't change a result.
     modules: RwLock<HashMap<Hash, Arc<WasmContract>, RandomState>>,
     /// Contracts with an instance, that no thread has at hand.
+    #[expect(clippy::vec_box, reason = "they go from hand to hand in their boxes")]
     waiting: Mutex<HashMap<Hash, Vec<Box<Ready>>, RandomState>>,
     pub(crate) places: Places,
 }

@@ -56,7 +56,7 @@ impl Abi {
         Type::parse(&field.ty).ok()
     }
 
-    fn keys_are_borsh(&self, field: &str) -> bool {
+    pub(super) fn keys_are_borsh(&self, field: &str) -> bool {
         let ordered = ["OrderedMap", "Table"];
         matches!(self.storage_type(field), Some(Type::Named(name, _)) if !ordered.contains(&name.as_str()))
     }
@@ -68,11 +68,16 @@ impl Abi {
                 KeyPart::Ctx(name) if name == "caller" => bytes.extend_from_slice(&caller.0),
                 KeyPart::Ctx(_) => return None,
                 KeyPart::Arg(name) => bytes.extend_from_slice(&args.iter().find(|(known, _)| known == name)?.1),
-                KeyPart::Const(text) => {
-                    self.encode(&self.part_type(field, at)?, &constant(text), "a key", &mut bytes).ok()?
-                }
+                KeyPart::Const(text) => bytes.extend(self.constant_part(field, at, text)?),
             }
         }
+        Some(bytes)
+    }
+
+    /// The encoding of a constant part of a field's key.
+    pub(super) fn constant_part(&self, field: &str, at: usize, text: &str) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.encode(&self.part_type(field, at)?, &constant(text), "a key", &mut bytes).ok()?;
         Some(bytes)
     }
 

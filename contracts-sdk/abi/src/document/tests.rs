@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use super::{Abi, HintedAccess};
+use super::{Abi, Field, HintedAccess, TemplatePart};
 use crate::{Address, Event};
 
 fn abi() -> Abi {
@@ -149,6 +149,22 @@ fn events_and_errors_are_shown_by_name() {
     assert_eq!((error.name.as_str(), &error.fields), ("TooLittle", &json!({ "have": "2", "need": 9 })));
     assert_eq!(error.text, "2 of 9 coins");
     said(abi.decode_error(4, &[]).unwrap_err(), &["code 4"]);
+}
+
+#[test]
+fn hints_become_templates_where_every_key_is_shown_whole() {
+    let mut abi = abi();
+    assert_eq!(abi.key_templates("pay"), None, "elements of an ordered field, and of one that is not shown");
+    assert_eq!(abi.key_templates("total"), None, "no hints");
+    abi.methods[0].hints.truncate(4);
+    let templates = abi.key_templates("pay").unwrap();
+    let bytes = |bytes: &[u8]| TemplatePart::Bytes(bytes.to_vec());
+    assert_eq!(templates[0].parts, [bytes(b"balances\0"), TemplatePart::Caller]);
+    assert_eq!(templates[1].parts, [bytes(b"allowances\0"), TemplatePart::Args(0..20), TemplatePart::Caller]);
+    assert_eq!(templates[2].parts, [bytes(b"fees\0"), bytes(&[7, 0])]);
+    assert_eq!((&templates[3].parts[..], templates[3].access), (&[bytes(b"total\0")][..], HintedAccess::Add));
+    abi.methods[0].args.insert(0, Field { name: "memo".into(), ty: "String".into(), ..Field::default() });
+    assert_eq!(abi.key_templates("pay"), None, "the payee lies behind a text");
 }
 
 #[test]

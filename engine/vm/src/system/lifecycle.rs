@@ -75,8 +75,9 @@ pub fn code_hash(code: &[u8]) -> Hash {
 
 const RECORD_FIELD: &[u8; 10] = b"contracts\0";
 
-/// Made for every call, so without a detour over the heap.
-fn record_key(contract: &Address) -> [u8; PREFIX_BYTES + 10 + Address::BYTES] {
+/// The full state key of a contract's record, which every call of it reads. Made for every call, so without a detour over
+/// the heap.
+pub fn record_key(contract: &Address) -> [u8; PREFIX_BYTES + 10 + Address::BYTES] {
     let mut key = [0; PREFIX_BYTES + 10 + Address::BYTES];
     key[..PREFIX_BYTES].copy_from_slice(&keys::contract_prefix(&ADDRESS));
     key[PREFIX_BYTES..PREFIX_BYTES + 10].copy_from_slice(RECORD_FIELD);
