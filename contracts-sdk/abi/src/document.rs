@@ -1,7 +1,7 @@
 //! The ABI document: what a contract offers, for tools, explorers and clients.
 //!
-//! A module carries it in parts, one JSON object for each item of its source ([`Abi::from_wasm`]); everywhere else it is
-//! one JSON object, [`Abi`] itself. With it, arguments go from JSON to Borsh and results, events and errors back
+//! A module carries it in parts, one JSON object for each item of its source, with fields and hints in a short form
+//! ([`Abi::from_wasm`]); everywhere else it is one JSON object, [`Abi`] itself. With it, arguments go from JSON to Borsh and results, events and errors back
 //! ([`Abi::encode_args`] and the `decode_…` functions), and each failure says which argument it was and what was expected.
 //!
 //! In JSON, integers of up to 32 bits are numbers and wider ones decimal strings, because many languages lose digits
@@ -17,6 +17,7 @@ mod decode;
 mod encode;
 mod hints;
 mod parts;
+mod short;
 mod templates;
 #[cfg(test)]
 mod tests;

@@ -2,9 +2,9 @@
 
 use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
-use syn::{Attribute, Expr, Field, Ident, Lit, Meta};
+use syn::{Attribute, Expr, Field, Ident, Lit, Meta, Type};
 
-use crate::json::Object;
+use crate::json::{self, Object};
 use crate::types;
 
 /// A static that puts a part of the ABI, a JSON object of one field, into the module's custom section.
@@ -48,12 +48,15 @@ pub(crate) fn name(ident: &Ident) -> String {
     text.strip_prefix("r#").map(str::to_owned).unwrap_or(text)
 }
 
-/// A named field with its type and docs.
-pub(crate) fn field(field: &Field, ident: &Ident) -> Object {
-    Object::new()
-        .text("name", &name(ident))
-        .text("type", &types::text(&field.ty))
-        .text_if_any("docs", &docs(&field.attrs))
+/// A named value in the short form of a module's section: `to: Address`, with its docs on the next lines.
+pub(crate) fn named(name: &str, ty: &Type, docs: &str) -> String {
+    let separator = if docs.is_empty() { "" } else { "\n" };
+    json::string(&format!("{name}: {}{separator}{docs}", types::text(ty)))
+}
+
+/// A field with its type and docs, in the short form.
+pub(crate) fn field(field: &Field, ident: &Ident) -> String {
+    named(&name(ident), &field.ty, &docs(&field.attrs))
 }
 
 /// Takes the attribute with this name away; whether it was there.

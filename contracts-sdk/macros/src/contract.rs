@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Field, Fields, Ident, ItemStruct, Lit, Meta, Type};
 
 use crate::json::Object;
-use crate::{abi, json, types};
+use crate::{abi, json};
 
 const STORAGE_TYPES: &str = "Item<T> for one value, Map<K, V> for a value per key, OrderedMap<K, V> for what is \
                              scanned in order, Set<K>, Counter<u64> for a number that many callers add to, Table<Row>";
@@ -74,11 +74,7 @@ fn open_field(field: &mut Field) -> syn::Result<OpenField> {
     let name = take_key(&mut field.attrs)?.unwrap_or_else(|| abi::name(&ident));
     let mut prefix = name.clone().into_bytes();
     prefix.push(0);
-    let json = Object::new()
-        .text("name", &name)
-        .text("type", &types::text(&field.ty))
-        .text_if_any("docs", &abi::docs(&field.attrs))
-        .end();
+    let json = abi::named(&name, &field.ty, &abi::docs(&field.attrs));
     Ok(OpenField { ident, ty: field.ty.clone(), prefix: Literal::byte_string(&prefix), json })
 }
 

@@ -113,7 +113,7 @@ fn fields(fields: &Fields, seen: &mut Vec<syn::Type>) -> syn::Result<Vec<String>
         types::check(&field.ty)?;
         seen.push(field.ty.clone());
         match &field.ident {
-            Some(ident) => Ok(abi::field(field, ident).end()),
+            Some(ident) => Ok(abi::field(field, ident)),
             None => Err(syn::Error::new_spanned(field, "fields need names: the ABI shows them by name")),
         }
     });

@@ -133,7 +133,7 @@ fn take_variant(variant: &mut Variant, code: u32) -> syn::Result<ErrorVariant> {
     for field in &variant.fields {
         types::check(&field.ty)?;
         let Some(ident) = field.ident.clone() else { continue };
-        let json = abi::field(field, &ident).end();
+        let json = abi::field(field, &ident);
         fields.push(ErrorField { ident, ty: field.ty.clone(), json });
     }
     check_placeholders(&message, &fields)?;

@@ -1,6 +1,6 @@
 //! `#[event]`.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 use syn::spanned::Spanned;
 use syn::{Fields, Ident, ItemStruct, Type, Visibility};
@@ -56,19 +56,24 @@ fn take_fields(item: &mut ItemStruct) -> syn::Result<Vec<EventField>> {
         types::check(&field.ty)?;
         let topic = abi::take_marker(&mut field.attrs, "topic")?;
         let Some(ident) = field.ident.clone() else { continue };
-        let mut json = abi::field(field, &ident);
-        if topic {
-            json = json.raw("topic", "true");
-        }
-        fields.push(EventField { ident, ty: field.ty.clone(), topic, json: json.end() });
+        let marked = if topic { format!("topic {}", abi::name(&ident)) } else { abi::name(&ident) };
+        let json = abi::named(&marked, &field.ty, &abi::docs(&field.attrs));
+        fields.push(EventField { ident, ty: field.ty.clone(), topic, json });
     }
     Ok(fields)
+}
+
+/// The bytes that every event of this type begins with: name and number of topics, in Borsh.
+fn beginning(name: &str, topics: usize) -> Literal {
+    let length = |length: usize| (length as u32).to_le_bytes();
+    Literal::byte_string(&[&length(name.len())[..], name.as_bytes(), &length(topics)].concat())
 }
 
 fn coding(name: &Ident, name_text: &str, fields: &[EventField]) -> TokenStream {
     let idents = |topic: bool| fields.iter().filter(move |field| field.topic == topic).map(|field| &field.ident);
     let (topics, others, again) = (idents(true), idents(false), idents(false));
     let topic_count = idents(true).count();
+    let beginning = beginning(name_text, topic_count);
     let all = fields.iter().map(|field| &field.ident);
     let read_topics =
         idents(true).enumerate().map(|(at, ident)| quote!(let #ident = ::hanse_sdk::event::read_topic(event, #at)?;));
@@ -77,10 +82,10 @@ fn coding(name: &Ident, name_text: &str, fields: &[EventField]) -> TokenStream {
             const NAME: &'static str = #name_text;
 
             fn encode(&self) -> ::hanse_sdk::data::Encoded {
-                let mut writer = ::hanse_sdk::event::EventWriter::new(#name_text, #topic_count);
+                #[allow(unused_mut)]
+                let mut writer = ::hanse_sdk::event::EventWriter::new(#beginning);
                 #(writer.topic(&self.#topics);)*
-                #(writer.field(&self.#others);)*
-                writer.finish()
+                writer.finish(|_out| { #(::hanse_sdk::data::Data::write(&self.#others, _out);)* })
             }
 
             fn decode(event: &::hanse_sdk::abi::Event) -> ::core::option::Option<Self> {

@@ -11,9 +11,13 @@ use syn::visit::{self, Visit};
 use syn::{Block, Expr, ExprMethodCall, FnArg, Ident, ImplItemFn, Lit, Local, Member, Pat};
 
 use crate::abi;
-use crate::json::{self, Object};
+use crate::json;
 use crate::signature::Method;
 
+/// The part of a key that is who calls. Parts that are arguments are their names, constants begin with `=`.
+const CALLER: &str = "@caller";
+/// Stands for a key that the text does not show.
+const UNKNOWN: &str = "?";
 /// How far calls of helpers are followed.
 const DEPTH: usize = 8;
 
@@ -22,15 +26,11 @@ pub(crate) type Functions<'a> = BTreeMap<String, &'a ImplItemFn>;
 
 /// The hints of a method, in the order in which its text touches storage, each once.
 pub(crate) fn of(method: &Method, body: &Block, functions: &Functions<'_>) -> Vec<String> {
-    let names = method.arg_idents().map(|ident| (ident.to_string(), part("arg", &abi::name(ident))));
+    let names = method.arg_idents().map(|ident| (ident.to_string(), abi::name(ident)));
     let ctx = method.ctx.as_ref().map(Ident::to_string);
     let mut finder = Finder { names: names.collect(), ctx, hints: Vec::new(), functions, depth: 0 };
     finder.visit_block(body);
     finder.hints
-}
-
-fn part(kind: &str, value: &str) -> String {
-    Object::new().text(kind, value).end()
 }
 
 /// What a storage function does with the key that is its first argument, or with the field as a whole.
@@ -67,8 +67,9 @@ struct Finder<'a> {
 
 impl Finder<'_> {
     fn hint(&mut self, field: &str, key: Option<Vec<String>>, access: &str) {
-        let key = key.map_or_else(|| "null".to_owned(), |parts| json::array(&parts));
-        let hint = Object::new().text("field", field).raw("key", &key).text("access", access).end();
+        let mut parts = vec![format!("{access} {field}")];
+        parts.extend(key.unwrap_or_else(|| vec![UNKNOWN.to_owned()]));
+        let hint = json::array(&parts.iter().map(|part| json::string(part)).collect::<Vec<_>>());
         if !self.hints.contains(&hint) {
             self.hints.push(hint);
         }
@@ -85,7 +86,7 @@ impl Finder<'_> {
     fn part(&self, expr: &Expr) -> Option<String> {
         match bare(expr) {
             Expr::Path(path) => self.names.get(&path.path.get_ident()?.to_string()).cloned(),
-            Expr::MethodCall(call) if self.is_caller(call) => Some(part("ctx", "caller")),
+            Expr::MethodCall(call) if self.is_caller(call) => Some(CALLER.to_owned()),
             Expr::Lit(literal) => constant(&literal.lit),
             _ => None,
         }
@@ -184,8 +185,8 @@ fn is_self(expr: &Expr) -> bool {
 
 fn constant(literal: &Lit) -> Option<String> {
     match literal {
-        Lit::Int(number) => Some(Object::new().text("const", number.base10_digits()).end()),
-        Lit::Bool(value) => Some(Object::new().text("const", &value.value.to_string()).end()),
+        Lit::Int(number) => Some(format!("={}", number.base10_digits())),
+        Lit::Bool(value) => Some(format!("={}", value.value)),
         _ => None,
     }
 }
@@ -218,10 +219,10 @@ mod tests {
         assert_eq!(
             found,
             [
-                r#"{"field":"balances","key":[{"ctx":"caller"}],"access":"read"}"#,
-                r#"{"field":"allowances","key":[{"ctx":"caller"},{"arg":"to"}],"access":"write"}"#,
-                r#"{"field":"fees","key":[{"const":"7"}],"access":"add"}"#,
-                r#"{"field":"total","key":[],"access":"add"}"#,
+                r#"["read balances","@caller"]"#,
+                r#"["write allowances","@caller","to"]"#,
+                r#"["add fees","=7"]"#,
+                r#"["add total"]"#,
             ]
         );
     }
@@ -243,13 +244,6 @@ mod tests {
                 }
             }
         });
-        assert_eq!(
-            found,
-            [
-                r#"{"field":"balances","key":[{"arg":"to"}],"access":"add"}"#,
-                r#"{"field":"seen","key":[{"ctx":"caller"}],"access":"write"}"#,
-                r#"{"field":"balances","key":null,"access":"write"}"#,
-            ]
-        );
+        assert_eq!(found, [r#"["add balances","to"]"#, r#"["write seen","@caller"]"#, r#"["write balances","?"]"#,]);
     }
 }

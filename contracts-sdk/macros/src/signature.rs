@@ -5,7 +5,7 @@ use quote::quote;
 use syn::{FnArg, Ident, Pat, PathArguments, Receiver, ReturnType, Signature, Type};
 
 use crate::json::Object;
-use crate::{abi, json, types};
+use crate::{abi, types};
 
 /// When a method may be called.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,10 +27,11 @@ impl Kind {
         }
     }
 
+    /// The kind as the ABI has it, where the usual one is left away.
     fn name(self) -> &'static str {
         match self {
             Kind::Init => "init",
-            Kind::Call => "call",
+            Kind::Call => "",
             Kind::View => "view",
             Kind::Migrate => "migrate",
         }
@@ -86,8 +87,8 @@ impl Method {
         let error = self.error.as_ref().map(types::text).unwrap_or_default();
         Object::new()
             .text("name", &abi::name(&self.ident))
-            .text("kind", self.kind.name())
-            .raw("args", &json::array(&args))
+            .text_if_any("kind", self.kind.name())
+            .list_if_any("args", &args)
             .text_if_any("returns", if returns == "()" { "" } else { &returns })
             .text_if_any("error", &error)
             .text_if_any("docs", &self.docs)
@@ -113,7 +114,7 @@ impl Method {
 }
 
 fn argument_json(arg: &Argument) -> String {
-    Object::new().text("name", &abi::name(&arg.ident)).text("type", &types::text(&arg.ty)).end()
+    abi::named(&abi::name(&arg.ident), &arg.ty, "")
 }
 
 fn refuse_unusual(signature: &Signature) -> syn::Result<()> {

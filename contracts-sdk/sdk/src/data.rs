@@ -63,6 +63,11 @@ pub fn decode<T: Data>(mut bytes: &[u8]) -> Option<T> {
     bytes.is_empty().then_some(value)
 }
 
+/// The value of a key, if it has one.
+pub(crate) fn stored<T: Data>(key: &[u8]) -> Option<T> {
+    crate::host::state_get(key).map(|bytes| decode_stored(&bytes))
+}
+
 /// Decodes a value that the contract stored itself; ends the call if the bytes are another type's.
 pub(crate) fn decode_stored<T: Data>(bytes: &[u8]) -> T {
     match decode(bytes) {

@@ -26,42 +26,34 @@ pub fn emit<E: ContractEvent>(event: E) {
     host::event(&event.encode());
 }
 
-/// Writes an event in the encoding of [`hanse_abi::Event`], without building one. Used by what `#[event]` generates.
+/// Writes an event in the encoding of [`hanse_abi::Event`], without building one: its beginning, its topics, the other
+/// fields. Used by what `#[event]` generates.
 pub struct EventWriter {
     out: Encoded,
-    data: Encoded,
 }
 
 impl EventWriter {
-    /// Starts an event with that many topics.
-    pub fn new(name: &str, topics: usize) -> EventWriter {
+    /// Starts an event with these bytes: the name and the number of topics, each counted and encoded by the macro.
+    pub fn new(beginning: &[u8]) -> EventWriter {
         let mut out = Encoded::new();
-        data::write_length(name.len(), &mut out);
-        out.append(name.as_bytes());
-        data::write_length(topics, &mut out);
-        EventWriter { out, data: Encoded::new() }
+        out.append(beginning);
+        EventWriter { out }
     }
 
     /// Adds a topic.
     pub fn topic<T: Data>(&mut self, value: &T) {
-        append_counted(&data::encode(value), &mut self.out);
+        let begin = self.out.begin_counted();
+        value.write(&mut self.out);
+        self.out.end_counted(begin);
     }
 
-    /// Adds a field that is no topic.
-    pub fn field<T: Data>(&mut self, value: &T) {
-        value.write(&mut self.data);
-    }
-
-    /// The encoded event.
-    pub fn finish(mut self) -> Encoded {
-        append_counted(&self.data, &mut self.out);
+    /// The encoded event, after `write` has written the fields that are no topics.
+    pub fn finish(mut self, write: impl FnOnce(&mut Encoded)) -> Encoded {
+        let begin = self.out.begin_counted();
+        write(&mut self.out);
+        self.out.end_counted(begin);
         self.out
     }
-}
-
-fn append_counted(bytes: &[u8], out: &mut Encoded) {
-    data::write_length(bytes.len(), out);
-    out.append(bytes);
 }
 
 /// Decodes a topic. Called by what `#[event]` generates.

@@ -1,5 +1,5 @@
 //! What `no_std` leaves to us on WebAssembly: an allocator, a panic handler, and the copying of memory.
 
-mod allocator;
+pub(crate) mod allocator;
 mod memory;
 mod panic;

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 
 use serde::Deserialize;
 
-use super::{Abi, ErrorSchema, EventSchema, Field, Method, StorageField, TypeSchema};
+use super::short::{Named, ShortHint};
+use super::{Abi, ErrorSchema, EventSchema, Method, MethodKind, TypeSchema, VariantSchema};
 use crate::host::ABI_SECTION;
 
 /// Why bytes hold no ABI document.
@@ -32,10 +33,10 @@ pub enum AbiError {
 #[serde(rename_all = "lowercase")]
 enum Part {
     Contract(ContractPart),
-    Methods(Vec<Method>),
-    Event(EventSchema),
+    Methods(Vec<MethodPart>),
+    Event(EventPart),
     Errors(ErrorsPart),
-    Type(TypeSchema),
+    Type(TypePart),
 }
 
 #[derive(Deserialize)]
@@ -44,7 +45,33 @@ struct ContractPart {
     version: String,
     #[serde(default)]
     docs: String,
-    storage: Vec<StorageField>,
+    storage: Vec<Named>,
+}
+
+#[derive(Deserialize)]
+struct MethodPart {
+    name: String,
+    #[serde(default)]
+    kind: MethodKind,
+    #[serde(default)]
+    args: Vec<Named>,
+    #[serde(default)]
+    returns: String,
+    #[serde(default)]
+    error: String,
+    #[serde(default)]
+    docs: String,
+    #[serde(default)]
+    hints: Vec<ShortHint>,
+}
+
+#[derive(Deserialize)]
+struct EventPart {
+    name: String,
+    #[serde(default)]
+    fields: Vec<Named>,
+    #[serde(default)]
+    docs: String,
 }
 
 #[derive(Deserialize)]
@@ -56,10 +83,25 @@ struct ErrorsPart {
 #[derive(Deserialize)]
 struct ErrorVariant {
     code: u32,
-    name: String,
+    #[serde(flatten)]
+    variant: Variant,
     message: String,
+}
+
+#[derive(Deserialize)]
+struct TypePart {
+    name: String,
+    fields: Option<Vec<Named>>,
+    variants: Option<Vec<Variant>>,
     #[serde(default)]
-    fields: Vec<Field>,
+    docs: String,
+}
+
+#[derive(Deserialize)]
+struct Variant {
+    name: String,
+    #[serde(default)]
+    fields: Vec<Named>,
     #[serde(default)]
     docs: String,
 }
@@ -107,24 +149,45 @@ impl Abi {
                 self.name = contract.name;
                 self.version = contract.version;
                 self.docs = contract.docs;
-                self.storage = contract.storage;
+                self.storage = all(contract.storage);
             }
-            Part::Methods(methods) => self.methods.extend(methods),
-            Part::Event(event) => self.events.push(event),
-            Part::Type(ty) => self.types.push(ty),
+            Part::Methods(methods) => self.methods.extend(methods.into_iter().map(Method::from)),
+            Part::Event(EventPart { name, fields, docs }) => {
+                self.events.push(EventSchema { name, fields: all(fields), docs });
+            }
+            Part::Type(ty) => self.types.push(ty.into()),
             Part::Errors(errors) => {
-                let of = errors.name;
-                let schemas = errors.variants.into_iter().map(|variant| ErrorSchema {
-                    code: variant.code,
-                    name: variant.name,
-                    of: of.clone(),
-                    message: variant.message,
-                    fields: variant.fields,
-                    docs: variant.docs,
-                });
-                self.errors.extend(schemas);
+                let ErrorsPart { name: of, variants } = errors;
+                self.errors.extend(variants.into_iter().map(|variant| variant.schema(of.clone())));
             }
         }
+    }
+}
+
+fn all<T: From<Named>>(named: Vec<Named>) -> Vec<T> {
+    named.into_iter().map(T::from).collect()
+}
+
+impl ErrorVariant {
+    fn schema(self, of: String) -> ErrorSchema {
+        let Variant { name, fields, docs } = self.variant;
+        ErrorSchema { code: self.code, name, of, message: self.message, fields: all(fields), docs }
+    }
+}
+
+impl From<MethodPart> for Method {
+    fn from(part: MethodPart) -> Method {
+        let MethodPart { name, kind, args, returns, error, docs, hints } = part;
+        let hints = hints.into_iter().map(|hint| hint.0).collect();
+        Method { name, kind, args: all(args), returns, error, docs, hints }
+    }
+}
+
+impl From<TypePart> for TypeSchema {
+    fn from(part: TypePart) -> TypeSchema {
+        let variant = |Variant { name, fields, docs }| VariantSchema { name, fields: all(fields), docs };
+        let variants = part.variants.map(|variants| variants.into_iter().map(variant).collect());
+        TypeSchema { name: part.name, fields: part.fields.map(all), variants, docs: part.docs }
     }
 }
 
@@ -184,11 +247,10 @@ mod tests {
     use super::*;
 
     const PARTS: &str = r#"{"event":{"name":"B","fields":[]}}{"contract":{"name":"Till","version":"1.0.0","storage":[]}}
-        {"errors":{"name":"Error","variants":[{"code":1,"name":"No","message":"no {why}","fields":[{"name":"why","type":"u8"}]}]}}
-        {"event":{"name":"A","fields":[{"name":"x","type":"u8","topic":true}]}}
-        {"methods":[{"name":"take","kind":"call","args":[{"name":"amount","type":"u64"}],
-            "hints":[{"field":"taken","key":[{"arg":"amount"},{"ctx":"caller"}],"access":"add"},
-                     {"field":"other","key":null,"access":"read"}]}]}"#;
+        {"errors":{"name":"Error","variants":[{"code":1,"name":"No","message":"no {why}","fields":["why: u8"]}]}}
+        {"event":{"name":"A","fields":["topic x: u8"]}}
+        {"methods":[{"name":"take","args":["amount: u64"],
+            "hints":[["add taken","amount","@caller"],["read other","?"]]}]}"#;
 
     fn module(sections: &[(&str, &[u8])]) -> Vec<u8> {
         let mut bytes = b"\0asm\x01\0\0\0".to_vec();
@@ -239,7 +301,9 @@ mod tests {
         let mut cut = module(&[(ABI_SECTION, b"{}")]);
         cut.pop();
         assert!(matches!(Abi::from_wasm(&cut), Err(AbiError::Module { .. })));
-        for wrong in ["{\"methods\":", "{\"novelty\":{}}", "[]"] {
+        let bad_argument = "{\"methods\":[{\"name\":\"take\",\"args\":[\"amount\"]}]}";
+        let bad_hint = "{\"methods\":[{\"name\":\"take\",\"hints\":[[\"eat taken\"]]}]}";
+        for wrong in ["{\"methods\":", "{\"novelty\":{}}", "[]", bad_argument, bad_hint] {
             let section = module(&[(ABI_SECTION, wrong.as_bytes())]);
             assert!(matches!(Abi::from_wasm(&section), Err(AbiError::Document { .. })), "{wrong}");
         }

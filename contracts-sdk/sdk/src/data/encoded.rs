@@ -52,29 +52,52 @@ impl Encoded {
                 old => realloc(self.start.as_ptr(), layout(old), capacity),
             }
         };
-        let Some(start) = NonNull::new(block) else { crate::host::panic("out of memory") };
+        let Some(start) = NonNull::new(block) else { out_of_memory() };
         self.start = start;
         self.capacity = capacity;
     }
 
-    /// The bytes that `fill` writes when it is given a place and how many bytes fit there, and of which it returns the
-    /// number. It is asked twice if they do not fit into `usual` bytes.
+    /// So many bytes at the start of the free memory.
     ///
     /// # Safety
-    /// `fill` must write as many bytes as it says, if they fit, else none.
+    /// Whoever asks must have had them written there, or write them to [`Encoded::start`] before they are looked at.
     #[cfg(target_arch = "wasm32")]
-    pub(crate) unsafe fn filled(usual: usize, fill: &dyn Fn(*mut u8, usize) -> usize) -> Encoded {
-        let mut bytes = Encoded::new();
-        bytes.reserve(usual);
-        bytes.len = fill(bytes.start.as_ptr(), bytes.capacity);
-        let missing = bytes.len;
-        if missing > bytes.capacity {
-            bytes.len = 0;
-            bytes.reserve(missing);
-            bytes.len = fill(bytes.start.as_ptr(), bytes.capacity);
-        }
-        bytes
+    pub(crate) unsafe fn claimed(len: usize) -> Encoded {
+        let Some(start) = NonNull::new(crate::runtime::allocator::claim(len)) else { out_of_memory() };
+        Encoded { start, len, capacity: len }
     }
+
+    /// Where the bytes are.
+    #[cfg(target_arch = "wasm32")]
+    pub(crate) fn start(&mut self) -> *mut u8 {
+        self.start.as_ptr()
+    }
+
+    /// Gives the block back. Not inlined: contracts have a place where bytes are dropped in most of their functions.
+    #[inline(never)]
+    fn free(&mut self) {
+        if self.capacity > 0 {
+            // SAFETY: the block is ours and of this layout, and nobody looks at it after this.
+            unsafe { dealloc(self.start.as_ptr(), layout(self.capacity)) };
+        }
+    }
+
+    /// Leaves room for the length of what is written next; to be handed to [`Encoded::end_counted`].
+    pub(crate) fn begin_counted(&mut self) -> usize {
+        self.append(&[0; 4]);
+        self.len
+    }
+
+    /// Writes how many bytes were written since then into the room that was left: 4 bytes, little-endian.
+    pub(crate) fn end_counted(&mut self, begin: usize) {
+        let length = ((self.len - begin) as u32).to_le_bytes();
+        // SAFETY: the 4 bytes before `begin` were appended by `begin_counted`.
+        unsafe { self.start.as_ptr().add(begin).sub(4).copy_from_nonoverlapping(length.as_ptr(), 4) };
+    }
+}
+
+fn out_of_memory() -> ! {
+    crate::host::panic("out of memory")
 }
 
 fn layout(size: usize) -> Layout {
@@ -99,10 +122,7 @@ impl Deref for Encoded {
 
 impl Drop for Encoded {
     fn drop(&mut self) {
-        if self.capacity > 0 {
-            // SAFETY: the block is ours and of this layout.
-            unsafe { dealloc(self.start.as_ptr(), layout(self.capacity)) };
-        }
+        self.free();
     }
 }
 

@@ -69,9 +69,7 @@ fn backend() -> Rc<dyn Backend> {
 
 /// The call's arguments.
 pub fn input() -> Encoded {
-    let mut bytes = Encoded::new();
-    bytes.append(&backend().input());
-    bytes
+    encoded(&backend().input())
 }
 
 /// Sets the return value.
@@ -84,9 +82,15 @@ pub fn context() -> CallContext {
     backend().context()
 }
 
-/// Decodes the value of a key, if it has one.
-pub fn state_get<R>(key: &[u8], decode: impl FnOnce(&[u8]) -> R) -> Option<R> {
-    backend().state_get(key).map(|value| decode(&value))
+/// The value of a key, if it has one.
+pub fn state_get(key: &[u8]) -> Option<Encoded> {
+    backend().state_get(key).map(|value| encoded(&value))
+}
+
+fn encoded(bytes: &[u8]) -> Encoded {
+    let mut encoded = Encoded::new();
+    encoded.append(bytes);
+    encoded
 }
 
 /// Whether the key has a value.
@@ -117,9 +121,7 @@ pub fn state_scan(start: &[u8], end: &[u8], limit: u32, flags: i32) -> Vec<(Vec<
 /// Calls another contract with at most `gas`, or with all that is left.
 pub fn call(address: &Address, method: &str, args: &[u8], gas: Option<u64>) -> (Status, Encoded) {
     let (status, answer) = backend().call(address, method, args, gas);
-    let mut bytes = Encoded::new();
-    bytes.append(&answer);
-    (status, bytes)
+    (status, encoded(&answer))
 }
 
 /// Emits an encoded event.

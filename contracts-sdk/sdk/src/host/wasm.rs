@@ -2,12 +2,12 @@
 
 use alloc::vec::Vec;
 use core::mem::MaybeUninit;
-use core::slice;
 
 use hanse_abi::host::{ABSENT, CONTEXT_BYTES, CallContext};
 use hanse_abi::{Address, Status};
 
-use crate::data::{self, Data, Encoded};
+use crate::data::{self, Encoded};
+use crate::runtime::allocator::free_room;
 
 mod import {
     #[link(wasm_import_module = "hanse1")]
@@ -62,24 +62,29 @@ mod import {
     }
 }
 
-/// Values up to this length are read in one call.
-const USUAL_VALUE: usize = 256;
-
 /// Takes the first `len` bytes of the host's buffer.
 fn from_buffer(len: usize) -> Encoded {
-    // SAFETY: the buffer holds `len` bytes, and the place is asked for with room for them.
+    // SAFETY: the buffer holds `len` bytes, all of which are written before anybody looks.
     unsafe {
-        Encoded::filled(len, &|to, _| {
-            import::buffer(to, 0, len);
-            len
-        })
+        let mut bytes = Encoded::claimed(len);
+        import::buffer(bytes.start(), 0, len);
+        bytes
     }
 }
 
 /// The call's arguments.
 pub fn input() -> Encoded {
-    // SAFETY: the host copies if the arguments fit, and says their length.
-    unsafe { Encoded::filled(USUAL_VALUE, &|to, cap| import::input(to, cap)) }
+    let (start, room) = free_room();
+    // SAFETY: nobody owns the free memory, where the host writes the arguments if they fit, and says their length. It is
+    // claimed next; if they did not fit, the memory has grown by then, and they are asked for again.
+    unsafe {
+        let len = import::input(start, room);
+        let mut bytes = Encoded::claimed(len);
+        if len > room {
+            import::input(bytes.start(), len);
+        }
+        bytes
+    }
 }
 
 /// Sets the return value.
@@ -90,50 +95,51 @@ pub fn output(bytes: &[u8]) {
 
 /// Who calls what, when.
 pub fn context() -> CallContext {
-    let mut bytes = MaybeUninit::<[u8; CONTEXT_BYTES]>::uninit();
-    // SAFETY: the host writes exactly the array's length.
-    let bytes = unsafe {
-        import::context(bytes.as_mut_ptr().cast());
-        bytes.assume_init()
+    let mut written = MaybeUninit::<WrittenContext>::uninit();
+    // SAFETY: the host writes exactly so many bytes, and any bytes are a value of this type.
+    let written = unsafe {
+        import::context(written.as_mut_ptr().cast());
+        written.assume_init()
     };
-    let mut rest = &bytes[..];
-    let context = read_context(&mut rest);
-    context.unwrap_or_default()
+    CallContext {
+        caller: Address(written.caller),
+        origin: Address(written.origin),
+        contract: Address(written.contract),
+        height: u64::from_le_bytes(written.height),
+        time_ms: u64::from_le_bytes(written.time_ms),
+        read_only: written.read_only != 0,
+    }
 }
 
-/// The fields one after another, as Borsh has them.
-fn read_context(bytes: &mut &[u8]) -> Option<CallContext> {
-    Some(CallContext {
-        caller: Data::read(bytes)?,
-        origin: Data::read(bytes)?,
-        contract: Data::read(bytes)?,
-        height: Data::read(bytes)?,
-        time_ms: Data::read(bytes)?,
-        read_only: Data::read(bytes)?,
-    })
+/// The context as the host writes it: its fields one after another, as Borsh has them.
+#[repr(C)]
+struct WrittenContext {
+    caller: [u8; Address::BYTES],
+    origin: [u8; Address::BYTES],
+    contract: [u8; Address::BYTES],
+    height: [u8; 8],
+    time_ms: [u8; 8],
+    read_only: u8,
 }
 
-/// Decodes the value of a key, if it has one.
-pub fn state_get<R>(key: &[u8], decode: impl FnOnce(&[u8]) -> R) -> Option<R> {
-    let mut usual = MaybeUninit::<[u8; USUAL_VALUE]>::uninit();
-    // SAFETY: both pointers go with the length of what they point to, and the host only writes to the second.
-    let len = unsafe { import::state_get(key.as_ptr(), key.len(), usual.as_mut_ptr().cast(), USUAL_VALUE) };
-    if len == ABSENT {
-        return None;
+const _: () = assert!(size_of::<WrittenContext>() == CONTEXT_BYTES);
+
+/// The value of a key, if it has one.
+pub fn state_get(key: &[u8]) -> Option<Encoded> {
+    let (start, room) = free_room();
+    // SAFETY: the key's pointer and length are of one slice; for the value, see `input`.
+    unsafe {
+        let len = import::state_get(key.as_ptr(), key.len(), start, room);
+        if len == ABSENT {
+            return None;
+        }
+        let len = len as usize;
+        let mut value = Encoded::claimed(len);
+        if len > room {
+            import::state_get(key.as_ptr(), key.len(), value.start(), len);
+        }
+        Some(value)
     }
-    let len = len as usize;
-    if len <= USUAL_VALUE {
-        // SAFETY: the host wrote `len` bytes.
-        return Some(decode(unsafe { slice::from_raw_parts(usual.as_ptr().cast(), len) }));
-    }
-    let read = |to: *mut u8, cap: usize| {
-        // SAFETY: the key's pointer and length are of one slice, `to` points to `cap` writable bytes.
-        unsafe { import::state_get(key.as_ptr(), key.len(), to, cap) };
-        len
-    };
-    // SAFETY: the host copies if the value, which is `len` bytes long, fits.
-    let long = unsafe { Encoded::filled(len, &read) };
-    Some(decode(&long))
 }
 
 /// Whether the key has a value.

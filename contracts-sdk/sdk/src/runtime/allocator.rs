@@ -15,34 +15,53 @@ unsafe extern "C" {
 }
 
 struct Bump {
-    /// First free address; 0 before the first allocation.
-    next: Cell<usize>,
+    /// First free address.
+    next: Cell<*const u8>,
 }
 
 // SAFETY: WebAssembly modules of this target have one thread.
 unsafe impl Sync for Bump {}
 
 #[global_allocator]
-static HEAP: Bump = Bump { next: Cell::new(0) };
+static HEAP: Bump = Bump { next: Cell::new(&raw const __heap_base) };
+
+/// The free memory up to the end of the pages that are there: where it starts, and how many bytes it has. The host can
+/// write there, and [`claim`] then makes an allocation of what it wrote.
+pub(crate) fn free_room() -> (*mut u8, usize) {
+    let start = HEAP.free();
+    (start as *mut u8, memory_bytes() - start)
+}
+
+/// Allocates so many bytes where the free memory starts, with what is written there; null if there are not so many.
+///
+/// Not by way of Rust's global allocator, of which the compiler knows that its blocks hold nothing yet.
+pub(crate) fn claim(count: usize) -> *mut u8 {
+    let start = HEAP.free();
+    match start.checked_add(count) {
+        Some(end) if HEAP.use_up_to(end) => start as *mut u8,
+        _ => ptr::null_mut(),
+    }
+}
+
+fn memory_bytes() -> usize {
+    core::arch::wasm32::memory_size(0) * PAGE
+}
 
 impl Bump {
     fn free(&self) -> usize {
-        match self.next.get() {
-            0 => &raw const __heap_base as usize,
-            next => next,
-        }
+        self.next.get() as usize
     }
 
     /// Sets the end of what is used; `false` if memory can't grow so far.
     fn use_up_to(&self, end: usize) -> bool {
-        let have = core::arch::wasm32::memory_size(0) * PAGE;
+        let have = memory_bytes();
         if end > have {
             let pages = (end - have).div_ceil(PAGE);
             if core::arch::wasm32::memory_grow(0, pages) == usize::MAX {
                 return false;
             }
         }
-        self.next.set(end);
+        self.next.set(end as *const u8);
         true
     }
 }
@@ -60,7 +79,7 @@ unsafe impl GlobalAlloc for Bump {
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if block as usize + layout.size() == self.free() {
-            self.next.set(block as usize);
+            self.next.set(block);
         }
     }
 

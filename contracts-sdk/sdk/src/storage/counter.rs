@@ -24,7 +24,7 @@ impl<N: Number> Storage for Counter<N> {
 impl<N: Number> Counter<N> {
     /// The number. Conflicts with every addition.
     pub fn get(&self) -> N {
-        host::state_get(self.key, data::decode_stored).unwrap_or_default()
+        data::stored(self.key).unwrap_or_default()
     }
 
     /// Writes the number. Conflicts with every addition.

@@ -22,7 +22,7 @@ impl<T: Data> Storage for Item<T> {
 impl<T: Data> Item<T> {
     /// The value, if there is one.
     pub fn find(&self) -> Option<T> {
-        host::state_get(self.key, data::decode_stored)
+        data::stored(self.key)
     }
 
     /// Whether there is a value.

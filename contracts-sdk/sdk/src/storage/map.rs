@@ -26,7 +26,7 @@ impl<K: Data, V: Data> Storage for Map<K, V> {
 impl<K: Data, V: Data> Map<K, V> {
     /// The key's value, if it has one.
     pub fn find(&self, key: impl Borrow<K>) -> Option<V> {
-        host::state_get(&element_key(self.prefix, key.borrow()), data::decode_stored)
+        data::stored(&element_key(self.prefix, key.borrow()))
     }
 
     /// Whether the key has a value.

@@ -31,7 +31,7 @@ impl<K: OrderedKey, V: Data> Storage for OrderedMap<K, V> {
 impl<K: OrderedKey, V: Data> OrderedMap<K, V> {
     /// The key's value, if it has one.
     pub fn find(&self, key: impl Borrow<K>) -> Option<V> {
-        host::state_get(&self.place(key.borrow()), data::decode_stored)
+        data::stored(&self.place(key.borrow()))
     }
 
     /// Whether the key has a value.
