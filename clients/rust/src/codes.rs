@@ -140,7 +140,7 @@ codes! {
     METHOD_NOT_FOUND = 3007, "method_not_found", Never,
         "The contract has no such method.", "`hanse contract abi NAME` shows the methods.";
     FROZEN = 3008, "frozen", Later,
-        "The contract is frozen.", "Whoever froze it can unfreeze it.";
+        "The contract is frozen.", "Its owner can unfreeze it, unless an administrator froze it: then an administrator can.";
     REVOKED = 3009, "revoked", Never,
         "The contract was revoked for good.", "Deploy another.";
     PERMISSION_DENIED = 3010, "permission_denied", Never,
