@@ -16,6 +16,7 @@ pub mod measure;
 pub mod output;
 pub mod random;
 pub mod record;
+pub mod shape;
 pub mod statistics;
 pub mod workload;
 pub mod world;

@@ -16,27 +16,13 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use crate::executor::Executor;
 use crate::random::{Random, Zipf};
 use crate::record::{HintState, Mode, Record};
+use crate::shape::Shape;
 use crate::statistics::median;
 use crate::workload::Prepared;
 use crate::world::Frozen;
 
 /// Stack of every thread: contracts run on it.
 const STACK_BYTES: usize = 16 << 20;
-
-/// What to measure of a workload.
-#[derive(Clone, Debug)]
-pub struct Shape {
-    /// Skew of the choice of accounts.
-    pub skew: f64,
-    /// Transactions of a block.
-    pub block: usize,
-    /// Blocks that count.
-    pub blocks: usize,
-    /// Blocks before, that do not.
-    pub warm_up: usize,
-    /// From which the transactions follow.
-    pub seed: u64,
-}
 
 /// A pool of so many threads.
 ///

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::measure::Shape;
+use crate::shape::Shape;
 use crate::workload::{Prepared, Workload};
 
 /// How a block was run.

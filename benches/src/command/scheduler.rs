@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::Args;
 
-use crate::measure::{Pools, Shape, measure};
+use crate::measure::{Pools, measure};
 use crate::output::{self, Sink};
 use crate::record::Record;
+use crate::shape::Shape;
 use crate::workload::{Prepared, Workload};
 
 /// What to measure. Lists are separated by commas, and every combination is measured.

@@ -5,13 +5,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hanse_ledger::Ledger;
-use hanse_txpool::{PoolStatus, Refusal};
-use hanse_types::crypto::verified::VerifyError;
+use hanse_txpool::PoolStatus;
 use hanse_types::{
     Address, ContractRef, Execution, Gas, Genesis, Hash, Header, Receipt, SignedTransaction, Timestamp, Transaction,
     TxId,
 };
-use hanse_vm::InvalidModule;
 use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -21,6 +19,7 @@ use crate::feed::{Feed, Outcome};
 use crate::intake::Submission;
 use crate::preparation::Preparation;
 use crate::queries::{ContractInfo, Queries, QueryError, Simulation};
+use crate::submit_error::SubmitError;
 
 /// A handle of a running group. Cheap to clone; the group runs until [`Group::stop`].
 #[derive(Clone)]
@@ -49,39 +48,6 @@ pub(crate) struct Inner {
 pub(crate) struct Tasks {
     pub(crate) driver: tokio::task::JoinHandle<()>,
     pub(crate) threads: Vec<JoinHandle<()>>,
-}
-
-/// Why a transaction was not accepted. Nothing of it is kept; whoever sent it may mend it or try again.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum SubmitError {
-    /// It is malformed, for another chain, or its signature is wrong.
-    #[error(transparent)]
-    Invalid(#[from] VerifyError),
-    /// The pool does not take it.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// It deploys code that this chain does not allow.
-    #[error("the code is refused: {0}")]
-    Code(#[from] InvalidModule),
-    /// More is waiting to be verified or compiled than the node takes.
-    #[error("the node has more transactions to verify, or more code to compile, than it takes; try again shortly")]
-    Busy,
-    /// The group is stopping or has stopped.
-    #[error("the group has stopped")]
-    Stopped,
-}
-
-impl SubmitError {
-    /// Its stable name.
-    pub fn code(&self) -> &'static str {
-        match self {
-            SubmitError::Invalid(_) => "invalid_transaction",
-            SubmitError::Refused(refusal) => refusal.code(),
-            SubmitError::Code(_) => "invalid_code",
-            SubmitError::Busy => "busy",
-            SubmitError::Stopped => "group_stopped",
-        }
-    }
 }
 
 /// Why there is no receipt.

@@ -22,10 +22,12 @@ mod hints;
 mod intake;
 mod preparation;
 pub mod queries;
+mod submit_error;
 pub mod wiring;
 
 pub use config::GroupConfig;
 pub use execution::BlockExecutor;
-pub use group::{Group, SubmitError, WaitError};
+pub use group::{Group, WaitError};
 pub use queries::{ContractInfo, QueryError, Simulation};
+pub use submit_error::SubmitError;
 pub use wiring::{LEDGER_FOLDER, OpenError};

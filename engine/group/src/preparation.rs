@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tracing::warn;
 
 use crate::driver::guarded;
-use crate::group::SubmitError;
+use crate::submit_error::SubmitError;
 
 /// Transactions that may wait for the compiler.
 const WAITING: usize = 8;

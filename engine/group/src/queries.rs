@@ -120,7 +120,7 @@ fn simulate(
     let Query { execution, debug } = result.map_err(halted)?;
     let set = taken(recorder)?;
     // The transaction is alone in its block: all that it saw is the parent's.
-    let rw_set = set.to_rw_set(&block, TxIndex);
+    let rw_set = block.to_rw_set(&set, TxIndex);
     Ok(Simulation { execution, rw_set, debug, height: tip.header.height })
 }
 

@@ -92,6 +92,6 @@ impl BlockRun {
 
     /// The durable access sets, in block order.
     pub fn rw_sets(&self) -> Vec<RwSet> {
-        self.sets.par_iter().with_min_len(64).map(|set| set.to_rw_set(&self.state, TxIndex)).collect()
+        self.sets.par_iter().with_min_len(64).map(|set| self.state.to_rw_set(set, TxIndex)).collect()
     }
 }

@@ -1,9 +1,18 @@
 //! What one transaction observed and did, in slots: the form in which access sets live while a block runs.
 
-use hanse_types::{Add, Delta, RangeRead, Read, RwSet, TxIndex, Value, Version, Write};
+use hanse_types::{Delta, RangeRead, Value};
 use smallvec::SmallVec;
 
-use crate::block_state::{BlockState, Slot};
+/// What stands for a key within one block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(pub u32);
+
+impl Slot {
+    /// As an index into arrays over all slots of the block.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// Whose value was seen, or who left a value: a transaction by its position, or the parent state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,20 +164,5 @@ impl AccessSet {
         let shape =
             |set: &AccessSet| set.touches.iter().map(|touch| (touch.slot, touch.kind)).collect::<SmallVec<[_; 8]>>();
         self.ranges == other.ranges && shape(self) == shape(other)
-    }
-
-    /// The durable form. `position` maps a [`Seen`] position to the place in the block.
-    pub fn to_rw_set(&self, state: &BlockState, position: impl Fn(u32) -> TxIndex) -> RwSet {
-        let key = |slot: Slot| state.key(slot).to_vec();
-        let version = |seen: Seen| seen.position().map_or(Version::Parent, |at| Version::Tx(position(at)));
-        let reads = self.touches.iter().filter(|touch| touch.is_read());
-        RwSet {
-            reads: reads
-                .map(|touch| Read { key: key(touch.slot), version: version(touch.seen), present: touch.present })
-                .collect(),
-            ranges: self.ranges.clone(),
-            writes: self.writes.iter().map(|(slot, value)| Write { key: key(*slot), value: value.clone() }).collect(),
-            adds: self.adds.iter().map(|add| Add { key: key(add.slot), delta: add.delta() }).collect(),
-        }
     }
 }

@@ -16,25 +16,14 @@ use std::sync::{Arc, Once};
 
 use dashmap::{DashMap, Entry};
 use foldhash::fast::RandomState;
-use hanse_types::Value;
+use hanse_types::{Add, Read, RwSet, TxIndex, Value, Version, Write};
 use parking_lot::{Mutex, RwLock};
 
-use crate::access_set::{AccessSet, Seen};
+use crate::access_set::{AccessSet, Seen, Slot};
 use crate::cells::{Cells, Filling};
 use crate::changes::{ChangeSet, merge_range};
 use crate::number;
 use crate::view::{Entry as StateEntry, StateError, StateView};
-
-/// What stands for a key within one block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Slot(pub u32);
-
-impl Slot {
-    /// As an index into arrays over all slots of the block.
-    pub const fn index(self) -> usize {
-        self.0 as usize
-    }
-}
 
 /// A key, what the parent state holds for it, and what it holds now.
 struct Cell {
@@ -269,6 +258,21 @@ impl BlockState {
             (*current != cell.parent).then(|| (cell.key.clone(), current.clone()))
         });
         ChangeSet::from_unsorted(changed.collect())
+    }
+
+    /// The durable form of what a transaction touched. `position` maps a [`Seen`] position to the place in the block.
+    pub fn to_rw_set(&self, set: &AccessSet, position: impl Fn(u32) -> TxIndex) -> RwSet {
+        let key = |slot: Slot| self.key(slot).to_vec();
+        let version = |seen: Seen| seen.position().map_or(Version::Parent, |at| Version::Tx(position(at)));
+        let reads = set.touches.iter().filter(|touch| touch.is_read());
+        RwSet {
+            reads: reads
+                .map(|touch| Read { key: key(touch.slot), version: version(touch.seen), present: touch.present })
+                .collect(),
+            ranges: set.ranges.clone(),
+            writes: set.writes.iter().map(|(slot, value)| Write { key: key(*slot), value: value.clone() }).collect(),
+            adds: set.adds.iter().map(|add| Add { key: key(add.slot()), delta: add.delta() }).collect(),
+        }
     }
 
     fn cell(&self, slot: Slot) -> &Cell {

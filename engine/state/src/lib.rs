@@ -21,8 +21,8 @@ pub mod recorder;
 pub mod view;
 
 pub use access::{Added, Halt, Savepoint, ScanRequest, StateAccess};
-pub use access_set::{AccessSet, KeyAdd, Kind, Seen, Touch};
-pub use block_state::{BlockState, Slot};
+pub use access_set::{AccessSet, KeyAdd, Kind, Seen, Slot, Touch};
+pub use block_state::BlockState;
 pub use changes::{ChangeSet, Overlay};
 pub use once::OnceSlice;
 pub use plain::PlainState;

@@ -8,8 +8,8 @@ use hanse_types::{Delta, RangeRead, Value};
 use smallvec::SmallVec;
 
 use crate::access::{Added, Halt, Savepoint, ScanRequest, StateAccess};
-use crate::access_set::{AccessSet, KeyAdd, Kind, Seen, Touch};
-use crate::block_state::{BlockState, KeyHash, Slot};
+use crate::access_set::{AccessSet, KeyAdd, Kind, Seen, Slot, Touch};
+use crate::block_state::{BlockState, KeyHash};
 use crate::cells::Filling;
 use crate::number::{self, Refused};
 use crate::view::Entry;

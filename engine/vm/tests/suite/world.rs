@@ -137,7 +137,7 @@ impl World {
         let (result, state) = vm.execute(&Arc::new(self.block.clone()), transaction, recorder);
         let state: Box<dyn Any> = state;
         let set = state.downcast::<Recorder>().unwrap().take().unwrap();
-        let rw_set = set.to_rw_set(&block_state, TxIndex);
+        let rw_set = block_state.to_rw_set(&set, TxIndex);
         block_state.apply(&set, hanse_state::Seen::transaction(0));
         Outcome { execution: result.unwrap(), rw_set, changes: listed(&block_state.changes()) }
     }
