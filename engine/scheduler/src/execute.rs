@@ -196,8 +196,8 @@ impl<'a, E: Execute> Lend for Workers<'a, E> {
     type Worker = Worker<'a, E>;
 
     fn lend<R>(&self, act: impl FnOnce(&mut Worker<'a, E>) -> R) -> R {
-        // A thread that belongs to no pool is alone.
-        let resting = &self.resting[rayon::current_thread_index().unwrap_or(0)];
+        // Threads of other pools, and those of none, share a place with these: that costs time only.
+        let resting = &self.resting[rayon::current_thread_index().unwrap_or(0) % self.resting.len()];
         let worker = resting.lock().pop();
         let mut worker = worker.unwrap_or_else(|| Worker::new(self.executor, self.batch, self.state.clone()));
         let result = act(&mut worker);
