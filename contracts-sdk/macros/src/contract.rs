@@ -37,6 +37,7 @@ pub(crate) fn expand(attribute: TokenStream, mut item: ItemStruct) -> crate::Exp
 
         impl ::hanse_sdk::entry::Contract for #name {
             const NAME: &'static str = #name_text;
+            const CRATE: &'static str = ::core::env!("CARGO_CRATE_NAME");
 
             fn open() -> Self {
                 Self { #(#opened),* }

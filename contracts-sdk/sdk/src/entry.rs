@@ -17,6 +17,8 @@ use crate::host;
 pub trait Contract: Sized {
     /// The contract's name in the ABI.
     const NAME: &'static str;
+    /// The crate that it is written in, by its name in Rust.
+    const CRATE: &'static str;
 
     /// The struct with each field at its place in storage. Reads nothing.
     fn open() -> Self;

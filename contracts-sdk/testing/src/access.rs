@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use hanse_abi::{Address, keys};
+use hanse_types::RwSet;
 
 /// What a call did with a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,12 +30,6 @@ pub struct AccessSet {
     pub adds: BTreeSet<Vec<u8>>,
 }
 
-/// Keys that were changed up to some point.
-pub(crate) struct Changes {
-    writes: BTreeSet<Vec<u8>>,
-    adds: BTreeSet<Vec<u8>>,
-}
-
 /// Two calls that can't run in parallel, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Conflict {
@@ -44,40 +39,27 @@ pub(crate) struct Conflict {
 }
 
 impl AccessSet {
-    /// Notes a read, unless of what was written before in the same transaction.
-    pub(crate) fn read(&mut self, key: Vec<u8>) {
-        if !self.writes.contains(&key) {
-            self.reads.insert(key);
+    /// The set as a node records it.
+    pub(crate) fn of(recorded: RwSet) -> AccessSet {
+        AccessSet {
+            reads: recorded.reads.into_iter().map(|read| read.key).collect(),
+            writes: recorded.writes.into_iter().map(|write| write.key).collect(),
+            adds: recorded.adds.into_iter().map(|add| add.key).collect(),
+            ..AccessSet::with_scans(recorded.ranges.into_iter().map(|range| (range.start, range.end)))
         }
     }
 
-    pub(crate) fn write(&mut self, key: Vec<u8>) {
-        self.writes.insert(key);
-    }
-
-    /// Notes an addition; to a key that was written before in the same transaction, it is part of that write.
-    pub(crate) fn add(&mut self, key: Vec<u8>) {
-        if !self.writes.contains(&key) {
-            self.adds.insert(key);
+    /// A set with these scanned ranges only. A node reads a long range in steps, whose number does not matter: ranges
+    /// that touch each other are one.
+    pub(crate) fn with_scans(scans: impl Iterator<Item = (Vec<u8>, Vec<u8>)>) -> AccessSet {
+        let mut joined: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        for (start, end) in scans.collect::<BTreeSet<_>>() {
+            match joined.last_mut() {
+                Some((_, before)) if *before >= start => *before = end.max(std::mem::take(before)),
+                _ => joined.push((start, end)),
+            }
         }
-    }
-
-    pub(crate) fn scan(&mut self, start: Vec<u8>, end: Vec<u8>) {
-        self.scans.insert((start, end));
-    }
-
-    /// What is changed so far, for [`AccessSet::undo`].
-    pub(crate) fn changes(&self) -> Changes {
-        Changes { writes: self.writes.clone(), adds: self.adds.clone() }
-    }
-
-    /// Goes back to these changes. Observations stay: they decided what happened; that an undone addition had fitted is
-    /// one of them.
-    pub(crate) fn undo(&mut self, to: Changes) {
-        let undone = self.adds.difference(&to.adds).cloned().collect::<Vec<_>>();
-        self.reads.extend(undone);
-        self.writes = to.writes;
-        self.adds = to.adds;
+        AccessSet { scans: joined.into_iter().collect(), ..AccessSet::default() }
     }
 
     /// The first key, in their order, on which the two calls are in each other's way: one observes what the other
@@ -145,7 +127,7 @@ pub(crate) fn readable(full: &[u8], name: impl Fn(&Address) -> String) -> String
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::from("0x"), |text, byte| text + &format!("{byte:02x}"))
 }
 
@@ -185,6 +167,13 @@ mod tests {
         assert!(conflicts(&scan, &set(&[], &["b"], &[], &[])));
         assert!(!conflicts(&scan, &set(&[], &[], &["d"], &[])));
         assert!(!conflicts(&scan, &set(&["c"], &[], &[], &[("a", "z")])));
+    }
+
+    #[test]
+    fn ranges_that_touch_are_one() {
+        let scans = [("d", "f"), ("a", "b"), ("b", "c"), ("e", "e5")];
+        let scans = scans.map(|(start, end)| (start.as_bytes().to_vec(), end.as_bytes().to_vec()));
+        assert_eq!(AccessSet::with_scans(scans.into_iter()), set(&[], &[], &[], &[("a", "c"), ("d", "f")]));
     }
 
     #[test]

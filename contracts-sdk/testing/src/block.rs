@@ -1,11 +1,10 @@
 //! Several calls in one block: could they run in parallel?
 
-use std::rc::Rc;
-
 use hanse_abi::Status;
 
 use crate::access::Conflict;
-use crate::world::{Inner, Record};
+use crate::ledger::Ledger;
+use crate::record::Record;
 
 /// What the calls of a block did, and which of them are in each other's way.
 pub struct BlockReport {
@@ -14,12 +13,12 @@ pub struct BlockReport {
 }
 
 impl BlockReport {
-    pub(crate) fn new(records: Vec<Record>, world: &Rc<Inner>) -> BlockReport {
+    pub(crate) fn new(records: Vec<Record>, ledger: &Ledger) -> BlockReport {
         let mut conflicts = Vec::new();
         for (at, second) in records.iter().enumerate() {
             for first in &records[..at] {
                 if let Some(conflict) = first.access.conflict(&second.access) {
-                    conflicts.push(describe(first, second, &conflict, world));
+                    conflicts.push(describe(first, second, &conflict, ledger));
                 }
             }
         }
@@ -73,7 +72,7 @@ impl BlockReport {
     }
 }
 
-fn describe(first: &Record, second: &Record, conflict: &Conflict, world: &Inner) -> String {
-    let key = world.readable(&conflict.key);
+fn describe(first: &Record, second: &Record, conflict: &Conflict, ledger: &Ledger) -> String {
+    let key = ledger.readable(&conflict.key);
     format!("{} {} {key}, which {} {}", first.label, conflict.first, second.label, conflict.second)
 }

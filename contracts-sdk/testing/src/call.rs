@@ -12,19 +12,21 @@ use hanse_sdk::error::ContractError;
 use hanse_sdk::event::ContractEvent;
 
 use crate::access::AccessSet;
-use crate::world::{Inner, Record};
+use crate::chain::Chain;
+use crate::execution::Transaction;
+use crate::record::Record;
 
 /// A contract in a world, and who calls it: what generated clients call by way of, in tests.
 #[derive(Clone)]
 pub struct Contract {
-    world: Rc<Inner>,
+    chain: Rc<Chain>,
     address: Address,
     caller: Address,
 }
 
 impl Contract {
-    pub(crate) fn new(world: Rc<Inner>, address: Address, caller: Address) -> Contract {
-        Contract { world, address, caller }
+    pub(crate) fn new(chain: Rc<Chain>, address: Address, caller: Address) -> Contract {
+        Contract { chain, address, caller }
     }
 
     /// The contract's address.
@@ -42,7 +44,8 @@ impl Contract {
 
 impl fmt::Debug for Contract {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} by {}", self.world.name(&self.address), self.world.name(&self.caller))
+        let ledger = self.chain.ledger();
+        write!(f, "{} by {}", ledger.name(&self.address), ledger.name(&self.caller))
     }
 }
 
@@ -57,7 +60,9 @@ impl Transport for Contract {
     /// The value; a view that fails fails the test.
     #[track_caller]
     fn view<T: Data>(&self, method: &'static str, args: Encoded) -> T {
-        let record = self.world.transact(self.caller, self.address, method, &args, Kind::View);
+        let call =
+            ErasedCall { contract: self.clone(), method: method.to_owned(), args: args.to_vec(), kind: Kind::View };
+        let record = call.run();
         let outcome: Outcome<T, hanse_sdk::error::Never> = Outcome::new(record);
         outcome.value()
     }
@@ -88,9 +93,11 @@ pub struct ErasedCall {
 }
 
 impl ErasedCall {
+    #[track_caller]
     pub(crate) fn run(self) -> Record {
-        let Contract { world, address, caller } = &self.contract;
-        world.transact(*caller, *address, &self.method, &self.args, self.kind)
+        let Contract { chain, address, caller } = &self.contract;
+        let method = Some(&self.method[..]);
+        chain.call(Transaction { by: *caller, contract: *address, method, args: &self.args, kind: self.kind })
     }
 }
 
@@ -107,6 +114,7 @@ impl<T: Data, E: ContractError> Call<T, E> {
     }
 
     /// Makes the call.
+    #[track_caller]
     pub fn run(self) -> Outcome<T, E> {
         Outcome::new(self.erased.run())
     }

@@ -34,16 +34,25 @@
 //! it touched, and the gas that host functions cost; instructions, which only a real machine counts, are not in it.
 //!
 //! A world belongs to one thread; tests that run on several threads each have their own. It knows nothing of blocks beyond
-//! their height, time and hash, of signatures of transactions, or of who may deploy.
+//! their height, time and hash, of signatures of transactions, of system contracts, or of who may deploy.
 //!
-//! Start reading at [`World`], then [`Call`] and [`Outcome`].
+//! `hanse contract test` runs the same tests twice, the second time with the real machine beside each world: every
+//! deployment and call is run by the contract's WebAssembly module too, and a test fails where that does something else.
+//!
+//! Start reading at [`World`], then [`Call`] and [`Outcome`]. Inside, each module uses only those before it: `panics`,
+//! `access`, `record`; `ledger`, which holds a world; `frame`, what a contract sees of it; `execution`; `mirror`, the real
+//! machine; `chain`, which runs on both; `call`, `block`, `world`.
 
 mod access;
-mod backend;
 mod block;
 mod call;
+mod chain;
+mod execution;
+mod frame;
+mod ledger;
+mod mirror;
 mod panics;
-mod state;
+mod record;
 mod world;
 
 pub use access::{Access, AccessSet};

@@ -31,6 +31,11 @@ thread_local! {
     static DEPTH: RefCell<usize> = const { RefCell::new(0) };
 }
 
+/// Ends the contract's code because of what the host does not allow.
+pub(crate) fn refuse(status: hanse_abi::Status, why: String) -> ! {
+    unwind(Refused { status, why })
+}
+
 /// Ends the contract's code.
 pub(crate) fn unwind<T: Send + 'static>(end: T) -> ! {
     panic::resume_unwind(Box::new(end))

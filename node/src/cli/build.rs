@@ -35,14 +35,17 @@ impl Built {
 
 /// Builds the crate in `folder`, and checks the module as a chain will.
 pub(crate) fn build(folder: &Path, quiet: bool) -> Result<Built, Failure> {
-    let built = hanse_sdk_build::build(Build { folder, quiet });
-    let wasm = built.map_err(|error| match error {
+    check(hanse_sdk_build::build(Build { folder, quiet }).map_err(failure)?)
+}
+
+/// Why there is no module, for people.
+pub(crate) fn failure(error: BuildError) -> Failure {
+    match error {
         BuildError::NoCrate(_) => {
             Failure::usage(error.to_string()).hint("go into the contract's folder, or name it with --path")
         }
         other => Failure::error(other.to_string()),
-    })?;
-    check(wasm)
+    }
 }
 
 /// Checks a module as a chain with the usual parameters will, and reads its ABI.

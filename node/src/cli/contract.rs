@@ -16,7 +16,7 @@ use super::chain::receipt_text;
 use super::exit::{Exit, Failure};
 use super::output::{Output, fields, grouped, table};
 use super::session::Session;
-use super::{Common, build, new};
+use super::{Common, build, host, new, test};
 
 /// Number of the native contract that deploys and upgrades.
 const LIFECYCLE: u16 = 2;
@@ -41,6 +41,21 @@ pub(crate) enum ContractCommand {
         #[arg(long, default_value = ".", value_name = "FOLDER")]
         path: PathBuf,
     },
+    /// Run the contract's tests natively, then again with the real machine beside them, and compare
+    Test {
+        /// The contract's folder, or that of a workspace of contracts
+        #[arg(long, default_value = ".", value_name = "FOLDER")]
+        path: PathBuf,
+        /// Show the gas of each method's calls, instructions included
+        #[arg(long)]
+        gas: bool,
+        /// Arguments for `cargo test`
+        #[arg(last = true, value_name = "ARGUMENTS")]
+        arguments: Vec<String>,
+    },
+    /// The real machine, for the tests that `hanse contract test` runs
+    #[command(hide = true)]
+    Host,
     /// Build the contract in this folder and deploy it
     Deploy(DeployArgs),
     /// Replace a deployed contract's code; its state stays
@@ -131,6 +146,10 @@ pub(crate) async fn run(command: ContractCommand, common: Common) -> Result<(), 
             Ok(())
         }
         ContractCommand::Build { path } => output.result(&build::build(&path, common.quiet)?, build::Built::text),
+        ContractCommand::Test { path, gas, arguments } => {
+            output.result(&test::test(&path, &arguments, common.quiet)?, |tested| tested.text(gas))
+        }
+        ContractCommand::Host => host::run(),
         ContractCommand::Deploy(args) => deploy(args, common, Occasion::Deploy).await,
         ContractCommand::Upgrade(args) => deploy(args, common, Occasion::Upgrade).await,
         ContractCommand::Freeze { contract } => govern(&contract, "freeze", &common).await,

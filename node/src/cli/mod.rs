@@ -10,6 +10,7 @@ mod build;
 mod chain;
 mod contract;
 mod exit;
+mod host;
 mod key;
 mod ledger;
 mod new;
@@ -17,6 +18,7 @@ mod output;
 mod proof;
 mod session;
 mod state;
+mod test;
 
 use std::process::ExitCode;
 

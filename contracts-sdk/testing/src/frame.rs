@@ -8,28 +8,35 @@ use hanse_abi::gas::SCAN_ENTRY;
 use hanse_abi::host::{self, CallContext, HostFunction, SCAN_KEYS_ONLY, SCAN_REVERSE};
 use hanse_abi::{Address, Event, Status, keys};
 use hanse_sdk::host::Backend;
+use hanse_state::{Added, ScanRequest, StateAccess};
 use hanse_types::crypto::{PublicKey, Signature};
-use hanse_types::limits;
+use hanse_types::{Delta, Value, limits};
 use sha2::{Digest, Sha256};
 
-use crate::panics::{Refused, Reverted, unwind};
-use crate::state;
-use crate::world::Inner;
+use crate::ledger::{self, Ledger};
+use crate::panics::{Reverted, refuse, unwind};
+use crate::record::Ended;
+
+/// How another contract is called.
+pub(crate) type Nested = fn(&Rc<Ledger>, CallContext, &str, &[u8]) -> Ended;
 
 /// The host's side of one running call.
 pub(crate) struct Frame {
-    pub(crate) world: Rc<Inner>,
+    pub(crate) ledger: Rc<Ledger>,
     pub(crate) context: CallContext,
     pub(crate) args: Vec<u8>,
     pub(crate) output: RefCell<Vec<u8>>,
+    pub(crate) nested: Nested,
 }
 
 impl Frame {
     fn charge(&self, function: HostFunction, bytes: usize) {
-        self.world.charge(function.cost.of(bytes as u64));
+        self.ledger.charge(function.cost.of(bytes as u64));
     }
 
+    /// The full state key.
     fn key(&self, key: &[u8]) -> Vec<u8> {
+        within("a key", key.len(), limits::KEY_BYTES);
         keys::full_key(&self.context.contract, key)
     }
 
@@ -44,7 +51,7 @@ impl Frame {
         if !end.is_empty() {
             return self.key(end);
         }
-        let mut after = self.key(start);
+        let mut after = start.to_vec();
         while after.last() == Some(&255) {
             after.pop();
         }
@@ -55,14 +62,10 @@ impl Frame {
     }
 }
 
-fn refuse(status: Status, why: String) -> ! {
-    unwind(Refused { status, why })
-}
-
 /// Ends the contract's code if something is longer than a chain allows.
 fn within(what: &str, found: usize, limit: usize) {
-    if found > limit {
-        refuse(Status::LimitExceeded, format!("{what} is {found}, the limit is {limit}"));
+    if let Err(why) = ledger::within(what, found, limit) {
+        refuse(Status::LimitExceeded, why);
     }
 }
 
@@ -73,8 +76,8 @@ impl Backend for Frame {
     }
 
     fn output(&self, bytes: &[u8]) {
-        within("the return value", bytes.len(), limits::OUTPUT_BYTES);
         self.charge(host::OUTPUT, bytes.len());
+        within("the return value", bytes.len(), limits::OUTPUT_BYTES);
         self.output.replace(bytes.to_vec());
     }
 
@@ -84,83 +87,69 @@ impl Backend for Frame {
     }
 
     fn state_get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        within("a key", key.len(), limits::KEY_BYTES);
+        self.charge(host::STATE_GET, key.len());
         let full = self.key(key);
-        let value = self.world.state.borrow().get(&full).cloned();
-        self.charge(host::STATE_GET, key.len() + value.as_ref().map_or(0, Vec::len));
-        self.world.record(|access| access.read(full));
+        let value = ledger::bytes(self.ledger.state(|state| state.get(&full)));
+        self.ledger.charge(host::STATE_GET.cost.per_byte * value.as_ref().map_or(0, Vec::len) as u64);
         value
     }
 
     fn state_set(&self, key: &[u8], value: &[u8]) {
-        self.may_change_state("write");
-        within("a key", key.len(), limits::KEY_BYTES);
         within("a value", value.len(), limits::CONTRACT_VALUE_BYTES);
         self.charge(host::STATE_SET, key.len() + value.len());
+        self.may_change_state("write");
         let full = self.key(key);
-        self.world.record(|access| access.write(full.clone()));
-        self.world.state.borrow_mut().put(full, Some(value.to_vec()));
+        self.ledger.state(|state| state.set(&full, Value::new(value)));
     }
 
     fn state_remove(&self, key: &[u8]) {
-        self.may_change_state("remove");
-        within("a key", key.len(), limits::KEY_BYTES);
         self.charge(host::STATE_REMOVE, key.len());
+        self.may_change_state("remove");
         let full = self.key(key);
-        self.world.record(|access| access.write(full.clone()));
-        self.world.state.borrow_mut().put(full, None);
+        self.ledger.state(|state| state.remove(&full));
     }
 
     fn state_add(&self, key: &[u8], delta: i128, width: u32, bounds: Option<(u128, u128)>) -> bool {
-        self.may_change_state("add");
-        within("a key", key.len(), limits::KEY_BYTES);
         self.charge(host::STATE_ADD, key.len() + width as usize);
+        self.may_change_state("add");
         let full = self.key(key);
-        let sum = state::add(self.world.state.borrow().get(&full).map(Vec::as_slice), delta, width, bounds);
-        match sum {
-            Some(sum) => {
-                self.world.record(|access| access.add(full.clone()));
-                self.world.state.borrow_mut().put(full, Some(sum));
-                true
-            }
-            None => {
-                self.world.record(|access| access.read(full));
-                false
+        let (min, max) = bounds.unwrap_or((0, u128::MAX));
+        let width = u8::try_from(width).unwrap_or(u8::MAX);
+        if !hanse_state::number::is_width(width) {
+            refuse(Status::InvalidOperation, format!("a number has 1, 2, 4, 8 or 16 bytes, not {width}"));
+        }
+        match self.ledger.state(|state| state.add(&full, Delta { amount: delta, width, min, max })) {
+            Added::Done => true,
+            Added::OutOfBounds => false,
+            Added::NotANumber => {
+                let why = format!("the key holds something else than a number of {width} bytes");
+                refuse(Status::InvalidOperation, why)
             }
         }
     }
 
     fn state_scan(&self, start: &[u8], end: &[u8], limit: u32, flags: i32) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let (mut from, mut to) = (self.key(start), self.scan_end(start, end));
-        let reverse = flags & SCAN_REVERSE != 0;
-        let with_values = flags & SCAN_KEYS_ONLY == 0;
-        let state = self.world.state.borrow();
-        let all = state.range(&from, &to).map(|(key, value)| (key.clone(), value.clone()));
-        let limit = (limit as usize).min(limits::SCAN_ENTRIES);
-        let found: Vec<_> = if reverse { all.rev().take(limit).collect() } else { all.take(limit).collect() };
-        drop(state);
-        // Where the limit was reached, what lies beyond was not looked at.
-        if let Some((last, _)) = found.last().filter(|_| found.len() == limit) {
-            match reverse {
-                true => from.clone_from(last),
-                false => to = [last, &[0][..]].concat(),
-            }
-        }
-        self.world.record(|access| access.scan(from, to));
-        let prefix = keys::PREFIX_BYTES;
-        let entry =
-            |(key, value): (Vec<u8>, Vec<u8>)| (key[prefix..].to_vec(), if with_values { value } else { Vec::new() });
-        let answer: Vec<_> = found.into_iter().map(entry).collect();
-        let bytes: usize = answer.iter().map(|(key, value)| key.len() + value.len()).sum();
         self.charge(host::STATE_SCAN, start.len() + end.len());
-        self.world.charge(SCAN_ENTRY.base * answer.len() as u64 + SCAN_ENTRY.per_byte * bytes as u64);
-        answer
+        if flags & !(SCAN_REVERSE | SCAN_KEYS_ONLY) != 0 {
+            refuse(Status::InvalidOperation, "a scan has an unknown flag".to_owned());
+        }
+        let from = self.key(start);
+        let to = self.scan_end(&from, end);
+        let limit = (limit as usize).min(limits::SCAN_ENTRIES);
+        let request = ScanRequest { start: &from, end: &to, limit, reverse: flags & SCAN_REVERSE != 0 };
+        let found = self.ledger.state(|state| state.scan(request));
+        let entries = found.into_iter().map(|(key, value)| {
+            let key = key[keys::PREFIX_BYTES..].to_vec();
+            self.ledger.charge(SCAN_ENTRY.of((key.len() + value.len()) as u64));
+            (key, if flags & SCAN_KEYS_ONLY == 0 { value.to_vec() } else { Vec::new() })
+        });
+        entries.collect()
     }
 
     fn call(&self, address: &Address, method: &str, args: &[u8], gas: Option<u64>) -> (Status, Vec<u8>) {
         self.charge(host::CALL, method.len() + args.len());
         let context = CallContext { caller: self.context.contract, contract: *address, ..self.context };
-        let end = self.world.within(gas, || self.world.call(context, method, args));
+        let end = self.ledger.within_gas(gas, || (self.nested)(&self.ledger, context, method, args));
         let answer = match end.status {
             Status::Success => end.output,
             Status::Reverted => [&end.code.to_le_bytes()[..], &end.fields].concat(),
@@ -171,31 +160,35 @@ impl Backend for Frame {
     }
 
     fn event(&self, encoded: &[u8]) {
-        self.may_change_state("emit events");
         self.charge(host::EVENT, encoded.len());
-        match Event::try_from_slice(encoded) {
-            Ok(event) => {
-                within("the number of an event's topics", event.topics.len(), limits::EVENT_TOPICS);
-                self.world.emit(self.context.contract, event);
-            }
+        within("an event", encoded.len(), limits::EVENT_BYTES);
+        let event = match Event::try_from_slice(encoded) {
+            Ok(event) => event,
             Err(error) => refuse(Status::InvalidOperation, format!("the event does not decode: {error}")),
+        };
+        self.may_change_state("emit events");
+        within("the number of an event's topics", event.topics.len(), limits::EVENT_TOPICS);
+        within("an event's name", event.name.len(), limits::NAME_BYTES);
+        if let Err(why) = self.ledger.emit(self.context.contract, event, encoded.len()) {
+            refuse(Status::LimitExceeded, why);
         }
     }
 
     fn revert(&self, code: u32, fields: &[u8]) -> ! {
         self.charge(host::REVERT, fields.len());
+        within("the error's fields", fields.len(), limits::OUTPUT_BYTES);
         unwind(Reverted { code, fields: fields.to_vec() })
     }
 
     fn block_hash(&self, height: u64) -> Option<[u8; 32]> {
         self.charge(host::BLOCK_HASH, 0);
         let now = self.context.height;
-        let recent = height < now && now - height <= 256;
-        recent.then(|| Sha256::digest([&b"block"[..], &height.to_le_bytes()].concat()).into())
+        let recent = height < now && now - height <= limits::RECENT_BLOCKS;
+        recent.then(|| hanse_sdk_mirror::block_hash(height))
     }
 
     fn sha256(&self, bytes: &[u8]) -> [u8; 32] {
-        self.charge(host::SHA256, bytes.len() + 32);
+        self.charge(host::SHA256, bytes.len());
         Sha256::digest(bytes).into()
     }
 
@@ -204,7 +197,7 @@ impl Backend for Frame {
         let key = match algorithm {
             0 => key.try_into().ok().map(PublicKey::Ed25519),
             1 => key.try_into().ok().map(PublicKey::Secp256k1),
-            _ => None,
+            _ => refuse(Status::InvalidOperation, "unknown signature algorithm".to_owned()),
         };
         let signature = signature.try_into().ok().map(Signature);
         key.zip(signature).is_some_and(|(key, signature)| key.verify(message, &signature).is_ok())
@@ -212,6 +205,6 @@ impl Backend for Frame {
 
     fn debug(&self, text: &str) {
         self.charge(host::DEBUG, text.len());
-        println!("{}: {text}", self.world.name(&self.context.contract));
+        println!("{}: {text}", self.ledger.name(&self.context.contract));
     }
 }
