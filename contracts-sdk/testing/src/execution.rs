@@ -1,4 +1,4 @@
-//! Runs transactions: native code in a frame, undone if it fails; then, if the world is mirrored, the same by the machine.
+//! Runs transactions natively: code in a frame, undone if it fails.
 
 use std::cell::RefCell;
 use std::rc::Rc;
