@@ -4,10 +4,10 @@
 //!
 //! - [`flat`]: a chain of digests of every block's changes. Costs one hash of the changed bytes; two nodes that differ in
 //!   any write differ in the root at once. Proves no single value.
-//! - [`tree`]: a sparse binary Merkle tree over the keys' hashes. The root depends on the state alone, not on the way that
+//! - [`tree`]: a sparse Merkle tree of 16 ways over the keys' hashes. The root depends on the state alone, not on the way that
 //!   led to it, and any value, or a key's absence, can be proven against it ([`proof`]).
 //!
-//! The tree is kept in [`Page`]s of four levels, addressed by [`PagePath`]. [`update`] reads the pages on the changed
+//! The tree is kept in [`Page`]s of a [`node`] and the leaves close below it, addressed by [`PagePath`]. [`update`] reads the pages on the changed
 //! paths from a [`NodeView`] and gives the pages to store; nothing is written here, so a block can be executed on top of
 //! a parent that is still being written ([`PageOverlay`]).
 //!
@@ -23,11 +23,14 @@ use crate::changes::ChangeSet;
 use crate::view::StateError;
 
 pub mod flat;
+mod hashing;
 mod lanes;
+pub mod node;
 pub mod page;
 pub mod proof;
 pub mod tree;
 
+pub use node::Node;
 pub use page::{Page, PagePath};
 pub use proof::{Proof, ProofError, prove};
 

@@ -1,46 +1,26 @@
 //! Proofs that a key has a value, or has none, under a root of the [`tree`](super::tree).
 //!
-//! A proof holds what the key's way through the tree ends at, and the hashes beside the way. It is checked against a
-//! root alone, without the tree.
+//! A proof holds the nodes on the key's way through the tree. Each must have the hash that the one above says, the first
+//! the root; the last says whether there is a leaf of the key. It is checked against a root alone, without the tree.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use hanse_types::{Canonical, Hash};
 use thiserror::Error;
 
-use super::page::Slot;
-use super::tree::bit;
+use super::node::{DEPTH_MAX, Held, Leaf, Node, PLACES, place_of};
 use super::{NodeView, PagePath, lanes};
 use crate::view::StateError;
-
-/// Greatest depth of a leaf.
-const DEPTH_MAX: usize = 256;
-
-/// What the way of a key through the tree ends at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub enum End {
-    /// Nothing: the key is absent.
-    Nothing,
-    /// A leaf: the key's own, or another's, and then the key is absent.
-    Leaf {
-        /// Hash of the leaf's key.
-        key: Hash,
-        /// Hash of its value.
-        value: Hash,
-    },
-}
 
 /// A proof of a key's presence or absence.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Proof {
-    /// Where the key's way ends.
-    pub end: End,
-    /// The hashes beside the way, from the root down.
-    pub beside: Vec<Hash>,
+    /// The nodes on the key's way, from the root down; none if the tree is empty.
+    pub nodes: Vec<Node>,
 }
 
 impl Canonical for Proof {
     const NAME: &'static str = "state proof";
-    const MAX_BYTES: usize = 1 + 64 + 4 + DEPTH_MAX * 32;
+    const MAX_BYTES: usize = 4 + DEPTH_MAX * (2 + 2 + 4 + 2 * PLACES * 32);
 }
 
 /// Why a proof does not prove what it should.
@@ -58,18 +38,24 @@ pub enum ProofError {
     /// It ends at a leaf that does not lie on the key's way.
     #[error("the proof ends at a leaf that does not lie on the key's way; ask for a proof of this key")]
     Elsewhere,
-    /// It is longer than any way.
-    #[error("the proof has {found} steps, a way has at most {DEPTH_MAX}")]
-    TooLong {
-        /// Its steps.
+    /// It has a node whose maps do not say what it holds.
+    #[error("node {depth} of the proof is malformed; ask for the proof again, from another node if need be")]
+    Malformed {
+        /// The node's depth.
+        depth: usize,
+    },
+    /// It ends before the key's way does, or goes on after it.
+    #[error("the proof has {found} nodes, which is not where the key's way ends; ask for a proof of this key")]
+    OtherLength {
+        /// Its nodes.
         found: usize,
     },
-    /// It leads to another root.
-    #[error("the proof leads to root {found}, not to {expected}; it is for another state, or forged")]
+    /// It is for another root.
+    #[error("a node of the proof has hash {found}, not {expected}; the proof is for another state, or forged")]
     OtherRoot {
-        /// Where it leads.
+        /// The node's hash.
         found: Hash,
-        /// The root that was to be shown.
+        /// The root, or what the node above says.
         expected: Hash,
     },
 }
@@ -80,36 +66,40 @@ impl Proof {
     /// # Errors
     /// If the proof does not show that.
     pub fn verify(&self, root: &Hash, key: &[u8], value: Option<&[u8]>) -> Result<(), ProofError> {
-        if self.beside.len() > DEPTH_MAX {
-            return Err(ProofError::TooLong { found: self.beside.len() });
-        }
         let key = lanes::key_hash(key);
-        self.check_end(&key, value)?;
-        let mut hash = match &self.end {
-            End::Nothing => Hash::ZERO,
-            End::Leaf { key, value } => lanes::leaf_hash(key, value),
-        };
-        for (depth, beside) in self.beside.iter().enumerate().rev() {
-            hash = if bit(&key, depth) { lanes::node_hash(beside, &hash) } else { lanes::node_hash(&hash, beside) };
+        let leaf = self.walk(root, &key)?;
+        match (leaf.filter(|leaf| leaf.key == key), value) {
+            (Some(_), None) => Err(ProofError::Present),
+            (None, Some(_)) => Err(ProofError::Absent),
+            (Some(leaf), Some(value)) if leaf.value != lanes::value_hash(value) => Err(ProofError::OtherValue),
+            _ => Ok(()),
         }
-        if hash == *root { Ok(()) } else { Err(ProofError::OtherRoot { found: hash, expected: *root }) }
     }
 
-    /// Whether the way's end says what is claimed.
-    fn check_end(&self, key: &Hash, value: Option<&[u8]>) -> Result<(), ProofError> {
-        match (&self.end, value) {
-            (End::Leaf { key: found, .. }, None) if found == key => Err(ProofError::Present),
-            (End::Leaf { key: found, .. }, None) if !self.on_the_way(key, found) => Err(ProofError::Elsewhere),
-            (_, None) => Ok(()),
-            (End::Leaf { key: found, value: digest }, Some(value)) if found == key => {
-                if *digest == lanes::value_hash(value) { Ok(()) } else { Err(ProofError::OtherValue) }
+    /// Goes the key's way, and gives the leaf at which it ends, if it does not end at nothing.
+    fn walk(&self, root: &Hash, key: &Hash) -> Result<Option<Leaf>, ProofError> {
+        let mut held = if *root == Hash::ZERO { Held::Nothing } else { Held::Node(*root) };
+        let length = ProofError::OtherLength { found: self.nodes.len() };
+        for (depth, node) in self.nodes.iter().enumerate() {
+            let Held::Node(expected) = held else { return Err(length) };
+            let found = node.hash();
+            if found != expected {
+                return Err(ProofError::OtherRoot { found, expected });
             }
-            (_, Some(_)) => Err(ProofError::Absent),
+            if depth >= DEPTH_MAX {
+                return Err(length);
+            }
+            held = node.held(place_of(key, depth)).ok_or(ProofError::Malformed { depth })?;
         }
-    }
-
-    fn on_the_way(&self, key: &Hash, other: &Hash) -> bool {
-        (0..self.beside.len()).all(|depth| bit(key, depth) == bit(other, depth))
+        let depth = self.nodes.len();
+        match held {
+            Held::Node(_) => Err(length),
+            Held::Nothing => Ok(None),
+            Held::Leaf(leaf) if PagePath::of(&leaf.key, depth) != PagePath::of(key, depth) => {
+                Err(ProofError::Elsewhere)
+            }
+            Held::Leaf(leaf) => Ok(Some(leaf)),
+        }
     }
 }
 
@@ -119,21 +109,16 @@ impl Proof {
 /// If pages can't be read, or one is missing.
 pub fn prove(nodes: &dyn NodeView, key: &[u8]) -> Result<Proof, StateError> {
     let key = lanes::key_hash(key);
-    let mut beside = Vec::new();
-    for depth in 0..64 {
-        let path = PagePath::of(&key, depth);
-        let slot = match nodes.page(&path)? {
-            Some(page) => page.descend(&key, depth, &mut beside),
-            None if depth == 0 => Slot::Empty,
-            None => return Err(damaged(&path, "it is missing")),
-        };
-        match slot {
-            Slot::Empty => return Ok(Proof { end: End::Nothing, beside }),
-            Slot::Leaf(leaf) => return Ok(Proof { end: End::Leaf { key: leaf.key, value: leaf.value }, beside }),
-            Slot::Branch(_) => {}
+    let mut way = Vec::new();
+    while way.len() < DEPTH_MAX {
+        let (depth, path) = (way.len(), PagePath::of(&key, way.len()));
+        match nodes.page(&path)? {
+            Some(page) if page.descend(&key, depth, &mut way).is_some() => {}
+            None if depth > 0 => return Err(damaged(&path, "it is missing")),
+            _ => return Ok(Proof { nodes: way }),
         }
     }
-    Err(damaged(&PagePath::of(&key, 64), "the way does not end"))
+    Err(damaged(&PagePath::of(&key, DEPTH_MAX), "the way does not end"))
 }
 
 fn damaged(path: &PagePath, reason: &str) -> StateError {

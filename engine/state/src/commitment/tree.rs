@@ -1,27 +1,32 @@
-//! The Merkle commitment: a sparse binary tree whose leaves lie where their keys' hashes say.
+//! The Merkle commitment: a sparse tree of 16 ways whose leaves lie where their keys' hashes say.
 //!
-//! A key's leaf lies at the end of the shortest prefix of its hash that no other key shares; below a leaf there is
-//! nothing, beside a lonely way there is [`Hash::ZERO`]. So the tree, and its root, follow from the entries alone: the
-//! order in which they came, and what was removed, leaves no trace. An empty tree has root zero.
+//! A key's leaf lies at the end of the shortest prefix of its hash, in steps of four bits and at least one, that no other
+//! key shares. So the tree, and its root, follow from the entries alone: the order in which they came, and what was
+//! removed, leaves no trace. An empty tree has root zero. What a node is and how it is hashed is said in
+//! [`node`](super::node), and why a root stands for one state only.
 //!
 //! Hashes, all SHA-256 under the domains of `hanse_types::hash`:
 //!
 //! | of | over |
 //! |---|---|
 //! | a key, a value | `StateLeaf` ‖ 0 ‖ key, `StateLeaf` ‖ 1 ‖ value |
-//! | a leaf | `StateLeaf` ‖ 2 ‖ hash of the key ‖ hash of the value |
-//! | a node | `StateNode` ‖ left ‖ right |
+//! | a node | `StateNode` ‖ places with a leaf ‖ places with a node ‖ what they hold |
 //!
-//! A block's changes go in together. First they are sorted by the keys' hashes, and the pages on their ways are changed
-//! from the top down, without hashing; then the changed pages are hashed from the bottom up, a level at a time, many
-//! nodes side by side. The 16 subtrees below the topmost page are independent, and so run in parallel.
+//! Sixteen ways, because hashing is what an update costs: a node of 16 hashes takes 9 blocks of SHA-256, the 15 binary
+//! nodes in its stead take 30; a leaf takes one block more where it lies, and none of its own. A proof is longer for it.
+//!
+//! A block's changes go in together. First they are sorted by the keys' hashes, and the pages on their ways are made anew
+//! from the top down, without hashing; then the changed nodes are hashed from the bottom up, a depth at a time, many
+//! side by side. The 16 subtrees below the topmost page are independent, and so run in parallel.
 
 use std::sync::Arc;
 
 use hanse_types::Hash;
 use rayon::prelude::*;
 
-use super::page::{Draft, Leaf, Slot, hash_drafts, slot_of};
+use super::hashing::{Hashing, Place};
+use super::node::{Leaf, Node, PLACES, place_of};
+use super::page::{Below, Draft, RUN_MAX};
 use super::{NodeView, Page, PagePath, Update, lanes};
 use crate::changes::ChangeSet;
 use crate::view::StateError;
@@ -29,13 +34,15 @@ use crate::view::StateError;
 /// Blocks with fewer changes are done on one thread.
 const PARALLEL_MIN: usize = 64;
 /// Changes that are hashed as one job.
-const RUN: usize = 256;
+const RUN: usize = 512;
 
-/// A key's new leaf, or none if it is removed.
+/// A key's new value, or none if it is removed.
 #[derive(Clone, Copy)]
 struct Change {
+    /// Hash of the key.
     key: Hash,
-    leaf: Option<Leaf>,
+    /// Hash of the value.
+    value: Option<Hash>,
 }
 
 /// The tree after a block's changes.
@@ -46,63 +53,97 @@ pub fn update(parent_root: &Hash, nodes: &dyn NodeView, changes: &ChangeSet) -> 
     if changes.is_empty() {
         return Ok(Update { root: *parent_root, pages: Vec::new() });
     }
-    let changes = hash_changes(changes);
     let before = match parent_root {
         &Hash::ZERO => None,
         root => Some(load(nodes, &PagePath::ROOT, root)?),
     };
-    let mut top = before.as_ref().map_or_else(Draft::empty, |page| Draft::of(page));
-
-    let groups: Vec<_> = changes.chunk_by(|left, right| slot_of(&left.key, 0) == slot_of(&right.key, 0)).collect();
-    let run = |group: &&[Change]| {
-        let at = slot_of(&group[0].key, 0);
-        Subtree::new(nodes).run(top.slot(at), group).map(|(slot, pages)| (at, slot, pages))
-    };
+    let changes = Sorted::new(changes);
+    let run = |(place, below)| Subtree::new(nodes).run(below, &changes.through(place));
+    let subtrees: Vec<_> = places_of(before.as_deref()).enumerate().collect();
     let results: Vec<_> = if changes.len() < PARALLEL_MIN {
-        groups.iter().map(run).collect::<Result<_, _>>()?
+        subtrees.iter().map(|subtree| run(*subtree)).collect::<Result<_, _>>()?
     } else {
-        groups.par_iter().map(run).collect::<Result<_, _>>()?
+        subtrees.par_iter().map(|subtree| run(*subtree)).collect::<Result<_, _>>()?
     };
-
-    let mut pages = Vec::new();
-    let mut changed = false;
-    for (at, slot, below) in results {
-        changed |= top.set(at, slot);
-        pages.extend(below);
-    }
-    if !changed {
-        return Ok(Update { root: *parent_root, pages });
-    }
-    hash_drafts([&mut top]);
-    let empty = top.collapsed(u16::MAX) == Some(Slot::Empty);
-    let page = (!empty).then(|| Arc::new(top.finish()));
-    let root = page.as_ref().map_or(Hash::ZERO, |page| *page.hash());
-    pages.push((PagePath::ROOT, page));
-    Ok(Update { root, pages })
+    Ok(join(parent_root, before.is_some(), &subtrees, results))
 }
 
-/// The changes as leaves, sorted by the keys' hashes.
-fn hash_changes(changes: &ChangeSet) -> Vec<Change> {
-    let entries: Vec<_> = changes.iter().map(|(key, value)| (key, value.map(|value| value.as_slice()))).collect();
-    let mut changes: Vec<Change> = entries.par_chunks(RUN).flat_map_iter(hash_run).collect();
-    changes.par_sort_unstable_by_key(|change| change.key);
-    changes
+/// The topmost page over what became of the places below it.
+fn join(parent_root: &Hash, existed: bool, before: &[(usize, Below<'_>)], results: Vec<Changed>) -> Update {
+    let mut top = Draft::default();
+    let mut pages = Vec::new();
+    let mut changed = false;
+    for ((place, before), result) in before.iter().zip(results) {
+        pages.extend(result.pages);
+        changed |= !matches!(result.after, After::Same);
+        match result.after {
+            After::Same => top.keep(*place, *before),
+            After::Run(run) => top.add_run(*place, &run),
+            After::Page(hash) => top.page(*place, Some(hash)),
+        }
+    }
+    if !changed {
+        return Update { root: *parent_root, pages };
+    }
+    if top.is_empty() {
+        pages.extend(existed.then_some((PagePath::ROOT, None)));
+        return Update { root: Hash::ZERO, pages };
+    }
+    let mut hashing = Hashing::default();
+    hashing.push_page(PagePath::ROOT, Place::TOP, top);
+    let root = hashing.run(0, |path, page| pages.push((path, Some(Arc::new(page)))));
+    Update { root, pages }
+}
+
+/// A block's changes in the order of the keys' hashes.
+struct Sorted {
+    changes: Vec<Change>,
+    /// The first bits of the keys' hashes, and where the changes are.
+    order: Vec<(u64, u32)>,
+}
+
+impl Sorted {
+    fn new(changes: &ChangeSet) -> Sorted {
+        let entries: Vec<_> = changes.iter().map(|(key, value)| (key, value.map(|value| value.as_slice()))).collect();
+        let changes: Vec<Change> = entries.par_chunks(RUN).flat_map_iter(hash_run).collect();
+        let first_bits = |key: &Hash| key.0.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        let mut order: Vec<_> = changes.iter().zip(0..).map(|(change, at)| (first_bits(&change.key), at)).collect();
+        let key = |at: u32| &changes[at as usize].key;
+        let compare =
+            |left: &(u64, u32), right: &(u64, u32)| left.0.cmp(&right.0).then_with(|| key(left.1).cmp(key(right.1)));
+        if order.len() < PARALLEL_MIN {
+            order.sort_unstable_by(compare);
+        } else {
+            order.par_sort_unstable_by(compare);
+        }
+        Sorted { changes, order }
+    }
+
+    fn len(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// The changes below a place of the topmost page.
+    fn through(&self, place: usize) -> Vec<Change> {
+        let place_of = |(bits, _): &(u64, u32)| (bits >> 60) as usize;
+        let from = self.order.partition_point(|change| place_of(change) < place);
+        let to = self.order.partition_point(|change| place_of(change) <= place);
+        self.order[from..to].iter().map(|(_, at)| self.changes[*at as usize]).collect()
+    }
 }
 
 fn hash_run(entries: &[(&[u8], Option<&[u8]>)]) -> Vec<Change> {
-    let keys: Vec<_> = entries.iter().map(|(key, _)| *key).collect();
-    let values: Vec<_> = entries.iter().map(|(_, value)| value.unwrap_or_default()).collect();
-    let (keys, values) = (lanes::key_hashes(&keys), lanes::value_hashes(&values));
-    let mut leaves = lanes::Leaves::default();
-    for (key, value) in keys.iter().zip(&values) {
-        leaves.push(key, value);
-    }
-    let hashed = keys.into_iter().zip(values).zip(leaves.hash());
-    let change = |(((key, value), hash), (_, given)): (_, &(_, Option<&[u8]>))| Change {
-        key,
-        leaf: given.map(|_| Leaf { key, value, hash }),
-    };
-    hashed.zip(entries).map(change).collect()
+    let keys = lanes::key_hashes(entries.iter().map(|(key, _)| *key));
+    let mut values = lanes::value_hashes(entries.iter().filter_map(|(_, value)| *value)).into_iter();
+    let change =
+        |(key, (_, value)): (Hash, &(_, Option<&[u8]>))| Change { key, value: value.and_then(|_| values.next()) };
+    keys.into_iter().zip(entries).map(change).collect()
+}
+
+/// What lies below a page's places; nothing, if there is no page.
+fn places_of(page: Option<&Page>) -> impl Iterator<Item = Below<'_>> {
+    let mut places = page.map(Page::places);
+    (0..PLACES).map(move |_| places.as_mut().and_then(Iterator::next).unwrap_or(Below::Leaves(&[], Hash::ZERO)))
 }
 
 /// The page that must be there, with the hash that it must have.
@@ -115,154 +156,166 @@ fn load(nodes: &dyn NodeView, path: &PagePath, hash: &Hash) -> Result<Arc<Page>,
     Ok(page)
 }
 
-/// A page to be written, with its place in the one above.
-struct Work {
-    path: PagePath,
-    parent: usize,
-    slot: usize,
-    draft: Draft,
+/// Pages to write or to remove.
+type Pages = Vec<(PagePath, Option<Arc<Page>>)>;
+
+/// What became of what lies below a place of the topmost page.
+struct Changed {
+    after: After,
+    pages: Pages,
+}
+
+enum After {
+    /// It is as it was.
+    Same,
+    /// At most [`RUN_MAX`] leaves.
+    Run(Vec<Leaf>),
+    /// A page with this hash.
+    Page(Hash),
+}
+
+/// What became of what lies below a place, while nothing is hashed yet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// It is as it was.
+    Same,
+    /// Some leaves, none to [`RUN_MAX`].
+    Run,
+    /// A page.
+    Page,
 }
 
 /// One subtree below the topmost page, while it is changed.
 struct Subtree<'a> {
     nodes: &'a dyn NodeView,
-    /// Changed pages by their depth.
-    levels: Vec<Vec<Work>>,
-    removed: Vec<PagePath>,
+    hashing: Hashing,
+    pages: Pages,
 }
-
-/// Pages to write or to remove.
-type Pages = Vec<(PagePath, Option<Arc<Page>>)>;
 
 impl<'a> Subtree<'a> {
     fn new(nodes: &'a dyn NodeView) -> Subtree<'a> {
-        Subtree { nodes, levels: vec![Vec::new(), Vec::new()], removed: Vec::new() }
+        Subtree { nodes, hashing: Hashing::default(), pages: Vec::new() }
     }
 
-    /// Changes what lies below a slot of the topmost page.
-    fn run(mut self, slot: Slot, changes: &[Change]) -> Result<(Slot, Pages), StateError> {
-        let slot = self.change(slot, 1, 0, changes)?;
-        Ok(self.hash(slot))
+    /// Changes what lies below a place of the topmost page.
+    fn run(mut self, below: Below<'_>, changes: &[Change]) -> Result<Changed, StateError> {
+        let mut run = Vec::new();
+        let after = match self.change(below, 1, Place::TOP, changes, &mut run)? {
+            Outcome::Same => After::Same,
+            Outcome::Run => After::Run(run),
+            Outcome::Page => {
+                let pages = &mut self.pages;
+                After::Page(self.hashing.run(1, |path, page| pages.push((path, Some(Arc::new(page))))))
+            }
+        };
+        Ok(Changed { after, pages: self.pages })
     }
 
-    /// Changes what lies below a slot of a page; pages below the slot have this depth, `parent` is the page's place in
-    /// its level. The hash of a changed branch is not known yet.
-    fn change(&mut self, slot: Slot, depth: usize, parent: usize, changes: &[Change]) -> Result<Slot, StateError> {
-        match slot {
-            Slot::Branch(hash) => {
+    /// Changes what lies below a place. A page below it has this depth, and belongs to that place. If leaves remain, they
+    /// are added to `run`.
+    fn change(
+        &mut self,
+        below: Below<'_>,
+        depth: usize,
+        place: Place,
+        changes: &[Change],
+        run: &mut Vec<Leaf>,
+    ) -> Result<Outcome, StateError> {
+        if changes.is_empty() {
+            return Ok(Outcome::Same);
+        }
+        match below {
+            Below::Page(hash) => {
                 let path = PagePath::of(&changes[0].key, depth);
                 let page = load(self.nodes, &path, &hash)?;
-                self.change_page(Some(&page), depth, parent, changes)
-            }
-            Slot::Empty => self.grow(depth, parent, changes),
-            Slot::Leaf(leaf) => match changes.binary_search_by_key(&leaf.key, |change| change.key) {
-                Ok(_) => self.grow(depth, parent, changes),
-                Err(at) => {
-                    let mut all = changes.to_vec();
-                    all.insert(at, Change { key: leaf.key, leaf: Some(leaf) });
-                    self.grow(depth, parent, &all)
+                let outcome = self.change_page(Some(&page), depth, place, changes, run)?;
+                if let Outcome::Run = outcome {
+                    self.pages.push((path, None));
                 }
-            },
+                Ok(outcome)
+            }
+            Below::Leaves(before, _) => {
+                let since = run.len();
+                if !merge(before, changes, run) {
+                    run.truncate(since);
+                    return Ok(Outcome::Same);
+                }
+                if run.len() - since <= RUN_MAX {
+                    return Ok(Outcome::Run);
+                }
+                let leaves = run.split_off(since);
+                let all: Vec<_> = leaves.iter().map(|leaf| Change { key: leaf.key, value: Some(leaf.value) }).collect();
+                self.change_page(None, depth, place, &all, run)
+            }
         }
     }
 
-    /// What lies below a slot that holds nothing but these changes.
-    fn grow(&mut self, depth: usize, parent: usize, changes: &[Change]) -> Result<Slot, StateError> {
-        let mut leaves = changes.iter().filter_map(|change| change.leaf);
-        match (leaves.next(), leaves.next()) {
-            (None, _) => Ok(Slot::Empty),
-            (Some(leaf), None) => Ok(Slot::Leaf(leaf)),
-            _ => self.change_page(None, depth, parent, changes),
-        }
-    }
-
-    /// Changes a page, or makes one.
+    /// Changes a page, or makes one. If so few leaves remain that they belong into the page above, they are added to
+    /// `run`.
     fn change_page(
         &mut self,
         page: Option<&Page>,
         depth: usize,
-        parent: usize,
+        place: Place,
         changes: &[Change],
-    ) -> Result<Slot, StateError> {
-        let key = &changes[0].key;
-        let (path, slot) = (PagePath::of(key, depth), slot_of(key, depth - 1));
-        if self.levels.len() <= depth {
-            self.levels.resize_with(depth + 1, Vec::new);
-        }
-        let at = self.levels[depth].len();
-        let draft = page.map_or_else(Draft::empty, Draft::of);
-        self.levels[depth].push(Work { path, parent, slot, draft });
+        run: &mut Vec<Leaf>,
+    ) -> Result<Outcome, StateError> {
+        let parent = self.hashing.next(depth);
+        let mut draft = Draft::with_capacity(page.map_or(0, Page::leaf_count));
+        let mut rest = changes;
         let mut changed = false;
-        for group in changes.chunk_by(|left, right| slot_of(&left.key, depth) == slot_of(&right.key, depth)) {
-            let below = slot_of(&group[0].key, depth);
-            let old = self.levels[depth][at].draft.slot(below);
-            let new = self.change(old, depth + 1, at, group)?;
-            changed |= self.levels[depth][at].draft.set(below, new);
-        }
-        let collapsed = self.levels[depth][at].draft.collapsed(u16::MAX);
-        let unchanged = page.filter(|_| !changed).map(|page| Slot::Branch(*page.hash()));
-        match unchanged.or(collapsed) {
-            // It was the last of its level, and has no changed page below it.
-            Some(slot) => {
-                self.levels[depth].pop();
-                if page.is_some() && changed {
-                    self.removed.push(path);
+        for (place, below) in places_of(page).enumerate() {
+            let count = rest.iter().take_while(|change| place_of(&change.key, depth) == place).count();
+            let (group, after) = rest.split_at(count);
+            rest = after;
+            let since = draft.leaves.len();
+            match self.change(below, depth + 1, Place { parent, place }, group, &mut draft.leaves)? {
+                Outcome::Same => {
+                    draft.keep(place, below);
+                    continue;
                 }
-                Ok(slot)
+                Outcome::Run => draft.run(place, since),
+                Outcome::Page => draft.page(place, None),
             }
-            None => Ok(Slot::Branch(PENDING)),
+            changed = true;
         }
-    }
-
-    /// Hashes the changed pages from the bottom up; `top` is what lies below the slot of the topmost page.
-    fn hash(mut self, top: Slot) -> (Slot, Pages) {
-        let mut top = top;
-        let mut pages: Pages = self.removed.iter().map(|path| (*path, None)).collect();
-        for depth in (1..self.levels.len()).rev() {
-            let mut level = std::mem::take(&mut self.levels[depth]);
-            hash_drafts(level.iter_mut().map(|work| &mut work.draft));
-            for work in &level {
-                let hash = Slot::Branch(work.draft.hash());
-                match self.levels[depth - 1].get_mut(work.parent) {
-                    Some(above) if depth > 1 => drop(above.draft.set(work.slot, hash)),
-                    _ => top = hash,
-                }
-            }
-            pages.extend(level.into_iter().map(|work| (work.path, Some(Arc::new(work.draft.finish())))));
+        if !changed {
+            return Ok(Outcome::Same);
         }
-        (top, pages)
+        if draft.is_run() {
+            run.extend_from_slice(&draft.leaves);
+            return Ok(Outcome::Run);
+        }
+        self.hashing.push_page(PagePath::of(&changes[0].key, depth), place, draft);
+        Ok(Outcome::Page)
     }
 }
 
-/// Stands for a hash that is not known yet; no page has it.
-const PENDING: Hash = Hash([0xff; 32]);
+/// Adds leaves after changes to them, both in the order of their keys, and says whether anything is different.
+fn merge(leaves: &[Leaf], changes: &[Change], into: &mut Vec<Leaf>) -> bool {
+    let mut leaves = leaves;
+    let mut changed = false;
+    for change in changes {
+        let before = leaves.partition_point(|leaf| leaf.key < change.key);
+        into.extend_from_slice(&leaves[..before]);
+        leaves = &leaves[before..];
+        let old = leaves.first().filter(|leaf| leaf.key == change.key).map(|leaf| leaf.value);
+        if old.is_some() {
+            leaves = &leaves[1..];
+        }
+        into.extend(change.value.map(|value| Leaf { key: change.key, value }));
+        changed |= old != change.value;
+    }
+    into.extend_from_slice(leaves);
+    changed
+}
 
 /// The root of a tree with these entries, computed from nothing: what [`update`] must agree with.
 pub fn root_of<'a>(entries: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Hash {
-    let leaf = |(key, value): (&[u8], &[u8])| {
-        let key = lanes::key_hash(key);
-        (key, lanes::leaf_hash(&key, &lanes::value_hash(value)))
-    };
+    let leaf = |(key, value): (&[u8], &[u8])| Leaf { key: lanes::key_hash(key), value: lanes::value_hash(value) };
     let mut leaves: Vec<_> = entries.into_iter().map(leaf).collect();
-    leaves.sort_unstable();
-    root_of_leaves(&leaves, 0)
-}
-
-fn root_of_leaves(leaves: &[(Hash, Hash)], depth: usize) -> Hash {
-    match leaves {
-        [] => Hash::ZERO,
-        [(_, leaf)] => *leaf,
-        _ => {
-            let split = leaves.partition_point(|(key, _)| !bit(key, depth));
-            let (left, right) = leaves.split_at(split);
-            lanes::node_hash(&root_of_leaves(left, depth + 1), &root_of_leaves(right, depth + 1))
-        }
-    }
-}
-
-/// A bit of a hash, counted from the most significant of its first byte.
-pub(super) fn bit(hash: &Hash, at: usize) -> bool {
-    hash.0[at / 8] & (0x80 >> (at % 8)) != 0
+    leaves.sort_unstable_by_key(|leaf| leaf.key);
+    if leaves.is_empty() { Hash::ZERO } else { Node::over(&leaves, 0).hash() }
 }
 
 #[cfg(test)]
