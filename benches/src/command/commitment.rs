@@ -62,6 +62,8 @@ struct RootCost {
     cpu_share_of_block: f64,
     /// CPU time of the root for each changed key.
     ns_per_key: f64,
+    /// Bytes of pages to store for each changed key.
+    page_bytes_per_key: f64,
 }
 
 /// Measures every combination and shows it.
@@ -94,6 +96,7 @@ pub fn run(args: &CommitmentArgs) -> Result<()> {
         "root / propose",
         "by CPU",
         "ns/key",
+        "page bytes/key",
     ];
     println!("{}", output::table(&columns, rows));
     Ok(())
@@ -112,6 +115,7 @@ fn row(cost: &RootCost) -> Vec<String> {
         format!("{:.1} %", 100.0 * cost.share_of_block),
         format!("{:.1} %", 100.0 * cost.cpu_share_of_block),
         format!("{:.0}", cost.ns_per_key),
+        format!("{:.0}", cost.page_bytes_per_key),
     ]
 }
 
@@ -120,6 +124,7 @@ const KINDS: [StateCommitment; 2] = [StateCommitment::Flat, StateCommitment::Mer
 /// What was seen of one block.
 struct Sample {
     keys: f64,
+    page_bytes: f64,
     root: Taken,
     propose: Taken,
 }
@@ -143,11 +148,17 @@ fn measure(args: &CommitmentArgs, prepared: &Prepared) -> Result<Vec<RootCost>> 
             let changes = pool.install(|| run.map(|run| run.changes()))?;
             for (kind, base) in bases.iter().enumerate() {
                 let (root, update) = pool.install(|| timed(|| base.update(&changes)));
-                let found = update?.root;
+                let update = update?;
+                let found = update.root;
                 let expected = *roots[kind].get_or_insert(found);
                 ensure!(found == expected, "the {:?} root depends on the number of threads", base.kind);
                 if number > 0 {
-                    samples[at][kind].push(Sample { keys: changes.len() as f64, root, propose });
+                    samples[at][kind].push(Sample {
+                        keys: changes.len() as f64,
+                        page_bytes: page_bytes(&update),
+                        root,
+                        propose,
+                    });
                 }
             }
         }
@@ -181,7 +192,13 @@ fn summary(
         share_of_block: of(&|sample| sample.root.wall / sample.propose.wall),
         cpu_share_of_block: of(&|sample| sample.root.cpu / sample.propose.cpu),
         ns_per_key: of(&|sample| sample.root.cpu * 1e9 / sample.keys),
+        page_bytes_per_key: of(&|sample| sample.page_bytes / sample.keys),
     }
+}
+
+/// Bytes of the pages that a store would write.
+fn page_bytes(update: &Update) -> f64 {
+    update.pages.iter().flat_map(|(_, page)| page).map(|page| page.to_bytes().len()).sum::<usize>() as f64
 }
 
 /// A commitment to the state on which the blocks run.

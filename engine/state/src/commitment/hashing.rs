@@ -4,6 +4,8 @@
 //! Nodes are added from the top down, a node before those below it. Its message is written at once, with gaps where the
 //! hashes of changed nodes below belong; they are filled when those are hashed.
 
+use std::cell::Cell;
+
 use hanse_types::Hash;
 
 use super::node::{self, Leaf, Maps, PLACES, Writer, by_place};
@@ -98,27 +100,53 @@ impl Hashing {
         }
     }
 
-    /// Hashes everything and gives the finished pages. The topmost node is the only one of its depth; this is its hash.
-    pub(super) fn run(mut self, top: usize, mut finished: impl FnMut(PagePath, Page)) -> Hash {
-        while let Some(mut level) = self.levels.pop() {
+    /// Hashes everything and gives the finished pages; nothing is left to hash then. The topmost node is the only one of
+    /// its depth; this is its hash.
+    pub(super) fn run(&mut self, top: usize, mut finished: impl FnMut(PagePath, Page)) -> Hash {
+        let mut last = Hash::ZERO;
+        for depth in (top..self.levels.len()).rev() {
+            let (above, level) = self.levels.split_at_mut(depth);
+            let level = &mut level[0];
             for (number, _, draft) in &mut level.pages {
                 draft.fill(level.messages.message(*number));
             }
             let hashes = level.messages.hash();
-            for (number, path, draft) in level.pages {
+            for (number, path, draft) in level.pages.drain(..) {
                 finished(path, draft.finish(hashes[number]));
             }
-            if self.levels.len() <= top {
-                return hashes.first().copied().unwrap_or_default();
+            last = hashes.first().copied().unwrap_or_default();
+            if depth > top {
+                let above = &mut above[depth - 1].messages;
+                for (place, hash) in level.places.iter().zip(&hashes) {
+                    node::hash_in(above.message(place.parent), place.place).copy_from_slice(&hash.0);
+                }
             }
-            let Some(above) = self.levels.last_mut() else { break };
-            for (place, hash) in level.places.iter().zip(&hashes) {
-                let message = above.messages.message(place.parent);
-                node::hash_in(message, place.place).copy_from_slice(&hash.0);
-            }
+            level.messages.clear();
+            level.places.clear();
         }
-        Hash::ZERO
+        last
     }
+
+    /// Takes over the memory that an earlier one on this thread left.
+    pub(super) fn reuse() -> Hashing {
+        SPARE.take()
+    }
+
+    /// Leaves the memory to the next one on this thread. Nothing may be left to hash.
+    pub(super) fn leave(self) {
+        let bytes: usize = self.levels.iter().map(|level| level.messages.memory_bytes()).sum();
+        if bytes <= SPARE_MAX {
+            SPARE.set(self);
+        }
+    }
+}
+
+/// Memory that is kept for the next block, at most so many bytes a thread.
+const SPARE_MAX: usize = 4 << 20;
+
+thread_local! {
+    /// Fresh memory is cleared by the system a page at a time, which costs as much as hashing what is put there.
+    static SPARE: Cell<Hashing> = Cell::default();
 }
 
 impl Level {

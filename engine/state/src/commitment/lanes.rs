@@ -87,6 +87,17 @@ impl Messages {
         self.ends.len()
     }
 
+    /// Forgets all messages, but keeps their memory.
+    pub(super) fn clear(&mut self) {
+        self.blocks.clear();
+        self.ends.clear();
+    }
+
+    /// Bytes that it takes in memory.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.blocks.capacity() * size_of::<Block>() + self.ends.capacity() * size_of::<usize>()
+    }
+
     /// Adds a message of so many bytes, which are to be written at the start of what this gives.
     pub(super) fn add(&mut self, length: usize) -> &mut [u8] {
         let start = self.blocks.len();

@@ -20,7 +20,7 @@ pub(super) const RUN_MAX: usize = 6;
 const BELOW: u8 = 15;
 
 /// Where a page lies: the first `4 * length` bits of the hashes of all keys below it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PagePath {
     length: u8,
     bits: [u8; 32],
@@ -55,6 +55,14 @@ impl PagePath {
     }
 }
 
+impl std::hash::Hash for PagePath {
+    /// Of the first 64 bits and the length: nobody finds many keys that share more.
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        let first = self.bits.first_chunk().map_or(0, |bits| u64::from_be_bytes(*bits));
+        state.write_u64(first ^ u64::from(self.length));
+    }
+}
+
 /// What lies below a place of a page.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Below<'a> {
@@ -81,11 +89,6 @@ impl Page {
     /// Hash of the page's node: in the topmost page, the root.
     pub fn hash(&self) -> &Hash {
         &self.hash
-    }
-
-    /// Number of leaves that the page holds itself.
-    pub(super) fn leaf_count(&self) -> usize {
-        self.leaves.len()
     }
 
     /// Bytes that it takes in memory.
@@ -191,9 +194,10 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// For a page of about so many leaves.
-    pub(super) fn with_capacity(leaves: usize) -> Draft {
-        Draft { leaves: Vec::with_capacity(leaves), nodes: Vec::with_capacity(PLACES), ..Draft::default() }
+    /// An empty draft with the memory for a page like this one: if only values change, none is moved.
+    pub(super) fn like(page: &Page) -> Draft {
+        let (leaves, nodes) = (Vec::with_capacity(page.leaves.len()), Vec::with_capacity(page.nodes.len()));
+        Draft { leaves, nodes, ..Draft::default() }
     }
 
     /// Takes over what lies below the next place.

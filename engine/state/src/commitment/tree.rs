@@ -105,7 +105,9 @@ struct Sorted {
 impl Sorted {
     fn new(changes: &ChangeSet) -> Sorted {
         let entries: Vec<_> = changes.iter().map(|(key, value)| (key, value.map(|value| value.as_slice()))).collect();
-        let changes: Vec<Change> = entries.par_chunks(RUN).flat_map_iter(hash_run).collect();
+        let mut changes = vec![Change { key: Hash::ZERO, value: None }; entries.len()];
+        let runs = changes.par_chunks_mut(RUN).zip(entries.par_chunks(RUN));
+        runs.for_each(|(changes, entries)| hash_run(entries, changes));
         let first_bits = |key: &Hash| key.0.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
         let mut order: Vec<_> = changes.iter().zip(0..).map(|(change, at)| (first_bits(&change.key), at)).collect();
         let key = |at: u32| &changes[at as usize].key;
@@ -132,12 +134,13 @@ impl Sorted {
     }
 }
 
-fn hash_run(entries: &[(&[u8], Option<&[u8]>)]) -> Vec<Change> {
+/// Hashes keys and values.
+fn hash_run(entries: &[(&[u8], Option<&[u8]>)], changes: &mut [Change]) {
     let keys = lanes::key_hashes(entries.iter().map(|(key, _)| *key));
     let mut values = lanes::value_hashes(entries.iter().filter_map(|(_, value)| *value)).into_iter();
-    let change =
-        |(key, (_, value)): (Hash, &(_, Option<&[u8]>))| Change { key, value: value.and_then(|_| values.next()) };
-    keys.into_iter().zip(entries).map(change).collect()
+    for ((change, key), (_, value)) in changes.iter_mut().zip(keys).zip(entries) {
+        *change = Change { key, value: value.and_then(|_| values.next()) };
+    }
 }
 
 /// What lies below a page's places; nothing, if there is no page.
@@ -194,7 +197,7 @@ struct Subtree<'a> {
 
 impl<'a> Subtree<'a> {
     fn new(nodes: &'a dyn NodeView) -> Subtree<'a> {
-        Subtree { nodes, hashing: Hashing::default(), pages: Vec::new() }
+        Subtree { nodes, hashing: Hashing::reuse(), pages: Vec::new() }
     }
 
     /// Changes what lies below a place of the topmost page.
@@ -208,6 +211,7 @@ impl<'a> Subtree<'a> {
                 After::Page(self.hashing.run(1, |path, page| pages.push((path, Some(Arc::new(page))))))
             }
         };
+        self.hashing.leave();
         Ok(Changed { after, pages: self.pages })
     }
 
@@ -261,7 +265,7 @@ impl<'a> Subtree<'a> {
         run: &mut Vec<Leaf>,
     ) -> Result<Outcome, StateError> {
         let parent = self.hashing.next(depth);
-        let mut draft = Draft::with_capacity(page.map_or(0, Page::leaf_count));
+        let mut draft = page.map_or_else(Draft::default, Draft::like);
         let mut rest = changes;
         let mut changed = false;
         for (place, below) in places_of(page).enumerate() {
