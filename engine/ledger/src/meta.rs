@@ -7,7 +7,7 @@ use crate::error::LedgerError;
 use crate::store::{Batch, Read, Table};
 
 /// Version of the layout of all tables. Another one is refused, never migrated in silence.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 
 const FORMAT_KEY: &[u8] = b"format";
 const IDENTITY_KEY: &[u8] = b"identity";

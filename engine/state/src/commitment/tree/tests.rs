@@ -55,6 +55,23 @@ fn filled(count: u32) -> Tree {
     tree
 }
 
+/// Computed by another program, from what the tree's front page says of it. A change of these is a change of the format of
+/// headers and proofs.
+#[test]
+fn roots_are_what_the_format_says() {
+    let roots = [
+        (0, "0x0000000000000000000000000000000000000000000000000000000000000000"),
+        (1, "0xfa2d52968b519422553308fea41474eab1dec2e4814c4ee9ea17999f8509dac6"),
+        (2, "0x08f60cb5fbae46da7bc3da5af0ca38337a2d89ff3a76ea0ff1d09027da975cdc"),
+        (300, "0x7f7b2599184fcc85943414111121b5b5bd2bf9bba474ebc7580b1f52e863e1c6"),
+    ];
+    for (count, root) in roots {
+        let entries: Entries = (0..count).map(|n| (key(n), key(n * 7))).collect();
+        assert_eq!(naive(&entries).to_string(), root);
+        assert_eq!(filled(count).root.to_string(), root);
+    }
+}
+
 #[test]
 fn a_large_tree_grows_and_shrinks_to_nothing() {
     let mut tree = filled(5_000);
