@@ -40,9 +40,9 @@ fn another_chain_group_genesis_or_format_is_refused() {
 
     let disk = disk.restarted();
     let mut batch = Batch::default();
-    batch.put(Table::Meta, b"format", &1u32.to_le_bytes());
+    batch.put(Table::Meta, b"format", &2u32.to_le_bytes());
     disk.write(&batch).unwrap();
-    assert!(matches!(chain.open(Arc::new(disk)), Err(LedgerError::OtherFormat { found: 1, known: 2 })));
+    assert!(matches!(chain.open(Arc::new(disk)), Err(LedgerError::OtherFormat { found: 2, known: 3 })));
 }
 
 /// Flips a bit in the middle of, or removes, what the newest block put under a table's last key.
