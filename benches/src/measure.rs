@@ -8,8 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use cpu_time::ProcessTime;
-use hanse_scheduler::canonical::CanonicalBuilder;
-use hanse_scheduler::{BlockRun, Hints, Serial, propose, replay, run_serial, verify};
+use hanse_scheduler::{BlockRun, Hints, Serial, canonical, propose, replay, run_serial, verify};
 use hanse_types::Transaction;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -239,8 +238,7 @@ impl Block<'_> {
 
     /// Outside of the timed part: the DAG is built once more, to see what that takes.
     fn figures(&self, run: &BlockRun) -> Figures {
-        let mut builder = CanonicalBuilder::default();
-        let (dag, _) = timed(|| builder.build(&run.sets, &run.state));
+        let (dag, _) = timed(|| canonical::grown_from(&run.sets, &run.state));
         Figures {
             executions: run.stats.executions,
             strays: run.stats.strays,

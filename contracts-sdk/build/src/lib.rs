@@ -2,7 +2,7 @@
 //!
 //! Cargo does it, for the target `wasm32v1-none`: WebAssembly 1.0, so that no new compiler brings instructions that a
 //! chain does not know. Where rustup has no standard library for that target, Debian's toolchain builds `core` and
-//! `alloc` from source (see [`toolchain`]). Profile and linker arguments are given here, not in the crate: every contract
+//! `alloc` from source (see `toolchain.rs`). Profile and linker arguments are given here, not in the crate: every contract
 //! is built alike, by `hanse contract build`, by tests and by benchmarks.
 //!
 //! It knows nothing of what a chain checks in a module, and nothing of the ABI inside.

@@ -4,7 +4,7 @@
 //! starts `hanse contract host`, a process with the real virtual machine, and hands it every deployment and call, so that
 //! the contract's WebAssembly module does the same on the same state. So contracts never compile the machine. The kit
 //! writes a [`Request`] to the process's standard input and reads an [`Answer`] from its standard output; both are
-//! [frames](write): 4 bytes of length, little-endian, then Borsh. The process ends when its input does.
+//! [frames](fn@write): 4 bytes of length, little-endian, then Borsh. The process ends when its input does.
 //!
 //! It knows nothing of how either side runs a contract, and nothing of what is compared.
 //!

@@ -1,6 +1,6 @@
 //! Past states, and forgetting them.
 //!
-//! The state after a block is the newest one under what later blocks replaced ([`undo`]). Reading a key of it costs
+//! The state after a block is the newest one under what later blocks replaced (`undo.rs`). Reading a key of it costs
 //! a look into every later block until one is found that changed it; so the way back is meant for questions, audits and
 //! debugging, not for running blocks. Pruning gives it up, with the access sets, for the space that both take.
 

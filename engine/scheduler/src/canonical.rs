@@ -33,6 +33,7 @@ mod growing;
 mod runs;
 
 use groups::Group;
+use growing::Irregular;
 pub(crate) use growing::{Growing, Part};
 use runs::Runs;
 
@@ -218,6 +219,16 @@ impl ChangedKeys {
         inside.sort_unstable();
         inside.dedup();
         inside
+    }
+}
+
+/// The canonical DAG of a block's final access sets, made in the way in which it grows beside a running block, which is
+/// what it costs there.
+pub fn grown_from(sets: &[AccessSet], state: &BlockState) -> Dag {
+    let mut growing = Growing::new(sets.len());
+    match growing.extend(sets.len(), &mut Part::of_final(), |vertex| &sets[vertex as usize], state) {
+        Ok(()) => growing.finish(),
+        Err(Irregular) => CanonicalBuilder::default().build(sets, state).dag,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Pages: what of the tree is stored, cached and rewritten together.
 //!
-//! A page is a node with the leaves close below it. Where a place of the node leads to at most [`RUN_MAX`] leaves, the
+//! A page is a node with the leaves close below it. Where a place of the node leads to at most `RUN_MAX` leaves, the
 //! page holds them all, and the few nodes between follow from them; where it leads to more, there is a page of its own.
 //! So a state has one set of pages, however it came about, and what is changed together lies together: nodes of two or
 //! three leaves, of which a tree of hashes has most, cost no search and no allocation.
