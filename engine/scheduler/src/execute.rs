@@ -149,8 +149,14 @@ impl<'a, E: Execute> Worker<'a, E> {
         recorder.freeze(phase);
         recorder.confine(confinement);
         let (executor, runner, transaction) = (self.executor, &mut self.runner, &self.batch[index]);
-        let (result, state) = catch_unwind(AssertUnwindSafe(|| executor.execute(runner, transaction, recorder)))
-            .map_err(|panic| RunError::Panicked { index, message: panic_message(&*panic) })?;
+        let (result, state) = match catch_unwind(AssertUnwindSafe(|| executor.execute(runner, transaction, recorder))) {
+            Ok(ended) => ended,
+            Err(panic) => {
+                // Others may yet be run on this thread before the block is given up: what they say must be their own.
+                self.runner = executor.runner();
+                return Err(RunError::Panicked { index, message: panic_message(&*panic) });
+            }
+        };
         let any: Box<dyn Any> = state;
         let mut recorder = any.downcast::<Recorder>().map_err(|_| RunError::Panicked {
             index,
@@ -209,4 +215,60 @@ impl<'a, E: Execute> Lend for Workers<'a, E> {
 fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hanse_state::MemoryView;
+    use hanse_types::{Gas, Status};
+
+    /// Runs numbers; 3 breaks it, and what it had broken then stays broken.
+    struct Fragile;
+
+    impl Execute for Fragile {
+        type Transaction = u32;
+        /// Whether it is broken.
+        type Runner = bool;
+
+        fn runner(&self) -> bool {
+            false
+        }
+
+        fn execute(
+            &self,
+            broken: &mut bool,
+            number: &u32,
+            state: Box<dyn StateAccess>,
+        ) -> (Result<Execution, Halt>, Box<dyn StateAccess>) {
+            assert!(!std::mem::replace(broken, true), "broken before");
+            assert_ne!(*number, 3, "three");
+            *broken = false;
+            let execution = Execution {
+                status: Status::Success,
+                gas_used: Gas(1),
+                output: Vec::new(),
+                error_code: 0,
+                message: String::new(),
+                failed_in: Address::ZERO,
+                events: Vec::new(),
+            };
+            (Ok(execution), state)
+        }
+
+        fn call_site<'a>(&self, _: &'a u32) -> Option<CallSite<'a>> {
+            None
+        }
+    }
+
+    #[test]
+    fn after_a_panic_the_next_transaction_finds_everything_whole() {
+        let state = Arc::new(BlockState::new(Arc::new(MemoryView::default()), 0));
+        let batch = [1, 3, 5];
+        let mut worker = Worker::new(&Fragile, &batch, state);
+        let mut run = |index| worker.run(index, &mut AccessSet::default());
+        assert!(run(0).is_ok());
+        assert!(matches!(run(1), Err(RunError::Panicked { index: 1, message }) if message.contains("three")));
+        assert!(run(2).is_ok());
+    }
 }
