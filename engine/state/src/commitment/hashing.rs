@@ -86,14 +86,15 @@ impl Hashing {
         level.places.push(place);
         let maps = Maps::over(run, depth);
         let mut writer = Writer::new(level.messages.add(maps.message_bytes()), maps);
+        if maps.nodes == 0 {
+            run.iter().for_each(|leaf| writer.leaf(leaf));
+            return;
+        }
         for (_, group) in by_place(run, depth) {
             match group {
                 [leaf] => writer.leaf(leaf),
                 _ => writer.node(&Hash::ZERO),
             }
-        }
-        if maps.nodes == 0 {
-            return;
         }
         for (place, group) in by_place(run, depth).filter(|(_, group)| group.len() > 1) {
             self.push_run(depth + 1, Place { parent, place }, group);

@@ -1,9 +1,11 @@
 //! SHA-256 of many messages at a time.
 //!
 //! A block changes tens of thousands of nodes. Where the processor has no SHA instructions, hashing 16 messages side by
-//! side, one in each lane of wide registers, is many times faster than one after another. Messages may differ in
-//! length: a lane whose message ends takes the next one, so all lanes are busy until messages run out. The digests are
-//! those of [`Hash::of_parts`]; a test holds them together.
+//! side, one in each lane of wide registers, is many times faster than one after another. Messages of the same length go
+//! together, so that lanes end together and few are idle. The digests are those of [`Hash::of_parts`]; a test holds them
+//! together.
+
+use std::ops::Range;
 
 use hanse_types::Hash;
 use hanse_types::hash::Domain;
@@ -127,17 +129,23 @@ impl Messages {
         if self.len() <= way.singly() {
             return (0..self.len()).map(|at| self.finish(INITIAL, self.span(at))).collect();
         }
-        Streams::new(self).run(way)
+        let mut order: Vec<u32> = (0..self.len() as u32).collect();
+        order.sort_unstable_by_key(|at| self.span(*at as usize).len());
+        let mut digests = vec![Hash::ZERO; self.len()];
+        for members in order.chunks(LANES) {
+            Group::new(self, members).run(way, &mut digests);
+        }
+        digests
     }
 
     /// The places of a message's blocks.
-    fn span(&self, at: usize) -> std::ops::Range<usize> {
+    fn span(&self, at: usize) -> Range<usize> {
         let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
         start..self.ends[at]
     }
 
     /// The digest of what these blocks make of a state.
-    fn finish(&self, mut state: [u32; 8], blocks: std::ops::Range<usize>) -> Hash {
+    fn finish(&self, mut state: [u32; 8], blocks: Range<usize>) -> Hash {
         sha2::block_api::compress256(&mut state, &self.blocks[blocks]);
         digest(state)
     }
@@ -151,71 +159,47 @@ fn digest(state: [u32; 8]) -> Hash {
     Hash(bytes)
 }
 
-/// Messages on their way through the lanes.
-struct Streams<'a> {
+/// Messages that go through the lanes together, the shortest first. Lanes beyond them idle.
+struct Group<'a> {
     messages: &'a Messages,
+    members: &'a [u32],
+    /// What is left of their blocks.
+    rest: [Range<usize>; LANES],
     state: State,
-    /// What each lane is at: a message, and what is left of its blocks.
-    lanes: [Option<(usize, std::ops::Range<usize>)>; LANES],
-    digests: Vec<Hash>,
-    /// The next message that no lane has taken.
-    next: usize,
 }
 
-impl<'a> Streams<'a> {
-    fn new(messages: &'a Messages) -> Streams<'a> {
-        let digests = vec![Hash::ZERO; messages.len()];
-        let state = INITIAL.map(|word| [word; LANES]);
-        let mut streams = Streams { messages, state, lanes: Default::default(), digests, next: 0 };
-        for lane in 0..LANES {
-            streams.take(lane);
-        }
-        streams
+impl<'a> Group<'a> {
+    fn new(messages: &'a Messages, members: &'a [u32]) -> Group<'a> {
+        let rest = std::array::from_fn(|lane| members.get(lane).map_or(0..0, |at| messages.span(*at as usize)));
+        Group { messages, members, rest, state: INITIAL.map(|word| [word; LANES]) }
     }
 
-    /// Gives the next message to a lane, if there is one.
-    fn take(&mut self, lane: usize) {
-        let at = self.next;
-        self.lanes[lane] = (at < self.messages.len()).then(|| (at, self.messages.span(at)));
-        self.next += 1;
-    }
-
-    fn run(mut self, way: Way) -> Vec<Hash> {
-        while self.lanes.iter().flatten().count() > way.singly() {
-            let blocks = self.lanes.each_ref().map(|lane| match lane {
-                Some((_, blocks)) => &self.messages.blocks[blocks.start],
-                None => &IDLE,
-            });
-            way.step(&mut self.state, blocks);
-            self.advance();
-        }
-        for lane in 0..LANES {
-            if let Some((at, rest)) = self.lanes[lane].take() {
-                self.digests[at] = self.messages.finish(self.state_of(lane), rest);
+    fn run(mut self, way: Way, digests: &mut [Hash]) {
+        let mut ended = 0;
+        while self.members.len() - ended > way.singly() {
+            self.step(way);
+            while self.rest.get(ended).is_some_and(Range::is_empty) && ended < self.members.len() {
+                digests[self.members[ended] as usize] = digest(self.state_of(ended));
+                ended += 1;
             }
         }
-        self.digests
+        for lane in ended..self.members.len() {
+            let rest = self.rest[lane].clone();
+            digests[self.members[lane] as usize] = self.messages.finish(self.state_of(lane), rest);
+        }
     }
 
     /// Moves every lane on by a block.
-    fn advance(&mut self) {
-        for lane in 0..LANES {
-            let Some((at, blocks)) = &mut self.lanes[lane] else { continue };
-            blocks.start += 1;
-            if blocks.start < blocks.end {
-                continue;
-            }
-            let at = *at;
-            self.digests[at] = digest(self.state_of(lane));
-            for (word, initial) in self.state.iter_mut().zip(INITIAL) {
-                word[lane] = initial;
-            }
-            self.take(lane);
-        }
+    fn step(&mut self, way: Way) {
+        let blocks = self.rest.each_mut().map(|rest| match rest.next() {
+            Some(at) => &self.messages.blocks[at],
+            None => &IDLE,
+        });
+        way.step(&mut self.state, blocks);
     }
 
     fn state_of(&self, lane: usize) -> [u32; 8] {
-        self.state.map(|word| word[lane])
+        self.state.each_ref().map(|word| word[lane])
     }
 }
 

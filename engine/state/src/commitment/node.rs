@@ -39,6 +39,20 @@ pub(super) struct Leaf {
     pub(super) value: Hash,
 }
 
+impl Leaf {
+    /// Whether its place in the order of keys is before that of this key.
+    pub(super) fn is_before(&self, key: &Hash) -> bool {
+        // The first bits almost always tell, and are compared at once.
+        let (own, other) = (first_bits(&self.key), first_bits(key));
+        own < other || own == other && self.key < *key
+    }
+}
+
+/// The first 64 bits of a key's hash, in its order.
+pub(super) fn first_bits(key: &Hash) -> u64 {
+    key.0.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
 /// Leaves in the order of their keys, in groups that go through the same place of a node of this depth.
 pub(super) fn by_place(leaves: &[Leaf], depth: usize) -> impl Iterator<Item = (usize, &[Leaf])> {
     let groups = leaves.chunk_by(move |left, right| place_of(&left.key, depth) == place_of(&right.key, depth));
@@ -57,12 +71,13 @@ pub(super) struct Maps {
 impl Maps {
     /// The maps of the node of this depth above these leaves.
     pub(super) fn over(leaves: &[Leaf], depth: usize) -> Maps {
-        let mut maps = Maps::default();
-        for (place, group) in by_place(leaves, depth) {
-            let map = if group.len() == 1 { &mut maps.leaves } else { &mut maps.nodes };
-            *map |= 1 << place;
+        let (mut once, mut again) = (0, 0);
+        for leaf in leaves {
+            let place = 1 << place_of(&leaf.key, depth);
+            again |= once & place;
+            once |= place;
         }
-        maps
+        Maps { leaves: once & !again, nodes: again }
     }
 
     /// Hashes that the places hold together.

@@ -72,6 +72,12 @@ pub(super) enum Below<'a> {
     Page(Hash),
 }
 
+impl Default for Below<'_> {
+    fn default() -> Self {
+        Below::Leaves(&[], Hash::ZERO)
+    }
+}
+
 /// A page, immutable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
@@ -98,7 +104,7 @@ impl Page {
 
     /// What lies below each place, in their order.
     pub(super) fn places(&self) -> Places<'_> {
-        Places { counts: self.counts.iter(), leaves: &self.leaves, nodes: &self.nodes }
+        Places { counts: &self.counts, leaves: &self.leaves, nodes: &self.nodes }
     }
 
     /// Goes the way of a key's hash through this page, which is at this depth, and adds the nodes on it. Gives the hash of
@@ -164,16 +170,36 @@ impl Page {
 /// What lies below the places of a page, one after another.
 #[derive(Clone)]
 pub(super) struct Places<'a> {
-    counts: std::slice::Iter<'a, u8>,
+    counts: &'a [u8],
     leaves: &'a [Leaf],
     nodes: &'a [Hash],
+}
+
+impl Places<'_> {
+    /// Those of a page that is not there.
+    pub(super) const EMPTY: Places<'static> = Places { counts: &[0; PLACES], leaves: &[], nodes: &[] };
+}
+
+impl<'a> Places<'a> {
+    /// Number of the next place.
+    fn place(&self) -> usize {
+        PLACES - self.counts.len()
+    }
+
+    /// Takes the next places, before this one, at once.
+    fn split_off_until(&mut self, place: usize) -> Option<Places<'a>> {
+        let counts = self.counts.split_off(..place.checked_sub(self.place())?)?;
+        let leaves = counts.iter().filter(|count| **count != BELOW).map(|count| usize::from(*count)).sum();
+        let nodes = counts.iter().filter(|count| **count > 1).count();
+        Some(Places { counts, leaves: self.leaves.split_off(..leaves)?, nodes: self.nodes.split_off(..nodes)? })
+    }
 }
 
 impl<'a> Iterator for Places<'a> {
     type Item = Below<'a>;
 
     fn next(&mut self) -> Option<Below<'a>> {
-        let count = *self.counts.next()?;
+        let count = *self.counts.split_off_first()?;
         let node = if count > 1 { *self.nodes.split_off_first()? } else { Hash::ZERO };
         if count == BELOW {
             return Some(Below::Page(node));
@@ -198,6 +224,16 @@ impl Draft {
     pub(super) fn like(page: &Page) -> Draft {
         let (leaves, nodes) = (Vec::with_capacity(page.leaves.len()), Vec::with_capacity(page.nodes.len()));
         Draft { leaves, nodes, ..Draft::default() }
+    }
+
+    /// Takes over what lies below the next places, before this one.
+    pub(super) fn keep_until(&mut self, place: usize, before: &mut Places<'_>) {
+        let from = before.place();
+        if let Some(kept) = before.split_off_until(place) {
+            self.counts[from..place].copy_from_slice(kept.counts);
+            self.leaves.extend_from_slice(kept.leaves);
+            self.nodes.extend_from_slice(kept.nodes);
+        }
     }
 
     /// Takes over what lies below the next place.
@@ -249,7 +285,7 @@ impl Draft {
 
     /// What lies below each place, in their order.
     pub(super) fn places(&self) -> Places<'_> {
-        Places { counts: self.counts.iter(), leaves: &self.leaves, nodes: &self.nodes }
+        Places { counts: &self.counts, leaves: &self.leaves, nodes: &self.nodes }
     }
 
     /// Whether there is a node below a place that is to be hashed.

@@ -25,8 +25,8 @@ use hanse_types::Hash;
 use rayon::prelude::*;
 
 use super::hashing::{Hashing, Place};
-use super::node::{Leaf, Node, PLACES, place_of};
-use super::page::{Below, Draft, RUN_MAX};
+use super::node::{Leaf, Node, PLACES, first_bits, place_of};
+use super::page::{Below, Draft, Places, RUN_MAX};
 use super::{NodeView, Page, PagePath, Update, lanes};
 use crate::changes::ChangeSet;
 use crate::view::StateError;
@@ -59,7 +59,7 @@ pub fn update(parent_root: &Hash, nodes: &dyn NodeView, changes: &ChangeSet) -> 
     };
     let changes = Sorted::new(changes);
     let run = |(place, below)| Subtree::new(nodes).run(below, &changes.through(place));
-    let subtrees: Vec<_> = places_of(before.as_deref()).enumerate().collect();
+    let subtrees: Vec<_> = before.as_deref().map_or(Places::EMPTY, Page::places).enumerate().collect();
     let results: Vec<_> = if changes.len() < PARALLEL_MIN {
         subtrees.iter().map(|subtree| run(*subtree)).collect::<Result<_, _>>()?
     } else {
@@ -108,7 +108,6 @@ impl Sorted {
         let mut changes = vec![Change { key: Hash::ZERO, value: None }; entries.len()];
         let runs = changes.par_chunks_mut(RUN).zip(entries.par_chunks(RUN));
         runs.for_each(|(changes, entries)| hash_run(entries, changes));
-        let first_bits = |key: &Hash| key.0.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
         let mut order: Vec<_> = changes.iter().zip(0..).map(|(change, at)| (first_bits(&change.key), at)).collect();
         let key = |at: u32| &changes[at as usize].key;
         let compare =
@@ -141,12 +140,6 @@ fn hash_run(entries: &[(&[u8], Option<&[u8]>)], changes: &mut [Change]) {
     for ((change, key), (_, value)) in changes.iter_mut().zip(keys).zip(entries) {
         *change = Change { key, value: value.and_then(|_| values.next()) };
     }
-}
-
-/// What lies below a page's places; nothing, if there is no page.
-fn places_of(page: Option<&Page>) -> impl Iterator<Item = Below<'_>> {
-    let mut places = page.map(Page::places);
-    (0..PLACES).map(move |_| places.as_mut().and_then(Iterator::next).unwrap_or(Below::Leaves(&[], Hash::ZERO)))
 }
 
 /// The page that must be there, with the hash that it must have.
@@ -266,12 +259,12 @@ impl<'a> Subtree<'a> {
     ) -> Result<Outcome, StateError> {
         let parent = self.hashing.next(depth);
         let mut draft = page.map_or_else(Draft::default, Draft::like);
-        let mut rest = changes;
+        let mut before = page.map_or(Places::EMPTY, Page::places);
         let mut changed = false;
-        for (place, below) in places_of(page).enumerate() {
-            let count = rest.iter().take_while(|change| place_of(&change.key, depth) == place).count();
-            let (group, after) = rest.split_at(count);
-            rest = after;
+        for group in changes.chunk_by(|left, right| place_of(&left.key, depth) == place_of(&right.key, depth)) {
+            let place = place_of(&group[0].key, depth);
+            draft.keep_until(place, &mut before);
+            let below = before.next().unwrap_or_default();
             let since = draft.leaves.len();
             match self.change(below, depth + 1, Place { parent, place }, group, &mut draft.leaves)? {
                 Outcome::Same => {
@@ -286,6 +279,7 @@ impl<'a> Subtree<'a> {
         if !changed {
             return Ok(Outcome::Same);
         }
+        draft.keep_until(PLACES, &mut before);
         if draft.is_run() {
             run.extend_from_slice(&draft.leaves);
             return Ok(Outcome::Run);
@@ -297,20 +291,22 @@ impl<'a> Subtree<'a> {
 
 /// Adds leaves after changes to them, both in the order of their keys, and says whether anything is different.
 fn merge(leaves: &[Leaf], changes: &[Change], into: &mut Vec<Leaf>) -> bool {
-    let mut leaves = leaves;
+    let mut at = into.len();
+    // Most changes are of values; the others move the few leaves after them.
+    into.extend_from_slice(leaves);
     let mut changed = false;
     for change in changes {
-        let before = leaves.partition_point(|leaf| leaf.key < change.key);
-        into.extend_from_slice(&leaves[..before]);
-        leaves = &leaves[before..];
-        let old = leaves.first().filter(|leaf| leaf.key == change.key).map(|leaf| leaf.value);
-        if old.is_some() {
-            leaves = &leaves[1..];
+        at += into[at..].iter().take_while(|leaf| leaf.is_before(&change.key)).count();
+        let old = into.get_mut(at).filter(|leaf| leaf.key == change.key);
+        match (old, change.value) {
+            (None, None) => continue,
+            (None, Some(value)) => into.insert(at, Leaf { key: change.key, value }),
+            (Some(leaf), Some(value)) if leaf.value == value => continue,
+            (Some(leaf), Some(value)) => leaf.value = value,
+            (Some(_), None) => drop(into.remove(at)),
         }
-        into.extend(change.value.map(|value| Leaf { key: change.key, value }));
-        changed |= old != change.value;
+        changed = true;
     }
-    into.extend_from_slice(leaves);
     changed
 }
 
