@@ -44,9 +44,9 @@ fn the_shipped_contracts_do_the_same_on_the_machine() {
     assert_eq!(contracts, CONTRACTS);
 
     let calls = |prefix: &str| -> u64 {
-        let methods = tested["gas"].as_array().unwrap().iter();
-        let own = methods.filter(|method| method["method"].as_str().unwrap().starts_with(prefix));
-        own.map(|method| method["calls"].as_u64().unwrap()).sum()
+        let methods = tested["gas"].as_object().unwrap().iter();
+        let own = methods.filter(|(method, _)| method.starts_with(prefix));
+        own.map(|(_, gas)| gas["calls"].as_u64().unwrap()).sum()
     };
     for contract in CONTRACTS {
         let compared = calls(&format!("{contract}."));
@@ -87,6 +87,33 @@ fn differences(report: &str) -> Vec<&str> {
     let heads = ["only natively", "only in WebAssembly"];
     let told = |line: &&str| line.contains(": natively ") || heads.iter().any(|head| line.starts_with(head));
     report.lines().map(str::trim).filter(told).collect()
+}
+
+#[test]
+fn a_change_of_what_a_method_costs_is_seen() {
+    let counter = |name: &str| fs::read_to_string(repository().join("contracts/counter").join(name)).unwrap();
+    let folder = workspace("counter", &counter("src/lib.rs"), &counter("tests/counter.rs"));
+    let run = |option: &str| common::hanse(folder.path(), &["--json", "--quiet", "contract", "test", option]);
+    let table = |option: &str| -> Value {
+        let output = run(option);
+        assert!(output.status.success(), "{}", stderr(&output));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()["gas_table"].clone()
+    };
+    assert_eq!(table("--gas"), "no_table");
+    assert_eq!(table("--update-gas"), "written");
+    assert_eq!(table("--gas"), "same");
+
+    let file = folder.path().join("gas.toml");
+    let mut kept: toml::Table = fs::read_to_string(&file).unwrap().parse().unwrap();
+    kept["methods"]["Counter.add"]["most"] = toml::Value::Integer(7);
+    fs::write(&file, kept.to_string()).unwrap();
+    let output = run("--gas");
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let error: Value = serde_json::from_str(stderr(&output).lines().last().unwrap()).unwrap();
+    let changed = error["error"]["detail"].as_array().unwrap();
+    assert_eq!(changed.len(), 1, "{error}");
+    assert_eq!((&changed[0]["method"], &changed[0]["before"]["most"]), (&"Counter.add".into(), &7.into()));
+    assert!(error["error"]["hint"].as_str().unwrap().contains("--update-gas"), "{error}");
 }
 
 #[test]

@@ -46,9 +46,8 @@ pub(crate) enum ContractCommand {
         /// The contract's folder, or that of a workspace of contracts
         #[arg(long, default_value = ".", value_name = "FOLDER")]
         path: PathBuf,
-        /// Show the gas of each method's calls, instructions included
-        #[arg(long)]
-        gas: bool,
+        #[command(flatten)]
+        gas: test::GasArgs,
         /// Arguments for `cargo test`
         #[arg(last = true, value_name = "ARGUMENTS")]
         arguments: Vec<String>,
@@ -147,7 +146,7 @@ pub(crate) async fn run(command: ContractCommand, common: Common) -> Result<(), 
         }
         ContractCommand::Build { path } => output.result(&build::build(&path, common.quiet)?, build::Built::text),
         ContractCommand::Test { path, gas, arguments } => {
-            output.result(&test::test(&path, &arguments, common.quiet)?, |tested| tested.text(gas))
+            output.result(&test::test(&path, &arguments, gas, common.quiet)?, test::Tested::text)
         }
         ContractCommand::Host => host::run(),
         ContractCommand::Deploy(args) => deploy(args, common, Occasion::Deploy).await,

@@ -60,6 +60,13 @@ impl Failure {
         self
     }
 
+    /// With what programs are told besides.
+    pub(crate) fn detail(mut self, detail: &impl serde::Serialize) -> Failure {
+        // What does not encode is told in words all the same.
+        self.detail = serde_json::to_value(detail).ok();
+        self
+    }
+
     /// A call that ran and failed.
     pub(crate) fn of_call(failure: &FailureView) -> Failure {
         let kind = codes::ErrorCode::of(failure.code);

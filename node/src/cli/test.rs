@@ -1,6 +1,5 @@
 //! `hanse contract test`: a contract's tests, natively and then with the real machine beside each of their worlds.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,6 +11,7 @@ use serde::Serialize;
 
 use super::build;
 use super::exit::Failure;
+use super::gas_table::{self, Compared, MethodGas, Methods};
 use super::host::Module;
 use super::output::{fields, grouped, table};
 
@@ -21,31 +21,43 @@ pub(crate) struct Tested {
     contracts: Vec<String>,
     /// Transactions that were run by both and did the same.
     compared: u64,
-    gas: Vec<MethodGas>,
+    /// By method.
+    gas: Methods,
+    /// How that stands to the table in the folder; none if it was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gas_table: Option<Compared>,
 }
 
-/// Gas of a method's calls, instructions included.
-#[derive(Debug, Serialize)]
-struct MethodGas {
-    method: String,
-    calls: u64,
-    least: u64,
-    most: u64,
+/// What to do about gas.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct GasArgs {
+    /// Show the gas of each method's calls, instructions included, and compare it with gas.toml where there is one
+    #[arg(long)]
+    gas: bool,
+    /// Write the gas of each method's calls to gas.toml
+    #[arg(long)]
+    update_gas: bool,
 }
 
 impl Tested {
-    pub(crate) fn text(&self, with_gas: bool) -> String {
+    pub(crate) fn text(&self) -> String {
         let head = fields([("contracts", self.contracts.join(", ")), ("compared", grouped(self.compared))]);
-        if !with_gas {
-            return head;
-        }
-        let row = |gas: &MethodGas| [gas.method.clone(), grouped(gas.calls), grouped(gas.least), grouped(gas.most)];
-        format!("{head}\n{}", table(["method", "calls", "least gas", "most gas"], self.gas.iter().map(row)))
+        let Some(compared) = self.gas_table else { return head };
+        let row = |(method, gas): (&String, &MethodGas)| {
+            [method.clone(), grouped(gas.calls), grouped(gas.least), grouped(gas.most)]
+        };
+        let listed = table(["method", "calls", "least gas", "most gas"], self.gas.iter().map(row));
+        let end = match compared {
+            Compared::NoTable => "gas.toml is not there; --update-gas writes it",
+            Compared::Written => "written to gas.toml",
+            Compared::Same => "as in gas.toml",
+        };
+        format!("{head}\n{listed}\n{end}\n")
     }
 }
 
 /// Runs the tests of the crate or workspace in `folder`; `arguments` are for `cargo test`.
-pub(crate) fn test(folder: &Path, arguments: &[String], quiet: bool) -> Result<Tested, Failure> {
+pub(crate) fn test(folder: &Path, arguments: &[String], gas: GasArgs, quiet: bool) -> Result<Tested, Failure> {
     let crates = metadata::read(folder).map_err(build::failure)?.contracts();
     if crates.is_empty() {
         return Err(Failure::usage(format!("there is no contract in {}", folder.display()))
@@ -67,7 +79,13 @@ pub(crate) fn test(folder: &Path, arguments: &[String], quiet: bool) -> Result<T
     let host = std::env::current_exe()?;
     let variables = [(HOST_VARIABLE, &*host), (MODULES_VARIABLE, &*list), (NOTES_VARIABLE, &*notes)];
     cargo_test(folder, arguments, quiet, &variables)?;
-    tested(modules, &notes)
+    let mut tested = tested(modules, &notes)?;
+    tested.gas_table = match gas {
+        GasArgs { update_gas: true, .. } => Some(gas_table::write(folder, &tested.gas)?),
+        GasArgs { gas: true, .. } => Some(gas_table::compare(folder, &tested.gas)?),
+        GasArgs { .. } => None,
+    };
+    Ok(tested)
 }
 
 /// Compiles the tests, so that what comes later is known to be a test that fails.
@@ -107,16 +125,15 @@ fn no_cargo(error: std::io::Error) -> Failure {
 
 /// Puts together what the hosts noted.
 fn tested(modules: Vec<Module>, notes: &Path) -> Result<Tested, Failure> {
-    let mut methods: BTreeMap<String, MethodGas> = BTreeMap::new();
+    let mut methods = Methods::new();
     let mut compared = 0;
     for file in fs::read_dir(notes)? {
         for line in fs::read_to_string(file?.path())?.lines() {
             let Some((method, gas)) = line.rsplit_once(' ') else { continue };
             let gas: u64 = gas.parse().map_err(|_| Failure::error(format!("the host noted {line:?}")))?;
             compared += 1;
-            let new = || MethodGas { method: method.to_owned(), calls: 0, least: gas, most: gas };
-            let known = methods.entry(method.to_owned()).or_insert_with(new);
-            (known.calls, known.least, known.most) = (known.calls + 1, known.least.min(gas), known.most.max(gas));
+            let entry = methods.entry(method.to_owned());
+            entry.and_modify(|known| known.add(gas)).or_insert_with(|| MethodGas::once(gas));
         }
     }
     if compared == 0 {
@@ -124,5 +141,5 @@ fn tested(modules: Vec<Module>, notes: &Path) -> Result<Tested, Failure> {
             .hint("tests call contracts by a World of hanse-sdk-testing, in the crate's folder tests"));
     }
     let contracts = modules.into_iter().map(|module| module.contract).collect();
-    Ok(Tested { contracts, compared, gas: methods.into_values().collect() })
+    Ok(Tested { contracts, compared, gas: methods, gas_table: None })
 }
