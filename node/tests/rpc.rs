@@ -212,7 +212,8 @@ async fn health_and_readiness_are_told() {
 #[tokio::test]
 async fn every_method_is_served() {
     let world = World::new();
-    for name in hanse_client::methods::NAMES {
+    for method in hanse_client::methods::all() {
+        let name = method.name;
         let request = json!({ "jsonrpc": "2.0", "method": name, "id": 1, "params": { "no_such_parameter": 1 } });
         let answer = world.post(request.to_string()).await;
         assert_eq!(answer["error"]["code"], codes::INVALID_PARAMS.code, "{name}: {answer}");

@@ -1,7 +1,7 @@
 //! The bulk path: many signed transactions in one HTTP body, without JSON.
 //!
 //! The body is the Borsh list of [`SignedTransaction`]s: their number in four bytes, little-endian, then each in its
-//! canonical bytes. The answer is a [`BatchSubmitted`](crate::methods::BatchSubmitted) in JSON.
+//! canonical bytes. The answer is a [`ManySubmitted`](crate::methods::ManySubmitted) in JSON.
 
 use borsh::BorshDeserialize;
 use hanse_types::{Canonical, SignedTransaction};

@@ -13,7 +13,7 @@ use crate::call::{Call, ChainContext, MakeError};
 use crate::codes;
 use crate::jsonrpc::{Request, Response, RpcError, VERSION};
 use crate::methods::{
-    BatchSubmitted, ContractParams, GetAbi, GetChainInfo, GetReceipt, GetState, Method, NoParams, ProofOf, ProveTx,
+    ContractParams, GetAbi, GetChainInfo, GetReceipt, GetState, ManySubmitted, Method, NoParams, ProofOf, ProveTx,
     ProveTxParams, ReceiptParams, StateParams, SubmitParams, SubmitTx, Submitted, Wait, WaitBlock, WaitBlockParams,
     WaitedBlock,
 };
@@ -307,7 +307,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::call`]; a transaction that is refused by itself is in the answer.
-    pub async fn submit_bulk(&self, transactions: &[SignedTransaction]) -> Result<BatchSubmitted, ClientError> {
+    pub async fn submit_bulk(&self, transactions: &[SignedTransaction]) -> Result<ManySubmitted, ClientError> {
         self.submit_encoded(bulk::encode(transactions)).await
     }
 
@@ -315,7 +315,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::submit_bulk`].
-    pub async fn submit_encoded(&self, body: Vec<u8>) -> Result<BatchSubmitted, ClientError> {
+    pub async fn submit_encoded(&self, body: Vec<u8>) -> Result<ManySubmitted, ClientError> {
         let request = self.http.post(format!("{}{}", self.url, bulk::PATH)).body(body);
         let sent = request.header("content-type", bulk::CONTENT_TYPE).timeout(ANSWER_TIMEOUT).send().await;
         let answer: Value = self.read(sent).await?;

@@ -166,6 +166,50 @@ codes! {
         "The node has not opened its chain yet.", "Wait until /ready answers 200.";
 }
 
+/// How any method may fail.
+pub const ANY: &[ErrorCode] = &[INTERNAL, INVALID_PARAMS, NOT_FOUND, BUSY];
+
+/// How a transaction may be refused before it runs.
+pub const ADMISSION: &[ErrorCode] = &[
+    MALFORMED,
+    BAD_SIGNATURE,
+    WRONG_CHAIN,
+    EXPIRED,
+    EXPIRES_TOO_LATE,
+    REFERENCE_UNKNOWN,
+    REFERENCE_TOO_OLD,
+    REFERENCE_MISMATCH,
+    GAS_LIMIT_TOO_HIGH,
+    ALREADY_IN_POOL,
+    ALREADY_COMMITTED,
+    POOL_FULL,
+    SENDER_LIMIT,
+    NOT_PERMITTED,
+    UNSUPPORTED_VERSION,
+    TRANSACTION_TOO_LARGE,
+    INVALID_CODE,
+    REFUSED,
+    GROUP_STOPPED,
+];
+
+/// How code that runs may fail.
+pub const EXECUTION: &[ErrorCode] = &[
+    REVERTED,
+    PANICKED,
+    TRAPPED,
+    OUT_OF_GAS,
+    LIMIT_EXCEEDED,
+    CONTRACT_NOT_FOUND,
+    METHOD_NOT_FOUND,
+    FROZEN,
+    REVOKED,
+    PERMISSION_DENIED,
+    INVALID_ARGUMENTS,
+    OUT_OF_BOUNDS,
+    REENTRANCY,
+    INVALID_OPERATION,
+];
+
 impl ErrorCode {
     /// The entry of this number.
     pub fn of(code: i32) -> Option<ErrorCode> {
@@ -194,6 +238,15 @@ mod tests {
             assert!(!clash, "{}", entry.name);
             assert!(entry.meaning.ends_with('.') && entry.hint.ends_with('.'), "{}", entry.name);
         }
+    }
+
+    #[test]
+    fn the_sets_are_whole() {
+        let of_thousand = |set: &[ErrorCode], thousand: i32| -> Vec<ErrorCode> {
+            set.iter().filter(|entry| entry.code / 1000 == thousand).copied().collect()
+        };
+        assert_eq!(of_thousand(ADMISSION, 2), of_thousand(ALL, 2));
+        assert_eq!(of_thousand(EXECUTION, 3), of_thousand(ALL, 3));
     }
 
     #[test]

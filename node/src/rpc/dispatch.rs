@@ -1,13 +1,13 @@
-//! From a body to an answer: the envelope, batches, and which handler.
+//! From a body to an answer: the envelope, batches, the group, and which method.
 
 use futures::future::join_all;
 use hanse_client::codes;
 use hanse_client::jsonrpc::{Request, Response, RpcError, VERSION};
-use hanse_client::methods::{self as m, Method};
+use hanse_client::methods::GROUP;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{Node, errors, handlers, limits};
+use super::{Node, errors, limits, registry};
 
 /// One response, or those of a batch in the order of its requests.
 #[derive(Debug, Serialize)]
@@ -66,55 +66,35 @@ fn parse(request: Value) -> Result<Request, RpcError> {
 }
 
 async fn run(node: &Node, request: Request) -> Result<Value, RpcError> {
+    let entry = registry::find(&request.method).ok_or_else(|| unknown(&request.method))?;
     let _permit = node.requests.try_acquire().map_err(|_| errors::busy())?;
-    let params = request.params;
-    match request.method.as_str() {
-        m::GetChainInfo::NAME => sync::<m::GetChainInfo>(params, |m::NoParams {}| handlers::chain::info(node)),
-        m::SubmitTx::NAME => encode(handlers::tx::submit(node, read::<m::SubmitTx>(params)?).await),
-        m::SubmitBatch::NAME => encode(handlers::tx::submit_batch(node, read::<m::SubmitBatch>(params)?).await),
-        m::GetTx::NAME => sync::<m::GetTx>(params, |params| handlers::tx::get(node, &params)),
-        m::GetReceipt::NAME => encode(handlers::tx::receipt(node, read::<m::GetReceipt>(params)?).await),
-        m::ProveTx::NAME => sync::<m::ProveTx>(params, |params| handlers::tx::proof(node, &params)),
-        m::SimulateTx::NAME => encode(handlers::contract::simulate(node, read::<m::SimulateTx>(params)?).await),
-        m::GetBlock::NAME => sync::<m::GetBlock>(params, |params| handlers::block::get(node, &params)),
-        m::GetCertificate::NAME => {
-            sync::<m::GetCertificate>(params, |params| handlers::block::certificate(node, &params))
-        }
-        m::WaitBlock::NAME => encode(handlers::block::wait(node, read::<m::WaitBlock>(params)?).await),
-        m::GetDag::NAME => sync::<m::GetDag>(params, |params| handlers::block::dag(node, &params)),
-        m::GetState::NAME => sync::<m::GetState>(params, |params| handlers::state::get(node, &params)),
-        m::GetAbi::NAME => sync::<m::GetAbi>(params, |params| handlers::contract::abi(node, &params)),
-        m::GetContract::NAME => sync::<m::GetContract>(params, |params| handlers::contract::info(node, &params)),
-        m::QueryContract::NAME => encode(handlers::contract::query(node, read::<m::QueryContract>(params)?).await),
-        m::GetPool::NAME => sync::<m::GetPool>(params, |m::NoParams {}| handlers::chain::pool(node)),
-        m::GetLedger::NAME => sync::<m::GetLedger>(params, |m::NoParams {}| handlers::ledger::info(node)),
-        m::TakeSnapshot::NAME => sync::<m::TakeSnapshot>(params, |params| handlers::ledger::snapshot(node, params)),
-        m::PruneHistory::NAME => sync::<m::PruneHistory>(params, |params| handlers::ledger::prune(node, &params)),
-        m::QueryEvents::NAME => sync::<m::QueryEvents>(params, |params| handlers::event::query(node, &params)),
-        unknown => Err(RpcError::new(codes::UNKNOWN_METHOD, format!("there is no method {unknown:?}"))
-            .detail(serde_json::json!({ "methods": m::NAMES }))),
+    let mut params = match request.params {
+        Value::Null => Map::new(),
+        Value::Object(params) => params,
+        _ => return Err(invalid(entry.method.name, "params must be an object")),
+    };
+    if let Some(group) = params.remove(GROUP) {
+        check_group(node, entry.method.name, &group)?;
+    }
+    (entry.run)(node, params).await
+}
+
+/// Whether the group that is asked is this one.
+fn check_group(node: &Node, method: &str, group: &Value) -> Result<(), RpcError> {
+    let own = &node.group.genesis().group_id;
+    match group.as_str() {
+        Some(name) if name == own => Ok(()),
+        Some(name) => Err(errors::not_found(format!("group {name:?} on this node, which has {own:?}"))),
+        None => Err(invalid(method, "group must be a text, the id of a group")),
     }
 }
 
-/// Runs a handler that only reads. It blocks on the disk, so other tasks of this thread are moved away first.
-fn sync<M: Method>(
-    params: Value,
-    handler: impl FnOnce(M::Params) -> Result<M::Answer, RpcError>,
-) -> Result<Value, RpcError> {
-    let params = read::<M>(params)?;
-    tokio::task::block_in_place(|| encode(handler(params)))
+fn invalid(method: &str, reason: &str) -> RpcError {
+    RpcError::new(codes::INVALID_PARAMS, format!("{method}: {reason}"))
 }
 
-fn read<M: Method>(params: Value) -> Result<M::Params, RpcError> {
-    let params = match params {
-        Value::Null => Value::Object(serde_json::Map::new()),
-        object @ Value::Object(_) => object,
-        _ => return Err(RpcError::new(codes::INVALID_PARAMS, format!("{}: params must be an object", M::NAME))),
-    };
-    serde_json::from_value(params)
-        .map_err(|error| RpcError::new(codes::INVALID_PARAMS, format!("{}: {error}", M::NAME)))
-}
-
-fn encode<T: Serialize>(outcome: Result<T, RpcError>) -> Result<Value, RpcError> {
-    serde_json::to_value(outcome?).map_err(|error| RpcError::new(codes::INTERNAL, error.to_string()))
+fn unknown(name: &str) -> RpcError {
+    let names: Vec<&str> = registry::all().map(|entry| entry.method.name).collect();
+    RpcError::new(codes::UNKNOWN_METHOD, format!("there is no method {name:?}"))
+        .detail(serde_json::json!({ "methods": names }))
 }

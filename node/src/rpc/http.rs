@@ -10,7 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hanse_client::jsonrpc::RpcError;
-use hanse_client::methods::{BatchSubmitted, RefusedTx};
+use hanse_client::methods::{ManySubmitted, RefusedTx};
 use hanse_client::{bulk, codes};
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -47,7 +47,7 @@ async fn submit_bulk(State(node): State<Arc<Node>>, body: Bytes) -> Response {
     }
 }
 
-async fn submit_all(node: &Node, body: &[u8]) -> Result<BatchSubmitted, RpcError> {
+async fn submit_all(node: &Node, body: &[u8]) -> Result<ManySubmitted, RpcError> {
     let _permit = node.requests.try_acquire().map_err(|_| errors::busy())?;
     let transactions = bulk::decode(body, limits::BULK_TRANSACTIONS).map_err(errors::bulk)?;
     let outcomes = node.group.submit_many(transactions).await;
@@ -55,8 +55,8 @@ async fn submit_all(node: &Node, body: &[u8]) -> Result<BatchSubmitted, RpcError
 }
 
 /// How many were accepted, and which were not.
-pub(super) fn summary(outcomes: impl Iterator<Item = Result<(), RpcError>>) -> BatchSubmitted {
-    let mut summary = BatchSubmitted { accepted: 0, refused: Vec::new() };
+pub(super) fn summary(outcomes: impl Iterator<Item = Result<(), RpcError>>) -> ManySubmitted {
+    let mut summary = ManySubmitted { accepted: 0, refused: Vec::new() };
     for (index, outcome) in outcomes.enumerate() {
         match outcome {
             Ok(()) => summary.accepted += 1,

@@ -20,6 +20,7 @@ mod errors;
 mod handlers;
 mod http;
 mod limits;
+mod registry;
 mod render;
 
 use std::path::PathBuf;

@@ -1,17 +1,20 @@
-//! Blocks and their DAGs.
+//! Blocks.
 
 use hanse_client::RpcError;
-use hanse_client::methods::{
-    BlockAt, BlockParams, BlockPart, CertificateParams, DagParams, WaitBlockParams, WaitedBlock,
-};
-use hanse_client::views::{BlockView, CertifiedHeader, DagView};
+use hanse_client::methods::{BlockAt, BlockParams, BlockPart, CertificateParams, WaitBlockParams, WaitedBlock};
+use hanse_client::views::{BlockView, CertifiedHeader};
 use hanse_types::{Hash, Header, Height};
 
 use super::super::abi::Abis;
-use super::super::{Node, dag, errors, limits, render};
+use super::super::registry::{Entry, reads, waits};
+use super::super::{Node, errors, limits, render};
+
+/// The methods of this namespace.
+pub(super) const METHODS: &[Entry] =
+    &[reads!(GetBlock, get), reads!(GetCertificate, certificate), waits!(WaitBlock, wait)];
 
 /// The header of the block that a client means.
-fn header(node: &Node, at: BlockAt) -> Result<Header, RpcError> {
+pub(super) fn header(node: &Node, at: BlockAt) -> Result<Header, RpcError> {
     let ledger = node.group.ledger();
     let found = match at {
         BlockAt::Latest => return Ok((*ledger.tip().header).clone()),
@@ -29,7 +32,7 @@ fn header(node: &Node, at: BlockAt) -> Result<Header, RpcError> {
 }
 
 /// [`hanse_client::methods::GetBlock`].
-pub(crate) fn get(node: &Node, params: &BlockParams) -> Result<BlockView, RpcError> {
+fn get(node: &Node, params: &BlockParams) -> Result<BlockView, RpcError> {
     let header = header(node, params.at)?;
     let height = header.height;
     let mut abis = Abis::new(node);
@@ -57,7 +60,7 @@ fn transactions(
 }
 
 /// [`hanse_client::methods::WaitBlock`].
-pub(crate) async fn wait(node: &Node, params: WaitBlockParams) -> Result<WaitedBlock, RpcError> {
+async fn wait(node: &Node, params: WaitBlockParams) -> Result<WaitedBlock, RpcError> {
     let mut tip = node.group.tip();
     let beyond = tip.wait_for(|header| header.height > params.after);
     let nothing = WaitedBlock { header: None, tx_ids: Vec::new(), failed: 0 };
@@ -77,23 +80,9 @@ pub(crate) async fn wait(node: &Node, params: WaitBlockParams) -> Result<WaitedB
 }
 
 /// [`hanse_client::methods::GetCertificate`].
-pub(crate) fn certificate(node: &Node, params: &CertificateParams) -> Result<CertifiedHeader, RpcError> {
+fn certificate(node: &Node, params: &CertificateParams) -> Result<CertifiedHeader, RpcError> {
     let header = header(node, params.at)?;
     let certificate = node.group.ledger().certificate(header.height).map_err(errors::ledger)?;
     let certificate = certificate.ok_or_else(|| errors::not_found(format!("block {}", header.height)))?;
     Ok(render::certified(&header, &certificate))
-}
-
-/// [`hanse_client::methods::GetDag`].
-pub(crate) fn dag(node: &Node, params: &DagParams) -> Result<DagView, RpcError> {
-    let header = header(node, params.at)?;
-    let height = header.height;
-    let ledger = node.group.ledger();
-    let missing = || errors::not_found(format!("block {height}"));
-    let dag = ledger.dag(height).map_err(errors::ledger)?.ok_or_else(missing)?;
-    let receipts = ledger.receipts(height).map_err(errors::ledger)?.ok_or_else(missing)?;
-    // Where access sets were pruned, the figures still stand; only the keys are not known any more.
-    let rw_sets = ledger.rw_sets(height).ok().flatten().unwrap_or_default();
-    let vertices = params.vertices.min(limits::DAG_VERTICES);
-    Ok(dag::view(height, &dag, &receipts, &rw_sets, vertices))
 }

@@ -1,12 +1,17 @@
 //! The chain as a whole.
 
 use hanse_client::RpcError;
-use hanse_client::views::{ChainInfo, PoolView};
+use hanse_client::methods::NoParams;
+use hanse_client::views::ChainInfo;
 
+use super::super::registry::{Entry, reads};
 use super::super::{Node, errors, limits};
 
+/// The methods of this namespace.
+pub(super) const METHODS: &[Entry] = &[reads!(GetChainInfo, info)];
+
 /// [`hanse_client::methods::GetChainInfo`].
-pub(crate) fn info(node: &Node) -> Result<ChainInfo, RpcError> {
+fn info(node: &Node, NoParams {}: &NoParams) -> Result<ChainInfo, RpcError> {
     let genesis = node.group.genesis();
     let (tip, state, _) = node.group.ledger().frozen();
     let params = hanse_vm::system::params::load(&*state).map_err(|error| errors::query(error.into()))?;
@@ -22,10 +27,4 @@ pub(crate) fn info(node: &Node) -> Result<ChainInfo, RpcError> {
         limits: limits::view(),
         stopped: node.group.stopped().map(|reason| reason.to_string()),
     })
-}
-
-/// [`hanse_client::methods::GetPool`].
-pub(crate) fn pool(node: &Node) -> Result<PoolView, RpcError> {
-    let status = node.group.pool_status();
-    Ok(PoolView { waiting: status.waiting, sealed: status.sealed, bytes: status.bytes, remembered: status.remembered })
 }

@@ -1,14 +1,18 @@
-//! Contracts: what is known of them, views, simulations.
+//! Contracts: what is known of them, what their views answer.
 
 use hanse_client::methods::{AbiAnswer, CallParams, ContractParams};
-use hanse_client::views::{ContractView, DeployedView, QueryView, SimulationView};
+use hanse_client::views::{ContractView, DeployedView, QueryView};
 use hanse_client::{Contract, RpcError, codes};
 use hanse_group::ContractInfo;
-use hanse_types::{Address, Timestamp, Transaction};
+use hanse_types::Address;
 use hanse_vm::system::lifecycle::Condition;
 
 use super::super::abi::{self, Abis};
+use super::super::registry::{Entry, reads, waits};
 use super::super::{Node, errors, render};
+
+/// The methods of this namespace.
+pub(super) const METHODS: &[Entry] = &[reads!(GetContract, info), reads!(GetAbi, abi), waits!(QueryContract, query)];
 
 fn find(node: &Node, contract: &Contract) -> Result<ContractInfo, RpcError> {
     let found = node.group.contract_info(&contract.0).map_err(errors::query)?;
@@ -16,7 +20,7 @@ fn find(node: &Node, contract: &Contract) -> Result<ContractInfo, RpcError> {
 }
 
 /// [`hanse_client::methods::GetContract`].
-pub(crate) fn info(node: &Node, params: &ContractParams) -> Result<ContractView, RpcError> {
+fn info(node: &Node, params: &ContractParams) -> Result<ContractView, RpcError> {
     let info = find(node, &params.contract)?;
     let deployed = info.deployed.map(|(record, about)| DeployedView {
         owner: about.owner,
@@ -38,53 +42,15 @@ fn condition(condition: Condition) -> &'static str {
 }
 
 /// [`hanse_client::methods::GetAbi`].
-pub(crate) fn abi(node: &Node, params: &ContractParams) -> Result<AbiAnswer, RpcError> {
+fn abi(node: &Node, params: &ContractParams) -> Result<AbiAnswer, RpcError> {
     let info = find(node, &params.contract)?;
     let abi = Abis::new(node).of(&info.address).ok_or_else(|| abi::no_abi(&params.contract))?;
     let abi = serde_json::to_value(&*abi).map_err(|error| RpcError::new(codes::INTERNAL, error.to_string()))?;
     Ok(AbiAnswer { abi })
 }
 
-/// [`hanse_client::methods::SimulateTx`].
-pub(crate) async fn simulate(node: &Node, params: CallParams) -> Result<SimulationView, RpcError> {
-    let transaction = transaction(node, &params)?;
-    let simulation = node.group.simulate(transaction).await.map_err(errors::query)?;
-    tokio::task::block_in_place(|| {
-        let mut abis = Abis::new(node);
-        let address = abis.address(&params.contract.0);
-        Ok(SimulationView {
-            height: simulation.height,
-            outcome: render::execution(&mut abis, &simulation.execution, address, &params.method),
-            access: render::access(&simulation.rw_set),
-        })
-    })
-}
-
-/// The transaction that a simulation runs; it is never signed, so only what execution sees matters.
-fn transaction(node: &Node, params: &CallParams) -> Result<Transaction, RpcError> {
-    let genesis = node.group.genesis();
-    let tip = node.group.ledger().tip();
-    let args = tokio::task::block_in_place(|| abi::encode_args(node, params))?;
-    Ok(Transaction {
-        version: Transaction::VERSION,
-        chain_id: genesis.chain_id.clone(),
-        group_id: genesis.group_id.clone(),
-        sender: params.caller.unwrap_or(Address::ZERO),
-        nonce: 0,
-        ref_height: tip.header.height,
-        ref_hash: [0; 8],
-        timestamp: tip.header.timestamp,
-        expiration: Timestamp(u64::MAX),
-        gas_limit: params.gas_limit.unwrap_or(genesis.params.tx_gas_max).min(genesis.params.tx_gas_max),
-        business_id: Vec::new(),
-        contract: params.contract.0.clone(),
-        method: params.method.clone(),
-        args,
-    })
-}
-
 /// [`hanse_client::methods::QueryContract`].
-pub(crate) async fn query(node: &Node, params: CallParams) -> Result<QueryView, RpcError> {
+async fn query(node: &Node, params: CallParams) -> Result<QueryView, RpcError> {
     let args = tokio::task::block_in_place(|| abi::encode_args(node, &params))?;
     let caller = params.caller.unwrap_or(Address::ZERO);
     let contract = params.contract.0.clone();

@@ -7,10 +7,14 @@ use hanse_ledger::{EventPosition, EventQuery};
 use hanse_types::{Address, Height, Receipt, TxIndex};
 
 use super::super::abi::Abis;
+use super::super::registry::{Entry, reads};
 use super::super::{Node, errors, limits, render};
 
+/// The methods of this namespace.
+pub(super) const METHODS: &[Entry] = &[reads!(QueryEvents, query)];
+
 /// [`hanse_client::methods::QueryEvents`].
-pub(crate) fn query(node: &Node, params: &EventParams) -> Result<Events, RpcError> {
+fn query(node: &Node, params: &EventParams) -> Result<Events, RpcError> {
     let contract = match &params.contract {
         None => None,
         Some(contract) => {

@@ -2,16 +2,21 @@
 
 use std::path::Path;
 
-use hanse_client::methods::{PruneParams, Pruned, SnapshotParams};
+use hanse_client::methods::{NoParams, PruneParams, Pruned, SnapshotParams};
 use hanse_client::views::{LedgerView, SnapshotView};
 use hanse_client::{RpcError, codes};
 use hanse_ledger::{Manifest, SnapshotError};
 use hanse_types::names::NameKind;
 
+use super::super::registry::{Entry, reads};
 use super::super::{Node, errors};
 
+/// The methods of this namespace.
+pub(super) const METHODS: &[Entry] =
+    &[reads!(GetLedger, info), reads!(TakeSnapshot, snapshot), reads!(PruneHistory, prune)];
+
 /// [`hanse_client::methods::GetLedger`].
-pub(crate) fn info(node: &Node) -> Result<LedgerView, RpcError> {
+fn info(node: &Node, NoParams {}: &NoParams) -> Result<LedgerView, RpcError> {
     let figures = node.group.ledger().statistics().map_err(errors::ledger)?;
     Ok(LedgerView {
         blocks: figures.blocks,
@@ -59,9 +64,9 @@ fn view(name: String, path: &Path, manifest: &Manifest) -> SnapshotView {
 }
 
 /// [`hanse_client::methods::TakeSnapshot`].
-pub(crate) fn snapshot(node: &Node, params: SnapshotParams) -> Result<SnapshotView, RpcError> {
+fn snapshot(node: &Node, params: &SnapshotParams) -> Result<SnapshotView, RpcError> {
     let ledger = node.group.ledger();
-    let name = params.name.unwrap_or_else(|| format!("block-{}", ledger.height()));
+    let name = params.name.clone().unwrap_or_else(|| format!("block-{}", ledger.height()));
     // A name, never a path: whoever asks has no say in where the node writes.
     let checked = NameKind::Id.check(&name);
     checked.map_err(|error| RpcError::new(codes::INVALID_PARAMS, format!("the snapshot's name {error}")))?;
@@ -76,7 +81,7 @@ pub(crate) fn snapshot(node: &Node, params: SnapshotParams) -> Result<SnapshotVi
 }
 
 /// [`hanse_client::methods::PruneHistory`].
-pub(crate) fn prune(node: &Node, params: &PruneParams) -> Result<Pruned, RpcError> {
+fn prune(node: &Node, params: &PruneParams) -> Result<Pruned, RpcError> {
     let oldest_height = node.group.ledger().prune_history(params.below).map_err(errors::ledger)?;
     Ok(Pruned { oldest_height })
 }

@@ -1,9 +1,26 @@
-//! What each method does.
+//! What each method does, by namespace.
 
-pub(super) mod block;
-pub(super) mod chain;
-pub(super) mod contract;
-pub(super) mod event;
-pub(super) mod ledger;
-pub(super) mod state;
-pub(super) mod tx;
+mod block;
+mod chain;
+mod contract;
+mod dag;
+mod event;
+mod ledger;
+mod pool;
+mod state;
+mod tx;
+
+use super::registry::Entry;
+
+/// The handlers' tables, in the order of [`hanse_client::methods::all`].
+pub(super) const METHODS: &[&[Entry]] = &[
+    chain::METHODS,
+    block::METHODS,
+    tx::METHODS,
+    state::METHODS,
+    contract::METHODS,
+    dag::METHODS,
+    event::METHODS,
+    pool::METHODS,
+    ledger::METHODS,
+];

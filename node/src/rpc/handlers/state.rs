@@ -7,10 +7,14 @@ use hanse_client::{Bytes, RpcError};
 use hanse_types::{Address, Canonical, Height};
 use hanse_vm::system::names;
 
+use super::super::registry::{Entry, reads};
 use super::super::{Node, errors, render};
 
+/// The methods of this namespace.
+pub(super) const METHODS: &[Entry] = &[reads!(GetState, get)];
+
 /// [`hanse_client::methods::GetState`].
-pub(crate) fn get(node: &Node, params: &StateParams) -> Result<StateValue, RpcError> {
+fn get(node: &Node, params: &StateParams) -> Result<StateValue, RpcError> {
     let ledger = node.group.ledger();
     let newest = ledger.height();
     let height = params.height.unwrap_or(newest);

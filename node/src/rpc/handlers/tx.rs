@@ -1,22 +1,33 @@
-//! Transactions: submit, look at.
+//! Transactions: submitted, looked at, proven, simulated.
 
 use std::time::Duration;
 
 use hanse_client::methods::{
-    BatchSubmitted, ProofOf, ProveTxParams, ReceiptAnswer, ReceiptParams, SubmitBatchParams, SubmitParams, Submitted,
-    TxParams, Wait,
+    CallParams, ManySubmitted, ProofOf, ProveTxParams, ReceiptAnswer, ReceiptParams, SubmitManyParams, SubmitParams,
+    Submitted, TxParams, Wait,
 };
-use hanse_client::views::{InclusionProof, LocatedTransaction};
+use hanse_client::views::{InclusionProof, LocatedTransaction, SimulationView};
 use hanse_client::{Bytes, RpcError, codes};
 use hanse_group::WaitError;
 use hanse_ledger::Tree;
-use hanse_types::{Canonical, Receipt, SignedTransaction, TxId};
+use hanse_types::{Address, Canonical, Receipt, SignedTransaction, Timestamp, Transaction, TxId};
 
-use super::super::abi::Abis;
+use super::super::abi::{self, Abis};
+use super::super::registry::{Entry, reads, waits};
 use super::super::{Node, errors, http, limits, render};
 
+/// The methods of this namespace.
+pub(super) const METHODS: &[Entry] = &[
+    waits!(SubmitTx, submit),
+    waits!(SubmitMany, submit_many),
+    reads!(GetTx, get),
+    waits!(GetReceipt, receipt),
+    reads!(ProveTx, proof),
+    waits!(SimulateTx, simulate),
+];
+
 /// [`hanse_client::methods::SubmitTx`].
-pub(crate) async fn submit(node: &Node, params: SubmitParams) -> Result<Submitted, RpcError> {
+async fn submit(node: &Node, params: SubmitParams) -> Result<Submitted, RpcError> {
     let signed = decode(&params.transaction)?;
     let id = signed.transaction.id(&node.group.genesis_hash());
     if params.wait == Wait::Pool {
@@ -28,8 +39,8 @@ pub(crate) async fn submit(node: &Node, params: SubmitParams) -> Result<Submitte
     Ok(Submitted { tx_id: id.0, receipt: Some(render::receipt(&mut Abis::new(node), &receipt)) })
 }
 
-/// [`hanse_client::methods::SubmitBatch`].
-pub(crate) async fn submit_batch(node: &Node, params: SubmitBatchParams) -> Result<BatchSubmitted, RpcError> {
+/// [`hanse_client::methods::SubmitMany`].
+async fn submit_many(node: &Node, params: SubmitManyParams) -> Result<ManySubmitted, RpcError> {
     let (found, limit) = (params.transactions.len(), limits::BULK_TRANSACTIONS);
     if found > limit {
         return Err(RpcError::new(codes::TOO_LARGE, format!("{found} transactions are given, the limit is {limit}")));
@@ -52,7 +63,7 @@ fn decode(bytes: &Bytes) -> Result<SignedTransaction, RpcError> {
 }
 
 /// [`hanse_client::methods::GetTx`].
-pub(crate) fn get(node: &Node, params: &TxParams) -> Result<LocatedTransaction, RpcError> {
+fn get(node: &Node, params: &TxParams) -> Result<LocatedTransaction, RpcError> {
     let id = TxId(params.tx_id);
     let found = node.group.ledger().transaction(&id).map_err(errors::ledger)?;
     let place = found.ok_or_else(|| errors::not_found(format!("transaction {id} in the chain")).tx(id.0))?;
@@ -61,7 +72,7 @@ pub(crate) fn get(node: &Node, params: &TxParams) -> Result<LocatedTransaction, 
 }
 
 /// [`hanse_client::methods::GetReceipt`].
-pub(crate) async fn receipt(node: &Node, params: ReceiptParams) -> Result<ReceiptAnswer, RpcError> {
+async fn receipt(node: &Node, params: ReceiptParams) -> Result<ReceiptAnswer, RpcError> {
     let id = TxId(params.tx_id);
     let receipt = find(node, id, params.timeout_ms).await?;
     tokio::task::block_in_place(|| {
@@ -85,7 +96,7 @@ async fn find(node: &Node, id: TxId, timeout_ms: u64) -> Result<Receipt, RpcErro
 }
 
 /// [`hanse_client::methods::ProveTx`].
-pub(crate) fn proof(node: &Node, params: &ProveTxParams) -> Result<InclusionProof, RpcError> {
+fn proof(node: &Node, params: &ProveTxParams) -> Result<InclusionProof, RpcError> {
     prove(node, TxId(params.tx_id), params.of)
 }
 
@@ -110,5 +121,43 @@ fn prove(node: &Node, id: TxId, of: ProofOf) -> Result<InclusionProof, RpcError>
         content: Bytes(content.map_err(errors::ledger)?.ok_or_else(missing)?),
         index,
         path: found.path.0,
+    })
+}
+
+/// [`hanse_client::methods::SimulateTx`].
+async fn simulate(node: &Node, params: CallParams) -> Result<SimulationView, RpcError> {
+    let transaction = transaction(node, &params)?;
+    let simulation = node.group.simulate(transaction).await.map_err(errors::query)?;
+    tokio::task::block_in_place(|| {
+        let mut abis = Abis::new(node);
+        let address = abis.address(&params.contract.0);
+        Ok(SimulationView {
+            height: simulation.height,
+            outcome: render::execution(&mut abis, &simulation.execution, address, &params.method),
+            access: render::access(&simulation.rw_set),
+        })
+    })
+}
+
+/// The transaction that a simulation runs; it is never signed, so only what execution sees matters.
+fn transaction(node: &Node, params: &CallParams) -> Result<Transaction, RpcError> {
+    let genesis = node.group.genesis();
+    let tip = node.group.ledger().tip();
+    let args = tokio::task::block_in_place(|| abi::encode_args(node, params))?;
+    Ok(Transaction {
+        version: Transaction::VERSION,
+        chain_id: genesis.chain_id.clone(),
+        group_id: genesis.group_id.clone(),
+        sender: params.caller.unwrap_or(Address::ZERO),
+        nonce: 0,
+        ref_height: tip.header.height,
+        ref_hash: [0; 8],
+        timestamp: tip.header.timestamp,
+        expiration: Timestamp(u64::MAX),
+        gas_limit: params.gas_limit.unwrap_or(genesis.params.tx_gas_max).min(genesis.params.tx_gas_max),
+        business_id: Vec::new(),
+        contract: params.contract.0.clone(),
+        method: params.method.clone(),
+        args,
     })
 }

@@ -1,0 +1,138 @@
+//! The RPC methods: names, parameters, answers. Parameters are named; unknown ones are refused, as a typing error must
+//! not be taken for a default.
+//!
+//! A method is a type that implements [`Method`]. Each namespace has a file here with a table of its methods, beside their
+//! parameters; what they answer is in [`crate::views`]. The tables together ([`all`]) are what a node serves, neither more
+//! nor less. To add a method: a line in its namespace's table here, and a line in that of the server's handlers.
+//!
+//! Beside its own parameters, every method takes [`GROUP`].
+
+mod block;
+mod chain;
+mod contract;
+mod dag;
+mod event;
+mod ledger;
+mod pool;
+mod state;
+mod tx;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::codes::ErrorCode;
+
+pub use block::*;
+pub use chain::*;
+pub use contract::*;
+pub use dag::*;
+pub use event::*;
+pub use ledger::*;
+pub use pool::*;
+pub use state::*;
+pub use tx::*;
+
+/// A parameter that every method takes: the group that is asked; the node's own if absent.
+pub const GROUP: &str = "group";
+
+/// An RPC method.
+pub trait Method {
+    /// Its name on the wire: namespace, `_`, verb or thing.
+    const NAME: &'static str;
+    /// What it does, in words.
+    const ABOUT: &'static str;
+    /// How it may fail, beside what is common to all methods ([`crate::codes::ANY`]).
+    const ERRORS: &'static [&'static [ErrorCode]];
+    /// Its named parameters.
+    type Params: Serialize + DeserializeOwned + Send + Sync;
+    /// Its answer.
+    type Answer: Serialize + DeserializeOwned + Send;
+}
+
+/// A method without its types: for tables.
+#[derive(Clone, Copy, Debug)]
+pub struct Description {
+    /// See [`Method::NAME`].
+    pub name: &'static str,
+    /// See [`Method::ABOUT`].
+    pub about: &'static str,
+    errors: &'static [&'static [ErrorCode]],
+}
+
+impl Description {
+    /// That of a method.
+    pub const fn of<M: Method>() -> Description {
+        Description { name: M::NAME, about: M::ABOUT, errors: M::ERRORS }
+    }
+
+    /// How it may fail, in the order of the codes: [`Method::ERRORS`] and what is common to all.
+    pub fn errors(&self) -> Vec<ErrorCode> {
+        let mut errors: Vec<ErrorCode> =
+            self.errors.iter().chain([&crate::codes::ANY]).copied().flatten().copied().collect();
+        errors.sort_by_key(|error| error.code);
+        errors.dedup();
+        errors
+    }
+}
+
+/// All methods, by namespace.
+pub fn all() -> impl Iterator<Item = &'static Description> {
+    [CHAIN, BLOCK, TX, STATE, CONTRACT, DAG, EVENT, POOL, LEDGER].into_iter().flatten()
+}
+
+/// The table of a namespace: for each method its words, its type, its name, parameters, answer, and how it may fail beside
+/// what is common to all.
+macro_rules! methods {
+    ($table:ident: $($(#[doc = $doc:literal])+ $method:ident = $name:literal, $params:ty => $answer:ty, fails $errors:expr;)*) => {
+        $(
+            $(#[doc = $doc])+
+            #[derive(Clone, Copy, Debug)]
+            pub struct $method;
+
+            impl $crate::methods::Method for $method {
+                const NAME: &'static str = $name;
+                const ABOUT: &'static str = concat!($($doc),+).trim_ascii_start();
+                const ERRORS: &'static [&'static [$crate::codes::ErrorCode]] = &$errors;
+                type Params = $params;
+                type Answer = $answer;
+            }
+        )*
+
+        /// The methods of this namespace.
+        pub const $table: &[$crate::methods::Description] = &[$($crate::methods::Description::of::<$method>()),*];
+    };
+}
+
+use methods;
+
+/// No parameters.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoParams {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_say_their_namespace() {
+        let names: Vec<&str> = all().map(|method| method.name).collect();
+        for (at, name) in names.iter().enumerate() {
+            assert!(!names[at + 1..].contains(name), "{name} is there twice");
+            let (namespace, verb) = name.split_once('_').unwrap_or_default();
+            assert!(!namespace.is_empty() && !verb.is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_method_says_what_it_does() {
+        for method in all() {
+            let about = method.about;
+            assert!(
+                about.ends_with('.') && about.chars().next().is_some_and(char::is_uppercase),
+                "{}: {about}",
+                method.name
+            );
+        }
+    }
+}

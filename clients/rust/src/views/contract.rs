@@ -1,0 +1,48 @@
+//! Contracts.
+
+use hanse_types::{Address, Gas, Hash, Height};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::text::Bytes;
+
+/// What a view returned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QueryView {
+    /// The bytes.
+    pub output: Bytes,
+    /// Decoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
+    /// What it would have cost in a transaction.
+    pub gas_used: Gas,
+}
+
+/// A contract.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ContractView {
+    /// Its address.
+    pub address: Address,
+    /// The name it was deployed under.
+    pub name: String,
+    /// What was deployed; absent for a native contract, which is part of the node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployed: Option<DeployedView>,
+}
+
+/// A contract that was deployed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeployedView {
+    /// Who may upgrade it.
+    pub owner: Address,
+    /// Version of its code, from 1.
+    pub version: u32,
+    /// Hash of its code.
+    pub code_hash: Hash,
+    /// `active`, `frozen` or `revoked`.
+    pub status: String,
+    /// Height at which it was deployed.
+    pub deployed_at: Height,
+    /// Height at which it was last upgraded.
+    pub upgraded_at: Height,
+}

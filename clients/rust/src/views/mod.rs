@@ -1,0 +1,26 @@
+//! Values as RPC shows them.
+//!
+//! The chain's own counters (heights, gas, milliseconds) are JSON numbers; they stay below 2⁵³. Numbers of contract
+//! data and nonces are decimal strings. Bytes are `0x…`. What a contract's ABI explains is decoded beside the raw
+//! bytes; where there is no ABI, or it does not fit, the decoded field is absent. A reader must ignore fields that it
+//! does not know.
+
+mod block;
+mod chain;
+mod contract;
+mod dag;
+mod event;
+mod ledger;
+mod pool;
+mod state;
+mod tx;
+
+pub use block::*;
+pub use chain::*;
+pub use contract::*;
+pub use dag::*;
+pub use event::*;
+pub use ledger::*;
+pub use pool::*;
+pub use state::*;
+pub use tx::*;

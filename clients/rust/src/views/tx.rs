@@ -1,0 +1,134 @@
+//! Transactions, and what came of them.
+
+use hanse_types::{Address, Gas, Hash, Height, Status, Timestamp, TxIndex};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{AccessView, CertifiedHeader, EventView};
+use crate::text::{Bytes, Contract, decimal, status_name};
+
+/// A transaction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TransactionView {
+    /// Its identity.
+    pub tx_id: Hash,
+    /// Who signed it.
+    pub sender: Address,
+    /// The signing key, with its algorithm.
+    pub public_key: String,
+    /// The contract, as the transaction names it.
+    pub contract: Contract,
+    /// The method.
+    pub method: String,
+    /// The arguments' bytes.
+    pub args: Bytes,
+    /// The arguments by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<Value>,
+    /// The client's random number.
+    #[serde(with = "decimal")]
+    pub nonce: u64,
+    /// The most gas that it may use.
+    pub gas_limit: Gas,
+    /// When it was made.
+    pub timestamp: Timestamp,
+    /// When it expires.
+    pub expiration: Timestamp,
+    /// Height of its reference block.
+    pub ref_height: Height,
+    /// The client's own id.
+    pub business_id: Bytes,
+}
+
+/// Where a transaction is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LocatedTransaction {
+    /// The transaction.
+    pub transaction: TransactionView,
+    /// In which block.
+    pub height: Height,
+    /// At which place.
+    pub index: TxIndex,
+}
+
+/// How code that ran failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FailureView {
+    /// The error code of [`crate::codes`]: 3000 plus the status.
+    pub code: i32,
+    /// What happened, in one sentence, by the ABI's own words where it has some.
+    pub text: String,
+    /// The contract in which it happened.
+    pub failed_in: Address,
+    /// A contract's own error: its number,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<u32>,
+    /// its name,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// and its fields by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Value>,
+}
+
+/// What running a call gave, whether in a block or for a look.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutcomeView {
+    /// How it ended.
+    #[serde(with = "status_name")]
+    pub status: Status,
+    /// What it cost.
+    pub gas_used: Gas,
+    /// What the method returned, or the error's fields.
+    pub output: Bytes,
+    /// What the method returned, decoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
+    /// How it failed, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureView>,
+    /// What it emitted.
+    pub events: Vec<EventView>,
+}
+
+/// A receipt: what a transaction did, and where.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReceiptView {
+    /// Which transaction.
+    pub tx_id: Hash,
+    /// In which block.
+    pub height: Height,
+    /// At which place.
+    pub index: TxIndex,
+    /// What it did.
+    #[serde(flatten)]
+    pub outcome: OutcomeView,
+    /// Digest of its access set.
+    pub rw_set: Hash,
+}
+
+/// A proof that something is in a block: see [`crate::proof`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InclusionProof {
+    /// The block's header.
+    #[serde(flatten)]
+    pub block: CertifiedHeader,
+    /// What is proven to be in the block, canonical bytes: a signed transaction, a receipt or an access set.
+    pub content: Bytes,
+    /// Its place.
+    pub index: TxIndex,
+    /// The digests beside the path to the header's root, from the bottom up.
+    pub path: Vec<Hash>,
+}
+
+/// What a transaction would do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SimulationView {
+    /// On top of which block.
+    pub height: Height,
+    /// What it would give.
+    #[serde(flatten)]
+    pub outcome: OutcomeView,
+    /// What it would touch.
+    pub access: AccessView,
+}

@@ -1,0 +1,92 @@
+//! The server's table of methods: what [`hanse_client::methods`] describes, each with its handler.
+//!
+//! A namespace's handlers and their lines of the table are in one file of [`handlers`]. A handler gets parameters that
+//! decoded, and gives an answer that encodes: neither knows JSON.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use futures::future::BoxFuture;
+use hanse_client::codes;
+use hanse_client::jsonrpc::RpcError;
+use hanse_client::methods::{Description, Method};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{Node, handlers};
+
+/// A method that is served.
+pub(super) struct Entry {
+    /// What clients know of it.
+    pub(super) method: Description,
+    /// Runs it with these parameters.
+    pub(super) run: for<'a> fn(&'a Node, Map<String, Value>) -> BoxFuture<'a, Result<Value, RpcError>>,
+}
+
+/// An [`Entry`] of a handler that only reads, a plain function. It blocks on the disk, so other tasks of its thread are
+/// moved away first.
+macro_rules! reads {
+    ($method:ident, $handler:path) => {
+        $crate::rpc::registry::Entry {
+            method: hanse_client::methods::Description::of::<hanse_client::methods::$method>(),
+            run: |node, params| {
+                Box::pin(async move {
+                    let params = $crate::rpc::registry::decode::<hanse_client::methods::$method>(params)?;
+                    tokio::task::block_in_place(|| $crate::rpc::registry::encode($handler(node, &params)))
+                })
+            },
+        }
+    };
+}
+
+/// An [`Entry`] of a handler that waits for others, an async function.
+macro_rules! waits {
+    ($method:ident, $handler:path) => {
+        $crate::rpc::registry::Entry {
+            method: hanse_client::methods::Description::of::<hanse_client::methods::$method>(),
+            run: |node, params| {
+                Box::pin(async move {
+                    let params = $crate::rpc::registry::decode::<hanse_client::methods::$method>(params)?;
+                    $crate::rpc::registry::encode($handler(node, params).await)
+                })
+            },
+        }
+    };
+}
+
+pub(super) use {reads, waits};
+
+/// All methods that are served.
+pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
+    handlers::METHODS.iter().copied().flatten()
+}
+
+/// The method of this name.
+pub(super) fn find(name: &str) -> Option<&'static Entry> {
+    static BY_NAME: LazyLock<BTreeMap<&str, &Entry>> =
+        LazyLock::new(|| all().map(|entry| (entry.method.name, entry)).collect());
+    BY_NAME.get(name).copied()
+}
+
+/// A method's parameters.
+pub(super) fn decode<M: Method>(params: Map<String, Value>) -> Result<M::Params, RpcError> {
+    serde_json::from_value(Value::Object(params))
+        .map_err(|error| RpcError::new(codes::INVALID_PARAMS, format!("{}: {error}", M::NAME)))
+}
+
+/// An answer in JSON.
+pub(super) fn encode<T: Serialize>(outcome: Result<T, RpcError>) -> Result<Value, RpcError> {
+    serde_json::to_value(outcome?).map_err(|error| RpcError::new(codes::INTERNAL, error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_described_is_served_and_nothing_else() {
+        let served: Vec<&str> = all().map(|entry| entry.method.name).collect();
+        let described: Vec<&str> = hanse_client::methods::all().map(|method| method.name).collect();
+        assert_eq!(served, described);
+    }
+}
