@@ -1,9 +1,13 @@
 //! What a group is opened with.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use hanse_ledger::LedgerOptions;
 use hanse_txpool::PoolLimits;
 use hanse_types::Genesis;
+
+use crate::observe::Observe;
 
 /// How one node runs one group. Nothing here is agreed on between nodes but the genesis.
 #[derive(Clone, Debug)]
@@ -14,19 +18,35 @@ pub struct GroupConfig {
     pub directory: PathBuf,
     /// Threads that execute blocks and verify signatures.
     pub threads: usize,
+    /// Whether each of these threads stays on one core. For nodes that have their cores for themselves; with more threads
+    /// than cores, it has no effect.
+    pub bind_cores: bool,
     /// Threads that answer simulations and queries.
     pub query_threads: usize,
     /// Bounds of the pool.
     pub pool: PoolLimits,
     /// Most submissions that wait for their signatures to be verified; more are refused.
     pub intake_waiting: usize,
+    /// Sizes of the ledger.
+    pub ledger: LedgerOptions,
+    /// Who keeps figures.
+    pub observer: Arc<dyn Observe>,
 }
 
 impl GroupConfig {
     /// The usual settings.
     pub fn new(genesis: Genesis, directory: PathBuf) -> GroupConfig {
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
-        let pool = PoolLimits::default();
-        GroupConfig { genesis, directory, threads, query_threads: 1, pool, intake_waiting: 100_000 }
+        GroupConfig {
+            genesis,
+            directory,
+            threads,
+            bind_cores: false,
+            query_threads: 1,
+            pool: PoolLimits::default(),
+            intake_waiting: 100_000,
+            ledger: LedgerOptions::default(),
+            observer: Arc::new(()),
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use hanse_consensus::{Precommit, SignedPrecommit, Solo, VoteLog};
 use hanse_ledger::{Ledger, NewBlock};
@@ -23,6 +24,7 @@ use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::execution::{Base, ExecutedBlock, Executor};
 use crate::feed::Feed;
+use crate::observe::Observation;
 
 /// Blocks that may be handed to a thread before it takes them: the replica has at most two under way.
 const JOBS: usize = 4;
@@ -30,9 +32,9 @@ const JOBS: usize = 4;
 /// What happened outside.
 pub(crate) enum Event {
     Submitted { transactions: Vec<Verified>, reply: oneshot::Sender<Vec<Result<TxId, Refusal>>> },
-    Executed { height: Height, result: Result<Box<ExecutedBlock>, String> },
+    Executed { height: Height, result: Result<Box<ExecutedBlock>, String>, took: Duration },
     Signed { height: Height, result: Result<SignedPrecommit, String> },
-    Persisted { height: Height, result: Result<(), String> },
+    Persisted { height: Height, result: Result<(), String>, took: Duration },
     Stop,
 }
 
@@ -61,6 +63,7 @@ pub(crate) struct Driver {
     pub(crate) status: watch::Sender<PoolStatus>,
     /// Why the group takes nothing any more; the first reason stays.
     pub(crate) stopped: watch::Sender<Option<Arc<str>>>,
+    pub(crate) observation: Observation,
     pub(crate) execute: SyncSender<ExecuteJob>,
     pub(crate) write: SyncSender<WriteJob>,
     /// When the replica wants to be told that time has passed.
@@ -89,7 +92,7 @@ impl Driver {
         }
         while self.writing > 0 {
             match events.recv().await {
-                Some(Event::Persisted { height, result }) => self.persisted(height, result),
+                Some(Event::Persisted { height, result, took }) => self.persisted(height, result, took),
                 Some(Event::Signed { .. }) => self.writing -= 1,
                 Some(_) => {}
                 None => break,
@@ -103,8 +106,8 @@ impl Driver {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Submitted { transactions, reply } => self.submitted(transactions, reply),
-            Event::Executed { height, result } => match result {
-                Ok(block) => self.executed(*block),
+            Event::Executed { height, result, took } => match result {
+                Ok(block) => self.executed(*block, took),
                 Err(reason) => self.tell(Input::Failed { height, stage: Stage::Execution, reason }),
             },
             Event::Signed { height, result } => {
@@ -114,7 +117,7 @@ impl Driver {
                     Err(reason) => self.tell(Input::Failed { height, stage: Stage::Signing, reason }),
                 }
             }
-            Event::Persisted { height, result } => self.persisted(height, result),
+            Event::Persisted { height, result, took } => self.persisted(height, result, took),
             Event::Stop => {}
         }
         self.close_if_done();
@@ -145,7 +148,8 @@ impl Driver {
         self.status.send_replace(self.replica.pool_status());
     }
 
-    fn executed(&mut self, block: ExecutedBlock) {
+    fn executed(&mut self, block: ExecutedBlock, took: Duration) {
+        self.observation.executed(block.header.height, took);
         let (header, params) = (Box::new(block.header.clone()), block.params.clone().map(Box::new));
         debug!(
             height = header.height.0,
@@ -159,13 +163,15 @@ impl Driver {
         self.tell(Input::Executed { header, params });
     }
 
-    fn persisted(&mut self, height: Height, result: Result<(), String>) {
+    fn persisted(&mut self, height: Height, result: Result<(), String>, took: Duration) {
         self.writing -= 1;
         if let Err(reason) = result {
             return self.tell(Input::Failed { height, stage: Stage::Writing, reason });
         }
         let Some(block) = self.chain.persisted(durable_base(&self.ledger)) else { return };
         info!(height = height.0, transactions = block.header.tx_count, hash = %block.hash, "block committed");
+        let parent = self.feed.tip().borrow().timestamp;
+        self.observation.committed(&block, parent, took);
         self.feed.committed(Arc::new(block.header.clone()), block.content.receipts());
         self.tell(Input::Persisted { height });
     }
@@ -182,6 +188,7 @@ impl Driver {
             // Answers go to who asked, in `submitted`.
             Output::Admitted(_) => {}
             Output::Dropped(dropped) => {
+                self.observation.dropped(dropped.iter().map(|dropped| dropped.refusal.code()));
                 for dropped in dropped {
                     self.feed.dropped(dropped.id, dropped.refusal.code());
                 }
@@ -255,8 +262,9 @@ pub(crate) fn spawn_executor(
             let height = job.work.height();
             let ExecuteJob { work, base, recent_hashes } = job;
             let make = || pool.install(|| executor.make(work, &base, recent_hashes));
+            let start = Instant::now();
             let result = guarded(make).map(Box::new);
-            if events.blocking_send(Event::Executed { height, result }).is_err() {
+            if events.blocking_send(Event::Executed { height, result, took: start.elapsed() }).is_err() {
                 return;
             }
         }
@@ -284,8 +292,9 @@ pub(crate) fn spawn_writer<D: hanse_consensus::Disk + Send + 'static>(
                 }
                 WriteJob::Block { block, certificate } => {
                     let height = block.header.height;
+                    let start = Instant::now();
                     let result = guarded(|| ledger.append(&new_block(&block, &certificate)));
-                    Event::Persisted { height, result }
+                    Event::Persisted { height, result, took: start.elapsed() }
                 }
             };
             if events.blocking_send(event).is_err() {

@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use crate::driver::{Event, Events};
 use crate::feed::{Feed, Outcome};
 use crate::intake::Submission;
+use crate::observe::{Observe, tally};
 use crate::preparation::Preparation;
 use crate::queries::{ContractInfo, Queries, QueryError, Simulation};
 use crate::submit_error::SubmitError;
@@ -41,6 +42,7 @@ pub(crate) struct Inner {
     pub(crate) status: watch::Receiver<PoolStatus>,
     /// Why the group takes nothing any more.
     pub(crate) stopped: watch::Receiver<Option<Arc<str>>>,
+    pub(crate) observer: Arc<dyn Observe>,
     pub(crate) tasks: Mutex<Option<Tasks>>,
 }
 
@@ -103,10 +105,14 @@ impl Group {
     /// Submits many transactions at once; the answers are in their order.
     pub async fn submit_many(&self, transactions: Vec<SignedTransaction>) -> Vec<Result<TxId, SubmitError>> {
         let count = transactions.len();
-        match self.admit(transactions).await {
+        let answers = match self.admit(transactions).await {
             Ok(answers) => answers,
             Err(error) => vec![Err(error); count],
+        };
+        for (reason, count) in tally(answers.iter().filter_map(|answer| answer.as_ref().err().map(SubmitError::code))) {
+            self.inner.observer.refused(reason, count);
         }
+        answers
     }
 
     async fn admit(&self, transactions: Vec<SignedTransaction>) -> Result<Vec<Result<TxId, SubmitError>>, SubmitError> {

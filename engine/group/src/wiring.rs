@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hanse_consensus::{Disk, DiskError, Solo, SoloError, VoteLog, VoteLogError};
-use hanse_ledger::{Ledger, LedgerError, LedgerOptions};
+use hanse_ledger::{Ledger, LedgerError};
 use hanse_replica::Replica;
 use hanse_txpool::{History, Pool};
 use hanse_types::Hash;
@@ -24,6 +24,7 @@ use crate::execution::Executor;
 use crate::feed::Feed;
 use crate::group::{Group, Inner, Tasks};
 use crate::intake;
+use crate::observe::Observation;
 use crate::preparation::Preparation;
 use crate::queries::Queries;
 
@@ -117,7 +118,7 @@ impl Parts {
         config.genesis.check()?;
         let initial = hanse_vm::system::genesis_state(&config.genesis);
         let folder = config.directory.join(LEDGER_FOLDER);
-        let ledger = Ledger::open(&folder, &config.genesis, &initial, LedgerOptions::default())?;
+        let ledger = Ledger::open(&folder, &config.genesis, &initial, config.ledger)?;
         Parts::with(ledger, config, signer)
     }
 
@@ -132,9 +133,9 @@ impl Parts {
         let Parts { config, signer, ledger, execution, queries } = self;
         let genesis = Arc::new(config.genesis);
         let clock = Clock::new();
-        let pool = Arc::new(thread_pool("hanse-cpu", config.threads)?);
-        let query_pool = thread_pool("hanse-query", config.query_threads)?;
-        let preparation = Preparation::new(execution.clone(), ledger.clone(), thread_pool("hanse-compile", 1)?);
+        let pool = Arc::new(thread_pool("hanse-cpu", config.threads, config.bind_cores)?);
+        let query_pool = thread_pool("hanse-query", config.query_threads, false)?;
+        let preparation = Preparation::new(execution.clone(), ledger.clone(), thread_pool("hanse-compile", 1, false)?);
         let (events, inbox) = mpsc::channel(EVENTS);
         let tip = ledger.tip();
 
@@ -175,6 +176,7 @@ impl Parts {
             feed: feed.clone(),
             status,
             stopped,
+            observation: Observation::new(config.observer.clone()),
             execute,
             write,
             timer: None,
@@ -194,15 +196,24 @@ impl Parts {
                 feed,
                 status: status_seen,
                 stopped: stopped_seen,
+                observer: config.observer,
                 tasks: Mutex::new(Some(tasks)),
             }),
         })
     }
 }
 
-fn thread_pool(name: &'static str, threads: usize) -> Result<rayon::ThreadPool, OpenError> {
+fn thread_pool(name: &'static str, threads: usize, bind: bool) -> Result<rayon::ThreadPool, OpenError> {
+    let threads = threads.max(1);
+    let cores = bind.then(core_affinity::get_core_ids).flatten().filter(|cores| cores.len() >= threads);
     rayon::ThreadPoolBuilder::new()
-        .num_threads(threads.max(1))
+        .num_threads(threads)
+        .start_handler(move |index| {
+            if let Some(core) = cores.as_ref().and_then(|cores| cores.get(index)) {
+                // Where the system refuses, the thread runs where it likes.
+                core_affinity::set_for_current(*core);
+            }
+        })
         .stack_size(STACK_BYTES)
         .thread_name(move |index| format!("{name}-{index}"))
         .build()

@@ -1,0 +1,136 @@
+//! What a group tells whoever keeps figures of it: once per block, once per answer to a submission. Nothing here is on the
+//! path of a single transaction, and nothing depends on whether anybody listens.
+
+use std::collections::VecDeque;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hanse_types::{Height, Status, Timestamp};
+
+use crate::execution::ExecutedBlock;
+
+/// Hears of what a group does. Called by the threads that do it, so an implementation must neither wait nor fail.
+pub trait Observe: Debug + Send + Sync {
+    /// A block is durable.
+    fn committed(&self, block: &BlockFigures);
+
+    /// So many transactions were not accepted, for this reason by its stable name.
+    fn refused(&self, reason: &'static str, count: u64);
+
+    /// So many transactions left the pool without being executed, for this reason by its stable name.
+    fn dropped(&self, reason: &'static str, count: u64);
+}
+
+/// Nobody keeps figures.
+impl Observe for () {
+    fn committed(&self, _block: &BlockFigures) {}
+
+    fn refused(&self, _reason: &'static str, _count: u64) {}
+
+    fn dropped(&self, _reason: &'static str, _count: u64) {}
+}
+
+/// What one block was, and what it took on this node.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BlockFigures {
+    /// Its height.
+    pub height: Height,
+    /// Time between its parent's timestamp and its own.
+    pub interval: Duration,
+    /// Transactions that did what they were to do.
+    pub succeeded: u64,
+    /// Transactions that failed, and paid.
+    pub failed: u64,
+    /// Gas of all of them.
+    pub gas: u64,
+    /// Executions, those for nothing included.
+    pub executions: u64,
+    /// Transactions that left the access set under which they were scheduled.
+    pub strays: u64,
+    /// Edges of the DAG.
+    pub edges: u64,
+    /// Bytes of the DAG.
+    pub dag_bytes: u64,
+    /// Cost of all transactions over the cost of the DAG's costliest path: the most parallelism that there was.
+    pub work_over_span: f64,
+    /// Time to run it and to make its header.
+    pub execution: Duration,
+    /// Time from then until it was durable: waiting for its parent, the vote, the write.
+    pub commit: Duration,
+    /// Time to write it, the sync included.
+    pub write: Duration,
+}
+
+/// Remembers what a block under way took until it is durable.
+#[derive(Debug)]
+pub(crate) struct Observation {
+    observer: Arc<dyn Observe>,
+    /// Blocks that were executed and are not durable: height, time of execution, when that ended.
+    under_way: VecDeque<(Height, Duration, Instant)>,
+}
+
+impl Observation {
+    pub(crate) fn new(observer: Arc<dyn Observe>) -> Observation {
+        Observation { observer, under_way: VecDeque::new() }
+    }
+
+    /// A block was executed, in this time.
+    pub(crate) fn executed(&mut self, height: Height, took: Duration) {
+        self.under_way.push_back((height, took, Instant::now()));
+    }
+
+    /// A block is durable; `parent` is the timestamp of the one before, `write` what writing took.
+    pub(crate) fn committed(&mut self, block: &ExecutedBlock, parent: Timestamp, write: Duration) {
+        let height = block.header.height;
+        let known = self.under_way.iter().position(|(other, ..)| *other == height);
+        let Some((_, execution, ended)) = known.and_then(|at| self.under_way.drain(..=at).next_back()) else { return };
+        let receipts = block.content.receipts();
+        let succeeded = receipts.iter().filter(|receipt| receipt.status == Status::Success).count() as u64;
+        self.observer.committed(&BlockFigures {
+            height,
+            interval: Duration::from_millis(block.header.timestamp.0.saturating_sub(parent.0)),
+            succeeded,
+            failed: receipts.len() as u64 - succeeded,
+            gas: block.header.gas_used.0,
+            executions: block.stats.executions as u64,
+            strays: block.stats.strays as u64,
+            edges: block.stats.edges as u64,
+            dag_bytes: block.content.dag().encode().len() as u64,
+            work_over_span: block.stats.work_over_span(),
+            execution,
+            commit: ended.elapsed(),
+            write,
+        });
+    }
+
+    /// Transactions left the pool unexecuted, for these reasons.
+    pub(crate) fn dropped(&self, reasons: impl Iterator<Item = &'static str>) {
+        for (reason, count) in tally(reasons) {
+            self.observer.dropped(reason, count);
+        }
+    }
+}
+
+/// How often each reason occurs. There are few of them.
+pub(crate) fn tally(reasons: impl Iterator<Item = &'static str>) -> Vec<(&'static str, u64)> {
+    let mut counts: Vec<(&'static str, u64)> = Vec::new();
+    for reason in reasons {
+        match counts.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((reason, 1)),
+        }
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_counted_in_the_order_in_which_they_came() {
+        assert_eq!(tally(["b", "a", "b"].into_iter()), [("b", 2), ("a", 1)]);
+        assert!(tally(std::iter::empty()).is_empty());
+    }
+}
