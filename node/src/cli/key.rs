@@ -1,7 +1,9 @@
 //! `hanse key`: make, show and list signing keys.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
-use hanse_types::crypto::{PublicKey, Signer};
+use hanse_types::crypto::{PublicKey, Signer, key_file};
 use serde::Serialize;
 
 use super::Common;
@@ -27,6 +29,21 @@ pub(crate) enum KeyCommand {
     },
     /// List your keys and the development accounts
     List,
+    /// Take over a key from a PEM file (PKCS#8, as openssl writes it), encrypted or not
+    Import {
+        /// Its name from now on
+        name: String,
+        /// The file
+        file: PathBuf,
+    },
+    /// Print a key as PEM, encrypted as it lies in its file
+    Export {
+        /// Its name
+        name: String,
+        /// Decrypt it: whoever reads the output has the key
+        #[arg(long)]
+        plain: bool,
+    },
 }
 
 /// A key as it is shown: never its secret.
@@ -37,6 +54,14 @@ struct ShownKey {
     public_key: String,
     /// Whether everyone has it.
     development: bool,
+}
+
+/// A key in full.
+#[derive(Serialize)]
+struct ExportedKey {
+    name: String,
+    /// Encrypted, unless asked otherwise or everyone has it.
+    pem: String,
 }
 
 impl ShownKey {
@@ -73,13 +98,25 @@ impl From<KeyError> for Failure {
 /// Runs it.
 pub(crate) fn run(command: KeyCommand, common: &Common, output: Output) -> Result<(), Failure> {
     let folder = KeyFolder::of_user()?;
+    let source = PasswordSource { file: common.password_file.as_deref() };
     match command {
         KeyCommand::New { name, algorithm } => {
-            if dev::NAMES.contains(&name.as_str()) {
-                return Err(Failure::usage(format!("{name:?} is the name of a development account; choose another")));
-            }
-            let public = folder.create(&name, algorithm, PasswordSource { file: common.password_file.as_deref() })?;
+            check_name(&name)?;
+            let public = folder.create(&name, algorithm, source)?;
             output.result(&ShownKey::new(&name, &public, false), ShownKey::text)
+        }
+        KeyCommand::Import { name, file } => {
+            check_name(&name)?;
+            let public = folder.import(&name, &file, source)?;
+            output.result(&ShownKey::new(&name, &public, false), ShownKey::text)
+        }
+        KeyCommand::Export { name, plain } => {
+            let pem = match (dev::key(&name), plain) {
+                (Some(key), _) => key_file::to_plain_pem(&key).to_string(),
+                (None, true) => key_file::to_plain_pem(&folder.open(&name, source)?).to_string(),
+                (None, false) => folder.export(&name)?,
+            };
+            output.result(&ExportedKey { name, pem }, |key| key.pem.clone())
         }
         KeyCommand::Show { name } => {
             let shown = match dev::key(&name) {
@@ -93,6 +130,13 @@ pub(crate) fn run(command: KeyCommand, common: &Common, output: Output) -> Resul
             table(["name", "address", "kind"], rows)
         }),
     }
+}
+
+/// Development accounts keep their names.
+fn check_name(name: &str) -> Result<(), Failure> {
+    let taken = dev::NAMES.contains(&name);
+    let failure = || Failure::usage(format!("{name:?} is the name of a development account; choose another"));
+    if taken { Err(failure()) } else { Ok(()) }
 }
 
 fn list(folder: &KeyFolder) -> Result<Vec<ShownKey>, Failure> {

@@ -21,9 +21,10 @@ mod session;
 mod state;
 mod test;
 
+use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::dev;
 use exit::Failure;
@@ -95,6 +96,11 @@ enum Command {
         /// The number
         code: Option<i32>,
     },
+    /// Print what completes commands in a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Parses the command line, runs the command, gives the exit code.
@@ -126,13 +132,23 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Status => chain::status(&common).await,
         Command::Bench(args) => bench::run(args, &common).await,
         Command::Errors { code } => chain::errors(code, output),
+        Command::Completions { shell } => completions(shell),
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
+    // Made whole before it is written: a reader that went away, such as `head`, is no failure.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "hanse", &mut script);
+    match std::io::stdout().write_all(&script) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_grammar_is_consistent() {

@@ -134,15 +134,45 @@ impl KeyFolder {
         algorithm: Algorithm,
         source: PasswordSource<'_>,
     ) -> Result<PublicKey, KeyError> {
+        self.check_free(name)?;
+        let password = source.for_new(name)?;
+        self.write(name, &random_key(algorithm)?, &password)
+    }
+
+    /// Takes over a key from a PEM file of PKCS#8, encrypted or not, and writes it encrypted. An encrypted one keeps its
+    /// password.
+    pub(crate) fn import(&self, name: &str, file: &Path, source: PasswordSource<'_>) -> Result<PublicKey, KeyError> {
+        self.check_free(name)?;
+        let content = |error| KeyError::Content { path: shown(file), error };
+        let text = Zeroizing::new(fs::read_to_string(file).map_err(|error| file_error(file, error))?);
+        match key_file::from_plain_pem(&text) {
+            Ok(key) => self.write(name, &key, &source.for_new(name)?),
+            Err(KeyFileError::OtherContent { .. }) => {
+                let password = source.existing(name)?;
+                let key = key_file::from_pem(&text, password.as_bytes()).map_err(content)?;
+                self.write(name, &key, &password)
+            }
+            Err(error) => Err(content(error)),
+        }
+    }
+
+    /// The key as it lies in its file, encrypted.
+    pub(crate) fn export(&self, name: &str) -> Result<String, KeyError> {
+        let path = self.path(name, "pem")?;
+        fs::read_to_string(&path).map_err(|error| self.missing(name, &path, error))
+    }
+
+    /// An error if there is a key of this name already.
+    fn check_free(&self, name: &str) -> Result<(), KeyError> {
+        let taken = self.path(name, "pem")?.exists() || self.path(name, "pub")?.exists();
+        if taken { Err(KeyError::Exists { name: name.into(), folder: self.shown() }) } else { Ok(()) }
+    }
+
+    fn write(&self, name: &str, key: &SecretKey, password: &str) -> Result<PublicKey, KeyError> {
         let secret_path = self.path(name, "pem")?;
         let public_path = self.path(name, "pub")?;
-        if secret_path.exists() || public_path.exists() {
-            return Err(KeyError::Exists { name: name.into(), folder: self.shown() });
-        }
-        let password = source.for_new(name)?;
-        let key = random_key(algorithm)?;
         let public = key.public_key();
-        let pem = key_file::to_pem(&key, password.as_bytes(), random()?)
+        let pem = key_file::to_pem(key, password.as_bytes(), random()?)
             .map_err(|error| KeyError::Content { path: shown(&secret_path), error })?;
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0).map_err(|e| file_error(&self.0, e))?;
         write_new(&secret_path, pem.as_bytes(), 0o600)?;
@@ -313,6 +343,27 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(folder.open("open", source), Err(KeyError::Mode { mode: 0o644, .. })));
+    }
+
+    #[test]
+    fn a_key_of_another_program_is_taken_over() {
+        let (dir, folder, password) = folder_and_password();
+        let source = PasswordSource { file: Some(&password) };
+        let key = SecretKey::ed25519([7; 32]);
+        let plain = dir.path().join("plain.pem");
+        fs::write(&plain, key_file::to_plain_pem(&key).as_bytes()).unwrap();
+        assert_eq!(folder.import("taken", &plain, source).unwrap(), key.public_key());
+        assert_eq!(folder.open("taken", source).unwrap().public_key(), key.public_key());
+        assert!(matches!(folder.import("taken", &plain, source), Err(KeyError::Exists { .. })));
+
+        let sealed = dir.path().join("sealed.pem");
+        fs::write(&sealed, folder.export("taken").unwrap()).unwrap();
+        assert_eq!(folder.import("again", &sealed, source).unwrap(), key.public_key());
+        assert!(folder.export("again").unwrap().contains("ENCRYPTED"));
+
+        fs::write(&plain, "no key").unwrap();
+        assert!(matches!(folder.import("none", &plain, source), Err(KeyError::Content { .. })));
+        assert!(!folder.path("none", "pem").unwrap().exists());
     }
 
     #[test]
