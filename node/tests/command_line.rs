@@ -50,6 +50,80 @@ fn from_nothing_to_a_confirmed_call() {
 }
 
 #[test]
+fn a_transaction_is_signed_where_no_node_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let chain = tempfile::tempdir().unwrap();
+    let node = Node::start(chain.path());
+    let online = |args: &[&str]| common::hanse(folder.path(), &[&["--rpc", &node.url, "--json"], args].concat());
+    let offline =
+        |args: &[&str]| common::hanse(folder.path(), &[&["--rpc", "http://127.0.0.1:1", "--json"], args].concat());
+    let write = |name: &str, output: &Output| {
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        std::fs::write(folder.path().join(name), &output.stdout).unwrap();
+    };
+    let call = ["contract", "call", "--unsigned", "--lifetime", "60", "account", "transfer", "bob", "5"];
+    write("unsigned.json", &online(&call));
+    let decoded: Value = serde_json::from_slice(&offline(&["tx", "decode", "unsigned.json"]).stdout).unwrap();
+    assert_eq!((&decoded["method"], &decoded["signed"]), (&"transfer".into(), &false.into()));
+
+    let other = offline(&["tx", "sign", "unsigned.json", "--from", "bob"]);
+    assert_eq!(code(&other), 2, "{}", text(&other.stderr));
+    assert!(text(&other.stderr).contains("sign with the sender's key"), "{}", text(&other.stderr));
+    let unsigned = online(&["tx", "send", "unsigned.json"]);
+    assert_eq!(code(&unsigned), 2, "{}", text(&unsigned.stderr));
+
+    write("signed.json", &offline(&["tx", "sign", "unsigned.json"]));
+    let sent = online(&["tx", "send", "signed.json"]);
+    assert!(sent.status.success(), "{}", text(&sent.stderr));
+    let receipt: Value = serde_json::from_slice(&sent.stdout).unwrap();
+    assert_eq!((&receipt["status"], &receipt["tx_id"]), (&"success".into(), &decoded["tx_id"]));
+    // The same again: refused before it runs, for it is in the chain.
+    assert_eq!(code(&online(&["tx", "send", "signed.json"])), 4);
+
+    for (content, word) in [("no json", "holds no JSON"), ("{}", "holds no transaction")] {
+        std::fs::write(folder.path().join("bad.json"), content).unwrap();
+        let refused = offline(&["tx", "sign", "bad.json"]);
+        assert_eq!(code(&refused), 2);
+        assert!(text(&refused.stderr).contains(word), "{}", text(&refused.stderr));
+    }
+    node.stop();
+}
+
+#[test]
+fn keys_come_from_openssl_and_go_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let password = folder.path().join("password");
+    std::fs::write(&password, "correct horse").unwrap();
+    let hanse = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hanse"));
+        command.current_dir(&folder).env("HANSE_KEYS", folder.path().join("keys"));
+        command.args(["--json", "--password-file", "password"]).args(args).output().unwrap()
+    };
+    // RFC 8410, section 10.3.
+    let pem = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+               -----END PRIVATE KEY-----\n";
+    std::fs::write(folder.path().join("openssl.pem"), pem).unwrap();
+    let imported = hanse(&["key", "import", "treasury", "openssl.pem"]);
+    assert!(imported.status.success(), "{}", text(&imported.stderr));
+    let sealed: Value = serde_json::from_slice(&hanse(&["key", "export", "treasury"]).stdout).unwrap();
+    assert!(sealed["pem"].as_str().unwrap().contains("ENCRYPTED"));
+    let plain: Value = serde_json::from_slice(&hanse(&["key", "export", "treasury", "--plain"]).stdout).unwrap();
+    assert_eq!(plain["pem"], pem);
+    assert_eq!(code(&hanse(&["key", "import", "treasury", "openssl.pem"])), 1);
+    assert_eq!(code(&hanse(&["key", "import", "alice", "openssl.pem"])), 2);
+    assert_eq!(code(&hanse(&["key", "export", "nobody"])), 7);
+}
+
+#[test]
+fn shells_complete_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = common::hanse(Path::new("."), &["completions", shell]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(text(&output.stdout).contains("contract"), "{shell}");
+    }
+}
+
+#[test]
 fn without_a_node_the_exit_code_is_6() {
     // Port 1 of this machine: reserved, and nobody listens there.
     let output = common::hanse(Path::new("."), &["--rpc", "http://192.0.2.1:1", "--json", "errors", "2012"]);

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hanse_types::crypto::{SignError, Signer};
-use hanse_types::{Gas, Hash, Height, SignedTransaction, Timestamp, Transaction};
+use hanse_types::{Address, Gas, Hash, Height, SignedTransaction, Timestamp, Transaction};
 use thiserror::Error;
 
 use crate::text::Contract;
@@ -56,6 +56,14 @@ pub enum MakeError {
     /// The signer refused.
     #[error(transparent)]
     Sign(#[from] SignError),
+    /// The transaction is another account's.
+    #[error("the transaction is sent by {sender}, and the key is that of {key}; sign with the sender's key")]
+    OtherSender {
+        /// Who sends it.
+        sender: Address,
+        /// Whose key it is.
+        key: Address,
+    },
 }
 
 /// A call that becomes a transaction.
@@ -123,13 +131,26 @@ impl Call {
         nonce: u64,
         now: Timestamp,
     ) -> Result<SignedTransaction, MakeError> {
-        let public_key = signer.public_key();
+        let unsigned = self.unsigned_with(chain, signer.public_key().address(), nonce, now);
+        sign(unsigned, &chain.genesis, signer)
+    }
+
+    /// The transaction for a key that is elsewhere, with a random nonce and this machine's time; [`sign`] makes it whole.
+    ///
+    /// # Errors
+    /// If there is no randomness.
+    pub fn unsigned(self, chain: &ChainContext, sender: Address) -> Result<Transaction, MakeError> {
+        let nonce = getrandom::u64().map_err(MakeError::Random)?;
+        Ok(self.unsigned_with(chain, sender, nonce, now()))
+    }
+
+    fn unsigned_with(self, chain: &ChainContext, sender: Address, nonce: u64, now: Timestamp) -> Transaction {
         let lifetime = self.lifetime.min(chain.lifetime_max).as_millis() as u64;
-        let transaction = Transaction {
+        Transaction {
             version: Transaction::VERSION,
             chain_id: chain.chain_id.clone(),
             group_id: chain.group_id.clone(),
-            sender: public_key.address(),
+            sender,
             nonce,
             ref_height: chain.ref_height,
             ref_hash: chain.ref_hash,
@@ -140,10 +161,22 @@ impl Call {
             contract: self.contract.0,
             method: self.method,
             args: self.args,
-        };
-        let signature = signer.sign(&transaction.sign_bytes(&chain.genesis))?;
-        Ok(SignedTransaction { transaction, public_key, signature })
+        }
     }
+}
+
+/// Signs a transaction of the chain with this genesis.
+///
+/// # Errors
+/// If the key is not the sender's, or the signer refuses.
+pub fn sign(transaction: Transaction, genesis: &Hash, signer: &dyn Signer) -> Result<SignedTransaction, MakeError> {
+    let public_key = signer.public_key();
+    let (sender, key) = (transaction.sender, public_key.address());
+    if sender != key {
+        return Err(MakeError::OtherSender { sender, key });
+    }
+    let signature = signer.sign(&transaction.sign_bytes(genesis))?;
+    Ok(SignedTransaction { transaction, public_key, signature })
 }
 
 /// This machine's time.
@@ -190,6 +223,18 @@ mod tests {
         let elsewhere = signed.transaction.sign_bytes(&Hash([5; 32]));
         assert!(signed.public_key.verify(&elsewhere, &signed.signature).is_err());
         assert_eq!(signed.transaction.sender, signed.public_key.address());
+    }
+
+    #[test]
+    fn only_the_sender_signs() {
+        let call = || Call::new(Contract::native(1), "transfer", vec![]);
+        let key = hanse_types::crypto::SecretKey::ed25519([7; 32]);
+        let own = call().unsigned(&context(), key.public_key().address()).unwrap();
+        let signed = sign(own.clone(), &context().genesis, &key).unwrap();
+        assert_eq!(signed.transaction, own);
+        assert_eq!(key.public_key().verify(&own.sign_bytes(&context().genesis), &signed.signature), Ok(()));
+        let other = call().unsigned(&context(), Address([1; 20])).unwrap();
+        assert!(matches!(sign(other, &context().genesis, &key), Err(MakeError::OtherSender { .. })));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use super::Common;
 use super::exit::{Exit, Failure};
+use super::offline;
 use super::output::{Output, fields, grouped, table};
 use super::proof::{self, Subject, Trust};
 use super::session::Session;
@@ -44,6 +45,21 @@ pub(crate) enum TxCommand {
         of: Subject,
         #[command(flatten)]
         trust: Trust,
+    },
+    /// Sign the transaction in a file of `hanse contract call --unsigned`; needs no node
+    Sign {
+        /// The file; - for standard input
+        file: String,
+    },
+    /// Send the transaction in a file of `hanse tx sign`, and wait until it is in a block
+    Send {
+        /// The file; - for standard input
+        file: String,
+    },
+    /// Show what the transaction in a file does; needs no node
+    Decode {
+        /// The file; - for standard input
+        file: String,
     },
 }
 
@@ -110,6 +126,18 @@ pub(crate) async fn status(common: &Common) -> Result<(), Failure> {
 
 /// `hanse tx`.
 pub(crate) async fn tx(command: TxCommand, common: &Common) -> Result<(), Failure> {
+    let output = Output { json: common.json, quiet: common.quiet };
+    match command {
+        TxCommand::Show { id, wait } => show(id, wait, common).await,
+        TxCommand::Proof { id, of, trust } => proof::transaction(&Session::open(common).await?, id, of, &trust).await,
+        TxCommand::Sign { file } => offline::sign(&file, common, output),
+        TxCommand::Send { file } => offline::send(&file, common).await,
+        TxCommand::Decode { file } => offline::decode(&file, output),
+    }
+}
+
+/// `hanse tx show`.
+async fn show(id: Hash, wait: u64, common: &Common) -> Result<(), Failure> {
     #[derive(Serialize)]
     struct Shown {
         #[serde(flatten)]
@@ -119,10 +147,6 @@ pub(crate) async fn tx(command: TxCommand, common: &Common) -> Result<(), Failur
         block_hash: Hash,
     }
     let session = Session::open(common).await?;
-    let (id, wait) = match command {
-        TxCommand::Show { id, wait } => (id, wait),
-        TxCommand::Proof { id, of, trust } => return proof::transaction(&session, id, of, &trust).await,
-    };
     let timeout_ms = Duration::from_secs(wait).as_millis() as u64;
     let params = ReceiptParams { tx_id: id, proof: true, timeout_ms };
     let answer = session.client.call::<GetReceipt>(params).await?;
@@ -144,6 +168,15 @@ pub(crate) async fn tx(command: TxCommand, common: &Common) -> Result<(), Failur
         let place = fields([("block hash", format!("{} (proven)", shown.block_hash))]);
         call + &receipt_text(&shown.receipt) + &place
     })
+}
+
+/// Prints a receipt; a call that failed is a failure of the command too.
+pub(crate) fn finish(receipt: &ReceiptView, output: Output) -> Result<(), Failure> {
+    output.result(receipt, receipt_text)?;
+    match &receipt.outcome.failure {
+        None => Ok(()),
+        Some(failure) => Err(Failure::of_call(failure)),
+    }
 }
 
 /// A receipt for people.

@@ -1,19 +1,21 @@
 //! `hanse contract`: from a new crate to a confirmed call.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use hanse_abi::Address;
 use hanse_abi::document::{Abi, Method, MethodKind};
 use hanse_client::methods::{CallParams, ContractParams, GetContract, QueryContract, SimulateTx};
 use hanse_client::views::{AccessView, ContractView, KeyView, QueryView, ReceiptView, SimulationView};
-use hanse_client::{Bytes, Call, Client, Contract};
+use hanse_client::{Bytes, Call, Client, ClientError, Contract};
 use hanse_types::Gas;
 use serde::Serialize;
 
 use super::arguments::{self, OwnOptions, Parameter};
-use super::chain::receipt_text;
+use super::chain::{finish, receipt_text};
 use super::exit::{Exit, Failure};
+use super::offline::TransactionFile;
 use super::output::{Output, fields, grouped, table};
 use super::session::Session;
 use super::{Common, build, host, new, test};
@@ -21,9 +23,9 @@ use super::{Common, build, host, new, test};
 /// Number of the native contract that deploys and upgrades.
 const LIFECYCLE: u16 = 2;
 /// Options of `hanse` that may follow a method's name, unless the method has an argument of that name.
-const OWN_OPTIONS: [&str; 2] = ["from", "gas"];
+const OWN_OPTIONS: [&str; 3] = ["from", "gas", "lifetime"];
 /// Those without a value.
-const OWN_FLAGS: [&str; 2] = ["simulate", "help"];
+const OWN_FLAGS: [&str; 3] = ["simulate", "unsigned", "help"];
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ContractCommand {
@@ -117,6 +119,12 @@ pub(crate) struct CallArgs {
     /// Only show what it would do, what it would cost and what it would touch
     #[arg(long)]
     simulate: bool,
+    /// Only print the transaction, for `hanse tx sign` on the machine that has the key
+    #[arg(long, conflicts_with = "simulate")]
+    unsigned: bool,
+    /// Seconds until it expires; at most what the chain allows
+    #[arg(long, value_name = "SECONDS")]
+    lifetime: Option<u64>,
     /// Name or address
     contract: String,
     /// The method
@@ -225,7 +233,9 @@ async fn contract_address(client: &Client, name: &str) -> Result<Address, Failur
 struct Prepared {
     args: Vec<u8>,
     gas: Option<u64>,
+    lifetime: Option<u64>,
     simulate: bool,
+    unsigned: bool,
     help: bool,
 }
 
@@ -250,16 +260,19 @@ fn take_options(options: OwnOptions, prepared: &mut Prepared, session: &mut Sess
     for (name, value) in options {
         match name.as_str() {
             "from" => session.set_from(value),
-            "gas" => {
-                let number = value.replace('_', "").parse();
-                prepared.gas =
-                    Some(number.map_err(|_| Failure::usage(format!("--gas {value:?} is not a whole number")))?);
-            }
+            "gas" => prepared.gas = Some(number(&name, &value)?),
+            "lifetime" => prepared.lifetime = Some(number(&name, &value)?),
             "simulate" => prepared.simulate = true,
+            "unsigned" => prepared.unsigned = true,
             _ => {}
         }
     }
     Ok(())
+}
+
+fn number(option: &str, value: &str) -> Result<u64, Failure> {
+    let number = value.replace('_', "").parse();
+    number.map_err(|_| Failure::usage(format!("--{option} {value:?} is not a whole number")))
 }
 
 async fn execute(
@@ -270,19 +283,12 @@ async fn execute(
     gas: Option<u64>,
 ) -> Result<ReceiptView, Failure> {
     let call = Call::new(contract, method, args);
-    let call = gas.map_or(call.clone(), |gas| call.gas_limit(Gas(gas)));
-    let signed =
-        call.sign(&session.context(), &session.signer()?).map_err(|error| Failure::error(error.to_string()))?;
-    Ok(session.client.submit(&signed).await?)
+    send(session, gas.map_or(call.clone(), |gas| call.gas_limit(Gas(gas)))).await
 }
 
-/// Prints a receipt; a call that failed is a failure of the command too.
-fn finish(receipt: &ReceiptView, output: Output) -> Result<(), Failure> {
-    output.result(receipt, receipt_text)?;
-    match &receipt.outcome.failure {
-        None => Ok(()),
-        Some(failure) => Err(Failure::of_call(failure)),
-    }
+async fn send(session: &Session, call: Call) -> Result<ReceiptView, Failure> {
+    let signed = call.sign(&session.context(), &session.signer()?).map_err(ClientError::Make)?;
+    Ok(session.client.submit(&signed).await?)
 }
 
 async fn govern(contract: &str, method: &str, common: &Common) -> Result<(), Failure> {
@@ -329,8 +335,19 @@ async fn call(mut args: CallArgs, common: Common) -> Result<(), Failure> {
         session.output.result(&simulation, simulation_text)?;
         return simulation.outcome.failure.as_ref().map_or(Ok(()), |failure| Err(Failure::of_call(failure)));
     }
-    let receipt = execute(&session, contract, &args.method, prepared.args, gas).await?;
-    finish(&receipt, session.output)
+    let mut call = Call::new(contract, &args.method, prepared.args);
+    if let Some(gas) = gas {
+        call = call.gas_limit(Gas(gas));
+    }
+    if let Some(seconds) = prepared.lifetime.or(args.lifetime) {
+        call = call.lifetime(Duration::from_secs(seconds));
+    }
+    if prepared.unsigned || args.unsigned {
+        let context = session.context();
+        let unsigned = call.unsigned(&context, session.caller()?).map_err(ClientError::Make)?;
+        return session.output.result(&TransactionFile::unsigned(&unsigned, context.genesis), TransactionFile::text);
+    }
+    finish(&send(&session, call).await?, session.output)
 }
 
 async fn query(mut args: CallArgs, common: Common) -> Result<(), Failure> {

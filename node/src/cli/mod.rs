@@ -15,6 +15,7 @@ mod host;
 mod key;
 mod ledger;
 mod new;
+mod offline;
 mod output;
 mod proof;
 mod session;

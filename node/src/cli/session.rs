@@ -1,5 +1,6 @@
 //! What a command that talks to a node has at hand: the client, the chain, the signer.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use hanse_client::views::ChainInfo;
@@ -48,15 +49,7 @@ impl Session {
 
     /// The key that signs.
     pub(crate) fn signer(&self) -> Result<SecretKey, Failure> {
-        let name = &self.common.from;
-        match dev::key(name) {
-            Some(key) if self.chain.chain_id == dev::CHAIN_ID => Ok(key),
-            Some(_) => Err(self.not_a_dev_chain(name)),
-            None => {
-                let source = PasswordSource { file: self.common.password_file.as_deref() };
-                Ok(KeyFolder::of_user()?.open(name, source)?)
-            }
-        }
+        key(&self.common.from, &self.chain.chain_id, self.common.password_file.as_deref())
     }
 
     /// The address in whose name a query runs; needs no password.
@@ -71,7 +64,7 @@ impl Session {
         }
         match dev::address(name) {
             Some(address) if self.chain.chain_id == dev::CHAIN_ID => Ok(address),
-            Some(_) => Err(self.not_a_dev_chain(name)),
+            Some(_) => Err(not_a_dev_chain(name, &self.chain.chain_id)),
             None => Ok(KeyFolder::of_user()?.public_key(name)?.address()),
         }
     }
@@ -80,12 +73,20 @@ impl Session {
     pub(crate) fn contract(name: &str) -> Result<Contract, Failure> {
         name.parse().map_err(|error: hanse_client::text::ContractError| Failure::usage(error.to_string()))
     }
+}
 
-    fn not_a_dev_chain(&self, name: &str) -> Failure {
-        let chain = &self.chain.chain_id;
-        Failure::usage(format!("{name:?} is a development account, and the chain {chain:?} is not for development"))
-            .hint("make a key with `hanse key new NAME` and use it with --from NAME")
+/// The key of this name, for transactions of this chain.
+pub(crate) fn key(name: &str, chain_id: &str, password_file: Option<&Path>) -> Result<SecretKey, Failure> {
+    match dev::key(name) {
+        Some(key) if chain_id == dev::CHAIN_ID => Ok(key),
+        Some(_) => Err(not_a_dev_chain(name, chain_id)),
+        None => Ok(KeyFolder::of_user()?.open(name, PasswordSource { file: password_file })?),
     }
+}
+
+fn not_a_dev_chain(name: &str, chain: &str) -> Failure {
+    Failure::usage(format!("{name:?} is a development account, and the chain {chain:?} is not for development"))
+        .hint("make a key with `hanse key new NAME` and use it with --from NAME")
 }
 
 /// The first answer of a node, for which a node on this machine gets a moment to start.
