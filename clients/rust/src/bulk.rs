@@ -1,11 +1,13 @@
 //! The bulk path: many signed transactions in one HTTP body, without JSON.
 //!
 //! The body is the Borsh list of [`SignedTransaction`]s: their number in four bytes, little-endian, then each in its
-//! canonical bytes. The answer is a [`ManySubmitted`](crate::methods::ManySubmitted) in JSON.
+//! canonical bytes. `?wait=none` after the path does without the disk, see [`WaitMany`]. The answer is a [`ManySubmitted`](crate::methods::ManySubmitted) in JSON.
 
 use borsh::BorshDeserialize;
 use hanse_types::{Canonical, SignedTransaction};
 use thiserror::Error;
+
+use crate::methods::WaitMany;
 
 /// Where to post it.
 pub const PATH: &str = "/v1/submit";
@@ -37,6 +39,32 @@ pub enum BulkError {
         /// How many.
         count: usize,
     },
+}
+
+/// The query asks for something unknown.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{query:?} is no query of {PATH}; it takes wait=pool (as without it) or wait=none")]
+pub struct QueryError {
+    /// What was asked.
+    pub query: String,
+}
+
+/// Where to post what waits so.
+pub fn path(wait: WaitMany) -> String {
+    format!("{PATH}?wait={}", wait.name())
+}
+
+/// What is waited for by the query of a URL, which may be empty.
+///
+/// # Errors
+/// If the query says anything else.
+pub fn wait_of(query: &str) -> Result<WaitMany, QueryError> {
+    match query {
+        "" => Ok(WaitMany::default()),
+        "wait=pool" => Ok(WaitMany::Pool),
+        "wait=none" => Ok(WaitMany::None),
+        other => Err(QueryError { query: other.to_owned() }),
+    }
 }
 
 /// The body for these transactions.
@@ -75,6 +103,16 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::call::test_values::signed;
+
+    #[test]
+    fn the_query_says_what_is_waited_for() {
+        for wait in [WaitMany::None, WaitMany::Pool] {
+            let path = path(wait);
+            assert_eq!(wait_of(path.split_once('?').unwrap().1), Ok(wait));
+        }
+        assert_eq!(wait_of(""), Ok(WaitMany::Pool));
+        assert!(wait_of("wait=committed").is_err() && wait_of("x").is_err());
+    }
 
     #[test]
     fn a_list_and_back() {

@@ -84,6 +84,12 @@ codes! {
         "Ask for the proof of a later block.";
     EXISTS = 1008, "exists", Never,
         "There is something of that name already, and nothing is overwritten.", "Choose another name.";
+    STILL_VALID = 1020, "still_valid", Later,
+        "The failed transaction may still get into a block, so nothing may replace it yet.",
+        "Send the same transaction again, or wait until it has expired.";
+    REPLACED = 1021, "replaced", AskAgain,
+        "The failed transaction was replaced by another one already.",
+        "Ask what became of that one (its id is in `detail.by`).";
 
     MALFORMED = 2001, "malformed_transaction", Never,
         "The transaction's bytes do not decode, or a field is out of its range.",

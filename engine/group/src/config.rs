@@ -7,6 +7,7 @@ use hanse_ledger::LedgerOptions;
 use hanse_txpool::PoolLimits;
 use hanse_types::Genesis;
 
+use crate::drops::DropLimits;
 use crate::observe::Observe;
 
 /// How one node runs one group. Nothing here is agreed on between nodes but the genesis.
@@ -25,6 +26,8 @@ pub struct GroupConfig {
     pub query_threads: usize,
     /// Bounds of the pool.
     pub pool: PoolLimits,
+    /// Bounds of the record of dropped transactions.
+    pub drops: DropLimits,
     /// Most submissions that wait for their signatures to be verified; more are refused.
     pub intake_waiting: usize,
     /// Sizes of the ledger.
@@ -44,6 +47,7 @@ impl GroupConfig {
             bind_cores: false,
             query_threads: 1,
             pool: PoolLimits::default(),
+            drops: DropLimits::default(),
             intake_waiting: 100_000,
             ledger: LedgerOptions::default(),
             observer: Arc::new(()),

@@ -1,7 +1,8 @@
 //! Carries out what the replica wants, and tells it what came of it.
 //!
 //! One task owns the replica and nothing slow: blocks are run by one thread (on the CPU pool), votes and blocks are made
-//! durable by another, and both report back. So the next block runs while this one is written.
+//! durable by another, and both report back. So the next block runs while this one is written. A third one keeps accepted
+//! transactions (`queue.rs`).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender};
@@ -10,9 +11,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hanse_consensus::{Precommit, SignedPrecommit, Solo, VoteLog};
-use hanse_ledger::{Ledger, NewBlock};
-use hanse_replica::{Input, Output, Replica, Stage, Work};
-use hanse_txpool::{PoolStatus, Refusal};
+use hanse_ledger::{DroppedTransaction, Ledger, NewBlock, Renewal};
+use hanse_replica::{Input, Output, Replica, Stage, Whereabouts, Work};
+use hanse_txpool::{Dropped, PoolStatus};
 use hanse_types::crypto::Signer;
 use hanse_types::genesis::ChainIdentity;
 use hanse_types::{Certificate, Hash, Height, Timestamp, TxId, Verified};
@@ -22,19 +23,52 @@ use tracing::{debug, error, info};
 
 use crate::chain::Chain;
 use crate::clock::Clock;
+use crate::drops::Drops;
 use crate::execution::{Base, ExecutedBlock, Executor};
 use crate::feed::Feed;
 use crate::observe::Observation;
+use crate::queue::{Answers, Job, Queue};
+use crate::report::Reports;
+use crate::submit_error::SubmitError;
 
 /// Blocks that may be handed to a thread before it takes them: the replica has at most two under way.
 const JOBS: usize = 4;
 
 /// What happened outside.
 pub(crate) enum Event {
-    Submitted { transactions: Vec<Verified>, reply: oneshot::Sender<Vec<Result<TxId, Refusal>>> },
-    Executed { height: Height, result: Result<Box<ExecutedBlock>, String>, took: Duration },
-    Signed { height: Height, result: Result<SignedPrecommit, String> },
-    Persisted { height: Height, result: Result<(), String>, took: Duration },
+    Submitted {
+        transactions: Vec<Verified>,
+        keep: bool,
+        reply: oneshot::Sender<Vec<Result<TxId, SubmitError>>>,
+    },
+    /// Somebody asks where a transaction is.
+    Locate {
+        id: TxId,
+        reply: oneshot::Sender<Option<Whereabouts>>,
+    },
+    /// A failed transaction is to be replaced, or is not after all.
+    Renew {
+        id: TxId,
+        renewal: Option<Renewal>,
+        done: oneshot::Sender<()>,
+    },
+    Executed {
+        height: Height,
+        result: Result<Box<ExecutedBlock>, String>,
+        took: Duration,
+    },
+    Signed {
+        height: Height,
+        result: Result<SignedPrecommit, String>,
+    },
+    Persisted {
+        height: Height,
+        result: Result<(), String>,
+        took: Duration,
+    },
+    NotKept {
+        reason: String,
+    },
     Stop,
 }
 
@@ -60,6 +94,8 @@ pub(crate) struct Driver {
     pub(crate) chain: Chain,
     pub(crate) ledger: Ledger,
     pub(crate) feed: Arc<Feed>,
+    pub(crate) drops: Arc<Drops>,
+    pub(crate) queue: Queue,
     pub(crate) status: watch::Sender<PoolStatus>,
     /// Why the group takes nothing any more; the first reason stays.
     pub(crate) stopped: watch::Sender<Option<Arc<str>>>,
@@ -98,6 +134,9 @@ impl Driver {
                 None => break,
             }
         }
+        // What only the pool has is not lost by a stop.
+        let (kept, needed_from) = (self.replica.keep_all(), self.replica.oldest());
+        self.queue.push(Job::Keep { kept, answers: None }, needed_from);
         self.set_stopped("it was told to stop");
         self.feed.close();
         debug!("group driver stopped");
@@ -105,7 +144,11 @@ impl Driver {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Submitted { transactions, reply } => self.submitted(transactions, reply),
+            Event::Submitted { transactions, keep, reply } => self.submitted(transactions, keep, reply),
+            // Whoever asked may have gone.
+            Event::Locate { id, reply } => drop(reply.send(self.replica.locate(&id))),
+            Event::Renew { id, renewal, done } => self.push(Job::Renew { id, renewal, done }),
+            Event::NotKept { reason } => self.tell(Input::NotKept { reason }),
             Event::Executed { height, result, took } => match result {
                 Ok(block) => self.executed(*block, took),
                 Err(reason) => self.tell(Input::Failed { height, stage: Stage::Execution, reason }),
@@ -131,20 +174,24 @@ impl Driver {
         }
     }
 
-    fn submitted(&mut self, transactions: Vec<Verified>, reply: oneshot::Sender<Vec<Result<TxId, Refusal>>>) {
+    fn submitted(
+        &mut self,
+        transactions: Vec<Verified>,
+        keep: bool,
+        reply: oneshot::Sender<Vec<Result<TxId, SubmitError>>>,
+    ) {
         let mut outputs = Vec::new();
-        self.replica.step(Input::Submitted(transactions), self.clock.now(), &mut outputs);
-        let mut reply = Some(reply);
+        self.replica.step(Input::Submitted { transactions, keep }, self.clock.now(), &mut outputs);
+        let (mut reply, mut held) = (Some(reply), None);
         for output in outputs {
-            match (output, reply.take()) {
-                // Whoever asked may have gone; what was admitted stays so.
-                (Output::Admitted(answers), Some(reply)) => drop(reply.send(answers)),
-                (output, waiting) => {
-                    reply = waiting;
-                    self.perform(output);
-                }
+            match output {
+                Output::Admitted(answers) => held = reply.take().map(|reply| Answers { answers, reply }),
+                Output::Keep(kept) => self.push(Job::Keep { kept, answers: held.take() }),
+                output => self.perform(output),
             }
         }
+        // Nothing was promised that has to be kept.
+        held.into_iter().for_each(Answers::give);
         self.status.send_replace(self.replica.pool_status());
     }
 
@@ -187,11 +234,10 @@ impl Driver {
         match output {
             // Answers go to who asked, in `submitted`.
             Output::Admitted(_) => {}
+            Output::Keep(kept) => self.push(Job::Keep { kept, answers: None }),
             Output::Dropped(dropped) => {
                 self.observation.dropped(dropped.iter().map(|dropped| dropped.refusal.code()));
-                for dropped in dropped {
-                    self.feed.dropped(dropped.id, dropped.refusal.code());
-                }
+                self.dropped(dropped);
             }
             Output::Execute(work) => {
                 let height = work.height();
@@ -212,6 +258,26 @@ impl Driver {
                 self.close_if_done();
             }
         }
+    }
+
+    /// Whoever waits for one of them is told when it is recorded.
+    fn dropped(&self, dropped: Vec<Dropped>) {
+        let (height, timestamp) = (self.ledger.height(), self.clock.now());
+        self.drops.pending(dropped.iter().map(Dropped::id));
+        let record = |dropped: Dropped| DroppedTransaction {
+            id: dropped.id(),
+            arrival: dropped.arrival,
+            height,
+            timestamp,
+            reason: dropped.refusal.code().to_owned(),
+            message: dropped.refusal.to_string(),
+            signed: dropped.transaction.signed().clone(),
+        };
+        self.push(Job::Drop(dropped.into_iter().map(record).collect()));
+    }
+
+    fn push(&self, job: Job) {
+        self.queue.push(job, self.replica.oldest());
     }
 
     fn write(&mut self, height: Height, stage: Stage, job: WriteJob) {
@@ -279,11 +345,13 @@ pub(crate) fn spawn_writer<D: hanse_consensus::Disk + Send + 'static>(
     mut votes: VoteLog<D>,
     chain: ChainIdentity,
     signer: Arc<dyn Signer>,
+    reports: Reports,
     events: Events,
 ) -> std::io::Result<(SyncSender<WriteJob>, JoinHandle<()>)> {
     let (sender, jobs): (_, Receiver<WriteJob>) = mpsc::sync_channel(JOBS);
     let run = move || {
         for job in jobs {
+            let mut durable = None;
             let event = match job {
                 WriteJob::Vote(vote) => {
                     let height = vote.height;
@@ -294,12 +362,14 @@ pub(crate) fn spawn_writer<D: hanse_consensus::Disk + Send + 'static>(
                     let height = block.header.height;
                     let start = Instant::now();
                     let result = guarded(|| ledger.append(&new_block(&block, &certificate)));
+                    durable = result.is_ok().then_some(block);
                     Event::Persisted { height, result, took: start.elapsed() }
                 }
             };
             if events.blocking_send(event).is_err() {
                 return;
             }
+            durable.iter().for_each(|block| reports.committed(block));
         }
     };
     let thread = std::thread::Builder::new().name("hanse-write".into()).spawn(run)?;

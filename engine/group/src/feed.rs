@@ -15,7 +15,7 @@ pub enum Outcome {
     /// It left the pool without being executed, and never will be.
     Dropped {
         /// Why, by its stable name.
-        reason: &'static str,
+        reason: Arc<str>,
     },
 }
 
@@ -78,9 +78,9 @@ impl Feed {
     }
 
     /// Tells that a transaction left the pool unexecuted.
-    pub fn dropped(&self, id: TxId, reason: &'static str) {
+    pub fn dropped(&self, id: TxId, reason: &str) {
         if let Some(list) = self.waiting.lock().by_id.remove(&id) {
-            tell(list, &Outcome::Dropped { reason });
+            tell(list, &Outcome::Dropped { reason: reason.into() });
         }
     }
 

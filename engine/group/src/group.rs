@@ -15,6 +15,7 @@ use thiserror::Error;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::driver::{Event, Events};
+use crate::drops::Drops;
 use crate::feed::{Feed, Outcome};
 use crate::intake::Submission;
 use crate::observe::{Observe, tally};
@@ -38,12 +39,24 @@ pub(crate) struct Inner {
     pub(crate) preparation: Preparation,
     pub(crate) events: Events,
     pub(crate) feed: Arc<Feed>,
+    pub(crate) drops: Arc<Drops>,
+    /// Held by whoever tries a failed transaction again.
+    pub(crate) retrying: tokio::sync::Mutex<()>,
     pub(crate) queries: Queries,
     pub(crate) status: watch::Receiver<PoolStatus>,
     /// Why the group takes nothing any more.
     pub(crate) stopped: watch::Receiver<Option<Arc<str>>>,
     pub(crate) observer: Arc<dyn Observe>,
     pub(crate) tasks: Mutex<Option<Tasks>>,
+}
+
+/// What an accepted transaction outlives while it waits for its block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// A stop of the group, but no crash. Costs nothing.
+    Memory,
+    /// A crash too: the answer comes after it is on the disk, in one write with all that arrived meanwhile.
+    Disk,
 }
 
 /// What runs in the background.
@@ -62,7 +75,7 @@ pub enum WaitError {
     #[error("the transaction was dropped unexecuted: {reason}")]
     Dropped {
         /// Why, by its stable name.
-        reason: &'static str,
+        reason: Arc<str>,
     },
     /// The time is over. It may still be executed, until it expires: ask again by its id.
     #[error(
@@ -93,19 +106,23 @@ impl Group {
         &self.inner.ledger
     }
 
-    /// Submits a transaction. The answer says that it is in the pool, which is in memory: not that it will survive a
-    /// crash of this node.
+    /// Submits a transaction. It is in the pool when the answer comes, and promised as said.
     ///
     /// # Errors
-    /// If it is invalid or refused; nothing of it is kept then.
-    pub async fn submit(&self, transaction: SignedTransaction) -> Result<TxId, SubmitError> {
-        self.submit_many(vec![transaction]).await.pop().unwrap_or(Err(SubmitError::Stopped))
+    /// If it is invalid or refused; nothing of it is kept then. [`SubmitError::OutcomeUnknown`] if it was accepted, but
+    /// the node then failed.
+    pub async fn submit(&self, transaction: SignedTransaction, durability: Durability) -> Result<TxId, SubmitError> {
+        self.submit_many(vec![transaction], durability).await.pop().unwrap_or(Err(SubmitError::Stopped))
     }
 
     /// Submits many transactions at once; the answers are in their order.
-    pub async fn submit_many(&self, transactions: Vec<SignedTransaction>) -> Vec<Result<TxId, SubmitError>> {
+    pub async fn submit_many(
+        &self,
+        transactions: Vec<SignedTransaction>,
+        durability: Durability,
+    ) -> Vec<Result<TxId, SubmitError>> {
         let count = transactions.len();
-        let answers = match self.admit(transactions).await {
+        let answers = match self.admit(transactions, durability).await {
             Ok(answers) => answers,
             Err(error) => vec![Err(error); count],
         };
@@ -115,7 +132,11 @@ impl Group {
         answers
     }
 
-    async fn admit(&self, transactions: Vec<SignedTransaction>) -> Result<Vec<Result<TxId, SubmitError>>, SubmitError> {
+    async fn admit(
+        &self,
+        transactions: Vec<SignedTransaction>,
+        durability: Durability,
+    ) -> Result<Vec<Result<TxId, SubmitError>>, SubmitError> {
         let permits = u32::try_from(transactions.len()).map_err(|_| SubmitError::Busy)?;
         let _room = self.inner.intake_room.try_acquire_many(permits).map_err(|_| SubmitError::Busy)?;
         let (reply, verified) = oneshot::channel();
@@ -134,12 +155,13 @@ impl Group {
             answers.push(prepared.map(|transaction| valid.push(transaction)).err());
         }
         let (reply, admitted) = oneshot::channel();
-        let event = Event::Submitted { transactions: valid, reply };
+        let keep = durability == Durability::Disk;
+        let event = Event::Submitted { transactions: valid, keep, reply };
         self.inner.events.send(event).await.map_err(|_| SubmitError::Stopped)?;
         let mut admitted = admitted.await.map_err(|_| SubmitError::Stopped)?.into_iter();
         let answer = |invalid: Option<SubmitError>| match invalid {
             Some(error) => Err(error),
-            None => admitted.next().map_or(Err(SubmitError::Stopped), |answer| answer.map_err(SubmitError::Refused)),
+            None => admitted.next().unwrap_or(Err(SubmitError::Stopped)),
         };
         Ok(answers.into_iter().map(answer).collect())
     }
@@ -153,7 +175,7 @@ impl Group {
         transaction: SignedTransaction,
         timeout: Duration,
     ) -> Result<Arc<Receipt>, WaitError> {
-        let id = self.submit(transaction).await?;
+        let id = self.submit(transaction, Durability::Memory).await?;
         self.wait(id, timeout).await
     }
 
@@ -257,8 +279,8 @@ impl Group {
         reason.or_else(gone)
     }
 
-    /// Stops: takes nothing more, and waits for what is being written. What was in the pool is lost to this node; its
-    /// senders see an unknown outcome.
+    /// Stops: takes nothing more, and waits for what is being written. What is in the pool goes on when the group is opened
+    /// again; those who wait for it now see an unknown outcome.
     pub async fn stop(&self) {
         let Some(tasks) = self.inner.tasks.lock().take() else { return };
         drop(self.inner.intake.lock().take());

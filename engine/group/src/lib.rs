@@ -5,7 +5,7 @@
 //! disk, in time.
 //!
 //! It promises that a receipt is given out only after its block is durable; that a transaction that was accepted ends in
-//! a block or is reported as dropped; and that a failure inside stops this group and nothing else.
+//! a block or is reported as dropped, over crashes and restarts too if that was asked for; and that a failure inside stops this group and nothing else.
 //!
 //! It knows nothing of RPC, of configuration files or of other groups.
 //!
@@ -15,7 +15,9 @@ mod chain;
 mod clock;
 pub mod config;
 mod driver;
+pub mod drops;
 pub mod execution;
+pub mod failed;
 pub mod feed;
 pub mod group;
 mod hints;
@@ -23,13 +25,20 @@ mod intake;
 pub mod observe;
 mod preparation;
 pub mod queries;
+mod queue;
+pub mod recovery;
+mod report;
+pub mod status;
 mod submit_error;
 pub mod wiring;
 
 pub use config::GroupConfig;
+pub use drops::{DropLimits, DropRecord};
 pub use execution::BlockExecutor;
-pub use group::{Group, WaitError};
+pub use failed::{FailedPlace, FailedTransaction, Failure, RetryError};
+pub use group::{Durability, Group, WaitError};
 pub use observe::{BlockFigures, Observe};
 pub use queries::{ContractInfo, QueryError, Simulation};
+pub use status::TransactionStatus;
 pub use submit_error::SubmitError;
 pub use wiring::{LEDGER_FOLDER, OpenError};

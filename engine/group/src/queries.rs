@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hanse_ledger::Ledger;
 use hanse_state::{BlockState, Halt, Recorder, StateAccess, StateError};
-use hanse_types::{Address, ContractRef, Execution, Height, RwSet, Transaction, TxIndex};
+use hanse_types::{Address, ContractRef, Execution, Height, RwSet, Timestamp, Transaction, TxIndex};
 use hanse_vm::system::{self, lifecycle, names};
 use hanse_vm::{BlockContext, Query, Vm};
 use thiserror::Error;
@@ -60,6 +60,11 @@ pub(crate) struct Queries {
 impl Queries {
     pub(crate) fn new(vm: Vm, pool: rayon::ThreadPool, ledger: Ledger, clock: Clock) -> Queries {
         Queries { vm, pool, ledger, clock }
+    }
+
+    /// The node's time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Runs a transaction on the newest state, for its answer only.

@@ -20,6 +20,12 @@ pub enum SubmitError {
     /// More is waiting to be verified or compiled than the node takes.
     #[error("the node has more transactions to verify, or more code to compile, than it takes; try again shortly")]
     Busy,
+    /// It was accepted, but could not be made durable, as was asked for.
+    #[error(
+        "outcome unknown: the node failed while it made the transaction durable; it may still be executed when the node \
+         is started again, ask again by its id"
+    )]
+    OutcomeUnknown,
     /// The group is stopping or has stopped.
     #[error("the group has stopped")]
     Stopped,
@@ -33,6 +39,7 @@ impl SubmitError {
             SubmitError::Refused(refusal) => refusal.code(),
             SubmitError::Code(_) => "invalid_code",
             SubmitError::Busy => "busy",
+            SubmitError::OutcomeUnknown => "outcome_unknown",
             SubmitError::Stopped => "group_stopped",
         }
     }

@@ -6,20 +6,22 @@ use hanse_consensus::{Disk, DiskError, Solo, SoloError, VoteLog, VoteLogError};
 use hanse_ledger::{Ledger, LedgerError};
 use hanse_replica::Replica;
 use hanse_txpool::{History, Pool};
-use hanse_types::Hash;
 use hanse_types::crypto::Signer;
 use hanse_types::crypto::verified::Verifier;
 use hanse_types::genesis::{ConsensusKind, GenesisError};
 use hanse_types::validator_set::{ValidatorSet, ValidatorSetError};
+use hanse_types::{Hash, Timestamp};
 use hanse_vm::{Vm, VmConfig};
 use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::{Semaphore, mpsc, watch};
+use tracing::info;
 
 use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::config::GroupConfig;
 use crate::driver::{Driver, durable_base, spawn_executor, spawn_writer};
+use crate::drops::Drops;
 use crate::execution::Executor;
 use crate::feed::Feed;
 use crate::group::{Group, Inner, Tasks};
@@ -27,6 +29,9 @@ use crate::intake;
 use crate::observe::Observation;
 use crate::preparation::Preparation;
 use crate::queries::Queries;
+use crate::queue;
+use crate::recovery::{self, Recovered, RecoveryError};
+use crate::report;
 
 /// The ledger's folder in a group's.
 pub const LEDGER_FOLDER: &str = "ledger";
@@ -55,6 +60,9 @@ pub enum OpenError {
     /// The ledger did not open.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// What was accepted before could not be taken over.
+    #[error(transparent)]
+    Queue(#[from] RecoveryError),
     /// The record of the last vote does not read.
     #[error(transparent)]
     Votes(#[from] VoteLogError),
@@ -155,17 +163,25 @@ impl Parts {
         let recent: Vec<Hash> = ledger.recent_hashes().into_iter().map(|(_, hash)| hash).collect();
         let mut history = History::new(tip.header.height, tip.header.timestamp, recent.iter().copied());
         history.load_window(ledger.window(tip.header.timestamp)?);
-        let replica = Replica::new(Pool::new(config.pool, params, history), consensus);
+        let verifier = Verifier::new(genesis.clone());
+        let drops = Arc::new(Drops::load(&ledger, config.drops)?);
+        let recovered = pool.install(|| recovery::read(&ledger, &drops, &verifier))?;
+        let mut waiting = Pool::new(config.pool, params, history);
+        restore(&mut waiting, recovered, clock.now());
+        let replica = Replica::new(waiting, consensus);
 
         let threads = |error: std::io::Error| OpenError::Threads(error.to_string());
         let executor = Executor::new(execution, genesis.clone());
         let (execute, executing) = spawn_executor(executor, pool.clone(), events.clone()).map_err(threads)?;
+        let (reports, reporting) = report::spawn().map_err(threads)?;
         let (write, writing) =
-            spawn_writer(ledger.clone(), votes, identity, signer, events.clone()).map_err(threads)?;
+            spawn_writer(ledger.clone(), votes, identity, signer, reports, events.clone()).map_err(threads)?;
         let (intake, submissions) = mpsc::channel(EVENTS);
-        let verifying = intake::spawn(Verifier::new(genesis.clone()), pool, submissions).map_err(threads)?;
+        let verifying = intake::spawn(verifier, pool, submissions).map_err(threads)?;
 
         let feed = Arc::new(Feed::new(tip.header));
+        let (queue, keeping) =
+            queue::spawn(ledger.clone(), drops.clone(), feed.clone(), events.clone()).map_err(threads)?;
         let (status, status_seen) = watch::channel(replica.pool_status());
         let (stopped, stopped_seen) = watch::channel(None);
         let driver = Driver {
@@ -174,6 +190,8 @@ impl Parts {
             chain: Chain::new(durable_base(&ledger), recent.into_iter().rev()),
             ledger: ledger.clone(),
             feed: feed.clone(),
+            drops: drops.clone(),
+            queue,
             status,
             stopped,
             observation: Observation::new(config.observer.clone()),
@@ -182,7 +200,10 @@ impl Parts {
             timer: None,
             writing: 0,
         };
-        let tasks = Tasks { driver: tokio::spawn(driver.run(inbox)), threads: vec![executing, writing, verifying] };
+        let tasks = Tasks {
+            driver: tokio::spawn(driver.run(inbox)),
+            threads: vec![executing, writing, verifying, keeping, reporting],
+        };
         Ok(Group {
             inner: Arc::new(Inner {
                 genesis_hash: genesis.hash(),
@@ -194,6 +215,8 @@ impl Parts {
                 intake_room: Semaphore::new(config.intake_waiting),
                 events,
                 feed,
+                drops,
+                retrying: tokio::sync::Mutex::default(),
                 status: status_seen,
                 stopped: stopped_seen,
                 observer: config.observer,
@@ -201,6 +224,16 @@ impl Parts {
             }),
         })
     }
+}
+
+/// Puts what an earlier process left where it was.
+fn restore(pool: &mut Pool, recovered: Recovered, now: Timestamp) {
+    let Recovered { waiting, next_arrival, done_with } = recovered;
+    if !waiting.is_empty() || done_with > 0 {
+        info!(waiting = waiting.len(), done_with, "took over the queue of accepted transactions");
+    }
+    waiting.into_iter().for_each(|kept| pool.restore(kept, now));
+    pool.resume(next_arrival);
 }
 
 fn thread_pool(name: &'static str, threads: usize, bind: bool) -> Result<rayon::ThreadPool, OpenError> {

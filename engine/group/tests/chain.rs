@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use hanse_group::{SubmitError, WaitError};
+use hanse_group::{Durability, SubmitError, WaitError};
 use hanse_scheduler::replay;
 use hanse_types::{Address, ContractRef, Gas, Height, StateCommitment, Status, Timestamp, block};
 
@@ -14,24 +14,24 @@ async fn transfers_end_in_blocks_and_survive_a_restart() {
     let group = open(folder.path(), StateCommitment::Merkle).await;
     assert_eq!(height(&group), Height(0));
     let many: Vec<_> = (0..500).map(|n| transfer(&group, 1 + (n % 10) as u8, 11 + (n % 7) as u8, 1, n)).collect();
-    let ids = group.submit_many(many.clone()).await;
+    let ids = group.submit_many(many.clone(), Durability::Disk).await;
     for id in &ids {
         let receipt = group.wait(id.clone().unwrap(), PATIENCE).await.unwrap();
         assert_eq!(receipt.status, Status::Success, "{}", receipt.message);
         assert_eq!(group.ledger().receipt_of(&receipt.tx_id).unwrap().as_ref(), Some(&*receipt));
     }
-    let again = group.submit_many(many.clone()).await;
+    let again = group.submit_many(many.clone(), Durability::Disk).await;
     assert!(again.iter().all(|answer| matches!(answer, Err(error) if error.code() == "already_committed")));
     assert_eq!(balance(&group, 1).await, RICHES - 50);
     let (before, tip) = (balance(&group, 12).await, group.ledger().tip());
     group.stop().await;
-    assert_eq!(group.submit(many[0].clone()).await, Err(SubmitError::Stopped));
+    assert_eq!(group.submit(many[0].clone(), Durability::Disk).await, Err(SubmitError::Stopped));
     drop(group);
 
     let group = open(folder.path(), StateCommitment::Merkle).await;
     assert_eq!(group.ledger().tip().hash, tip.hash);
     assert_eq!(balance(&group, 12).await, before);
-    let again = group.submit_many(many).await;
+    let again = group.submit_many(many, Durability::Disk).await;
     assert!(again.iter().all(|answer| matches!(answer, Err(error) if error.code() == "already_committed")));
     let receipt = group.submit_and_wait(transfer(&group, 2, 3, 7, 10_000), PATIENCE).await.unwrap();
     assert_eq!(receipt.height, tip.header.height.next());
@@ -44,7 +44,7 @@ async fn every_block_replays_to_its_own_header() {
     let group = open(folder.path(), StateCommitment::Flat).await;
     for round in 0..5u64 {
         let batch = (0..200).map(|n| transfer(&group, 1 + (n % 3) as u8, 1 + (n % 5) as u8, 3, round * 1_000 + n));
-        for id in group.submit_many(batch.collect()).await {
+        for id in group.submit_many(batch.collect(), Durability::Disk).await {
             group.wait(id.unwrap(), PATIENCE).await.unwrap();
         }
     }
@@ -87,22 +87,22 @@ async fn what_is_wrong_is_refused_with_a_code_and_leaves_nothing() {
 
     let mut forged = signed(&group, 1, plain());
     forged.transaction.nonce = 2;
-    assert_eq!(code(group.submit(forged).await), "invalid_transaction");
+    assert_eq!(code(group.submit(forged, Durability::Disk).await), "invalid_transaction");
     let mut other = plain();
     other.group_id = "other".into();
-    assert_eq!(code(group.submit(signed(&group, 1, other)).await), "invalid_transaction");
+    assert_eq!(code(group.submit(signed(&group, 1, other), Durability::Disk).await), "invalid_transaction");
     let mut stolen = plain();
     stolen.sender = address(2);
-    assert_eq!(code(group.submit(signed(&group, 1, stolen)).await), "invalid_transaction");
+    assert_eq!(code(group.submit(signed(&group, 1, stolen), Durability::Disk).await), "invalid_transaction");
     let mut old = plain();
     (old.timestamp, old.expiration) = (Timestamp(1), Timestamp(2));
-    assert_eq!(code(group.submit(signed(&group, 1, old)).await), "expired");
+    assert_eq!(code(group.submit(signed(&group, 1, old), Durability::Disk).await), "expired");
     let mut greedy = plain();
     greedy.gas_limit = Gas(u64::MAX);
-    assert_eq!(code(group.submit(signed(&group, 1, greedy)).await), "gas_limit_too_high");
+    assert_eq!(code(group.submit(signed(&group, 1, greedy), Durability::Disk).await), "gas_limit_too_high");
     let mut elsewhere = plain();
     elsewhere.ref_hash = [9; 8];
-    assert_eq!(code(group.submit(signed(&group, 1, elsewhere)).await), "reference_mismatch");
+    assert_eq!(code(group.submit(signed(&group, 1, elsewhere), Durability::Disk).await), "reference_mismatch");
     assert_eq!(height(&group), Height(0));
 
     let unknown = group.wait(plain().id(&group.genesis_hash()), std::time::Duration::from_millis(1)).await;
@@ -152,6 +152,9 @@ async fn parameters_change_from_the_next_block_on() {
     assert_eq!(done.status, Status::Success, "{}", done.message);
     let mut greedy = call(&group, 3, 3, Address::native(1), "supply", Vec::new());
     greedy.gas_limit = Gas(60_000_001);
-    assert_eq!(group.submit(signed(&group, 3, greedy)).await.unwrap_err().code(), "gas_limit_too_high");
+    assert_eq!(
+        group.submit(signed(&group, 3, greedy), Durability::Disk).await.unwrap_err().code(),
+        "gas_limit_too_high"
+    );
     group.stop().await;
 }

@@ -6,7 +6,7 @@ mod common;
 use std::path::Path;
 
 use common::*;
-use hanse_group::Group;
+use hanse_group::{Durability, Group};
 use hanse_types::{Gas, SignedTransaction, StateCommitment, Status};
 use hanse_vm::system::lifecycle;
 
@@ -34,7 +34,8 @@ fn compiled(folder: &Path) -> usize {
 async fn code_is_checked_and_compiled_when_it_is_submitted() {
     let folder = tempfile::tempdir().unwrap();
     let group = open(folder.path(), StateCommitment::Flat).await;
-    let refused = group.submit(deploy(&group, 1, 1, "bad", b"nonsense", 50_000_000)).await.unwrap_err();
+    let refused =
+        group.submit(deploy(&group, 1, 1, "bad", b"nonsense", 50_000_000), Durability::Disk).await.unwrap_err();
     assert_eq!(refused.code(), "invalid_code");
     assert!(refused.to_string().contains("not valid WebAssembly"), "{refused}");
 
@@ -52,7 +53,7 @@ async fn code_is_checked_and_compiled_when_it_is_submitted() {
         deploy(&group, 1, 6, "bad", b"nonsense", 50_000_000),
         transfer(&group, 1, 2, 5, 7),
     ];
-    let answers = group.submit_many(batch).await;
+    let answers = group.submit_many(batch, Durability::Disk).await;
     assert_eq!(answers[2].as_ref().unwrap_err().code(), "invalid_code");
     for at in [0, 1, 3] {
         let receipt = group.wait(answers[at].clone().unwrap(), PATIENCE).await.unwrap();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::*;
-use hanse_group::{Group, GroupConfig, SubmitError, WaitError};
+use hanse_group::{Durability, Group, GroupConfig, SubmitError, WaitError};
 use hanse_ledger::store::Fault;
 use hanse_ledger::{Ledger, LedgerOptions, MemoryStore};
 use hanse_types::{StateCommitment, Status};
@@ -36,7 +36,7 @@ async fn fails_and_recovers(at: u64, fault: Fault) {
         // Two wait at the same time, for the same block or for two.
         let nonce = 2 * receipts.len() as u64;
         let pair = [transfer(&group, 1, 2, 1, nonce), transfer(&group, 3, 2, 1, nonce + 1)];
-        let answers = group.submit_many(pair.to_vec()).await;
+        let answers = group.submit_many(pair.to_vec(), Durability::Memory).await;
         if let [Err(first), Err(second)] = &answers[..] {
             assert_eq!((first.code(), second.code()), ("group_stopped", "group_stopped"));
             break Vec::new();
@@ -60,7 +60,7 @@ async fn fails_and_recovers(at: u64, fault: Fault) {
     assert!(!group.is_running());
     let reason = group.stopped().unwrap();
     assert!(reason.contains("injected"), "{reason}");
-    let refused = group.submit(transfer(&group, 4, 5, 1, 1)).await;
+    let refused = group.submit(transfer(&group, 4, 5, 1, 1), Durability::Memory).await;
     assert_eq!(refused.map_err(|error| error.code()), Err("group_stopped"));
     for receipt in &receipts {
         assert_eq!(group.wait(receipt.tx_id, FOR_EVER).await.as_ref(), Ok(receipt), "what is durable can be read");
@@ -74,7 +74,7 @@ async fn fails_and_recovers(at: u64, fault: Fault) {
         assert_eq!(group.ledger().receipt_of(&receipt.tx_id).unwrap().as_ref(), Some(&**receipt));
     }
     for transaction in &lost {
-        let id = match group.submit(transaction.clone()).await {
+        let id = match group.submit(transaction.clone(), Durability::Memory).await {
             Ok(id) => id,
             Err(SubmitError::Refused(refusal)) if refusal.code() == "already_committed" => {
                 transaction.transaction.id(&group.genesis_hash())

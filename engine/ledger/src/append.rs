@@ -15,6 +15,7 @@ use hanse_types::{Canonical, Certificate, Hash, Header, Height, Receipt, Timesta
 use crate::chunks::ChunkBuilder;
 use crate::content::BlockContent;
 use crate::error::LedgerError;
+use crate::failures;
 use crate::keys;
 use crate::ledger::{Current, Ledger, Shared, Tip, Writer, recent_max};
 use crate::meta::{self, TipRecord};
@@ -57,7 +58,7 @@ impl Ledger {
         let mut batch = encode(block, &hash, self.shared.options.index_topics);
         put_undo(&mut batch, &current, block)?;
         meta::put_tip(&mut batch, &record);
-        self.write(&mut writer, &batch)?;
+        self.write(&batch)?;
         self.publish(&current, block, record);
         Ok(())
     }
@@ -195,6 +196,7 @@ pub(crate) fn encode(block: &NewBlock<'_>, hash: &Hash, index_topics: bool) -> B
     put_records(&mut batch, Table::RwSet, height, content.rw_sets());
     put_state(&mut batch, content.changes(), content.update());
     put_transaction_index(&mut batch, height, content.transactions());
+    failures::put(&mut batch, height, content.receipts());
     put_event_index(&mut batch, height, content.receipts(), index_topics);
     batch.put(Table::Index, &keys::block(hash), &keys::height(height));
     batch

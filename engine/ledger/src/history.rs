@@ -72,7 +72,7 @@ impl Ledger {
     /// # Errors
     /// If the store fails; the ledger then accepts no further write.
     pub fn prune_history(&self, below: Height) -> Result<Height, LedgerError> {
-        let mut writer = self.shared.writer.lock();
+        let _writer = self.shared.writer.lock();
         let current = self.current();
         let floor = below.min(current.height());
         if floor <= current.record.history_from {
@@ -85,7 +85,7 @@ impl Ledger {
         // What the block at the floor replaced would lead to the state before it.
         batch.remove_range(Table::Undo, &first, &keys::height(floor.next()));
         meta::put_tip(&mut batch, &record);
-        self.write(&mut writer, &batch)?;
+        self.write(&batch)?;
         let view = LedgerView { reader: self.shared.store.snapshot(), ..current.view.clone() };
         let (tip, recent) = (current.tip.clone(), current.recent.clone());
         *self.shared.current.write() = Arc::new(Current { tip, record, view, recent });

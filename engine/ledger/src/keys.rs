@@ -10,6 +10,7 @@ enum Kind {
     Block = b'b',
     Business = b'c',
     Event = b'e',
+    Failed = b'f',
     Ids = b'i',
     Transaction = b't',
 }
@@ -51,6 +52,11 @@ pub(crate) fn transaction(id: &TxId) -> Vec<u8> {
 /// Index: height to the ids and expirations of the block's transactions.
 pub(crate) fn ids(height: Height) -> Vec<u8> {
     join(Kind::Ids, &[&height.0.to_be_bytes()])
+}
+
+/// Index: height to the places of the block's transactions that failed.
+pub(crate) fn failed(height: Height) -> Vec<u8> {
+    join(Kind::Failed, &[&height.0.to_be_bytes()])
 }
 
 /// Index: what all transactions of a sender with a business id have in common; then come height and index.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hanse_state::commitment::NodeView;
 use hanse_state::{ChangeSet, StateView};
@@ -32,8 +32,10 @@ pub(crate) struct Shared {
     pub(crate) caches: Arc<Caches>,
     /// What readers see. Replaced as a whole, when a block is durable.
     pub(crate) current: RwLock<Arc<Current>>,
-    /// Held by whoever writes.
+    /// Held by whoever writes blocks.
     pub(crate) writer: Mutex<Writer>,
+    /// Why nothing may be written any more.
+    pub(crate) poisoned: OnceLock<String>,
 }
 
 /// The newest block.
@@ -69,8 +71,6 @@ impl Current {
 /// What only the writer knows.
 #[derive(Default)]
 pub(crate) struct Writer {
-    /// Why nothing may be written any more.
-    pub(crate) poisoned: Option<String>,
     /// The latest expiration in every block from the window's first on.
     pub(crate) expirations: VecDeque<Timestamp>,
 }
@@ -179,7 +179,7 @@ impl Ledger {
     pub fn put_consensus(&self, key: &[u8], value: &[u8]) -> Result<(), LedgerError> {
         let mut batch = Batch::default();
         batch.put(Table::Consensus, key, value);
-        self.write(&mut self.shared.writer.lock(), &batch)
+        self.write(&batch)
     }
 
     /// Reads a record of the consensus engine.
@@ -210,12 +210,13 @@ impl Ledger {
     }
 
     /// Writes a batch, unless a write failed before. A failure is the last thing that is written.
-    pub(crate) fn write(&self, writer: &mut Writer, batch: &Batch) -> Result<(), LedgerError> {
-        if let Some(reason) = &writer.poisoned {
+    pub(crate) fn write(&self, batch: &Batch) -> Result<(), LedgerError> {
+        if let Some(reason) = self.shared.poisoned.get() {
             return Err(LedgerError::Poisoned { reason: reason.clone() });
         }
         self.shared.store.write(batch).map_err(|error| {
-            writer.poisoned = Some(error.to_string());
+            // Of two that fail at the same time, one is the first.
+            let _ = self.shared.poisoned.set(error.to_string());
             error.into()
         })
     }

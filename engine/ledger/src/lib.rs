@@ -13,6 +13,7 @@
 //! - A block that it accepts is its header's: digests come with evidence ([`BlockContent`]), parent and certificate are
 //!   checked. It takes nobody's word.
 //! - The state after any block can be read, and proven where the group's commitment can, until history is pruned.
+//! - Transactions that are in no block yet are kept beside the chain if they shall outlive the process ([`queue`]).
 //! - A snapshot of it, taken while it runs, is whole or is none.
 //!
 //! It does not know how blocks are made or agreed upon.
@@ -24,11 +25,13 @@ pub mod check;
 pub mod content;
 pub mod error;
 pub mod events;
+pub mod failures;
 pub mod history;
 pub mod ledger;
 pub mod options;
 pub mod proofs;
 pub mod query;
+pub mod queue;
 pub mod snapshot;
 pub mod store;
 
@@ -48,5 +51,6 @@ pub use ledger::{Ledger, Statistics, Tip};
 pub use options::LedgerOptions;
 pub use proofs::{InclusionProof, StateProof, Tree};
 pub use query::{TransactionPlace, TransactionsPage};
+pub use queue::{DroppedTransaction, QueueWrite, Renewal};
 pub use snapshot::{Manifest, SnapshotError};
 pub use store::{MemoryStore, RocksStore, Store};

@@ -1,7 +1,7 @@
 //! Opening: making the genesis block, or checking that what is there is this chain's and whole.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hanse_state::commitment::{MemoryNodes, NodeView, PagePath};
 use hanse_state::{ChangeSet, StateView};
@@ -138,7 +138,8 @@ fn load(
         validators,
         caches,
         current: RwLock::new(Arc::new(Current { tip, record, view, recent })),
-        writer: Mutex::new(Writer { poisoned: None, expirations }),
+        writer: Mutex::new(Writer { expirations }),
+        poisoned: OnceLock::new(),
     };
     Ok(Ledger { shared: Arc::new(shared) })
 }

@@ -40,15 +40,17 @@ pub enum Table {
     Index,
     /// Format, identity, newest block.
     Meta,
-    /// Pending transactions.
+    /// Accepted transactions that are in no block yet.
     Pool,
+    /// Transactions that were dropped, and what became of failed ones.
+    Exception,
     /// Votes and locks.
     Consensus,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Table; 12] = [
+    pub const ALL: [Table; 13] = [
         Table::Header,
         Table::Dag,
         Table::Tx,
@@ -60,6 +62,7 @@ impl Table {
         Table::Index,
         Table::Meta,
         Table::Pool,
+        Table::Exception,
         Table::Consensus,
     ];
 
@@ -77,6 +80,7 @@ impl Table {
             Table::Index => "index",
             Table::Meta => "meta",
             Table::Pool => "pool",
+            Table::Exception => "exception",
             Table::Consensus => "consensus",
         }
     }

@@ -6,7 +6,7 @@
 //! acknowledges a block to a client does so after [`Input::Persisted`], not before.
 
 use hanse_consensus::{Fault, Precommit, SignedPrecommit, Slot};
-use hanse_txpool::{Dropped, Refusal};
+use hanse_txpool::{Dropped, Kept, Refusal};
 use hanse_types::{Certificate, Hash, Header, Height, Params, Timestamp, TxId, Verified};
 use thiserror::Error;
 
@@ -14,7 +14,12 @@ use thiserror::Error;
 #[derive(Debug)]
 pub enum Input {
     /// Transactions were submitted. Answered at once with one [`Output::Admitted`].
-    Submitted(Vec<Verified>),
+    Submitted {
+        /// Which.
+        transactions: Vec<Verified>,
+        /// Whether whoever sent them is promised that they outlive this process: then [`Output::Keep`] follows.
+        keep: bool,
+    },
     /// Time has passed: at the latest when [`Output::SetTimer`] asked for it. More often does no harm.
     Tick,
     /// The block of [`Output::Execute`] has been executed, all of its batch.
@@ -30,6 +35,11 @@ pub enum Input {
     Persisted {
         /// Its height.
         height: Height,
+    },
+    /// What [`Output::Keep`] asked for could not be done.
+    NotKept {
+        /// Why, for the operator.
+        reason: String,
     },
     /// Something that was asked for failed and will not be tried again.
     Failed {
@@ -48,6 +58,11 @@ pub enum Output {
     /// The answers to one [`Input::Submitted`], in its order. "Accepted" promises no more than that the transaction
     /// will either be in a block or be reported as dropped while this node runs.
     Admitted(Vec<Result<TxId, Refusal>>),
+    /// Follows an [`Output::Admitted`] whose sender is promised more: write these, in an order of their arrivals, to where
+    /// they outlive the process, and only then pass on the answers. Those of the answers that were there before, and what
+    /// earlier outputs of this kind gave, must be written by then too. What was written may be removed as far as
+    /// [`Replica::oldest`](crate::Replica::oldest) has come since.
+    Keep(Vec<Kept>),
     /// These left the pool without a block.
     Dropped(Vec<Dropped>),
     /// Execute this batch on top of its parent, and make a header of it.
@@ -123,6 +138,15 @@ pub enum HaltReason {
         height: Height,
         /// What failed.
         stage: Stage,
+        /// Why.
+        reason: String,
+    },
+    /// Accepted transactions could not be made durable.
+    #[error(
+        "the queue of accepted transactions could not be written: {reason}; the group is stopped until the cause \
+             is mended and it is started again"
+    )]
+    NotKept {
         /// Why.
         reason: String,
     },

@@ -9,6 +9,7 @@
 //! - no transaction is executed twice;
 //! - heights follow one another, block times strictly grow, no block is empty;
 //! - a block is decided only when its parent is durable, and at most one block is made ahead of the one being written;
+//! - what a client is promised to outlive the process is given out to be kept before the promise is ([`Output::Keep`]);
 //! - after a failure it stops, says why, and gives back what it had accepted.
 //!
 //! It does no I/O, reads no clock and holds no blocks: batches go out, headers come back, and what else belongs to a
@@ -21,4 +22,4 @@ mod pipeline;
 mod replica;
 
 pub use interface::{HaltReason, Input, Output, Stage, Work};
-pub use replica::Replica;
+pub use replica::{Replica, Whereabouts};

@@ -54,6 +54,12 @@ impl Pipeline {
         self.blocks.back().is_some_and(|block| !block.decided)
     }
 
+    /// The height of the block that holds a transaction.
+    pub(crate) fn height_of(&self, id: &TxId) -> Option<Height> {
+        let holds = |block: &&InWork| block.transactions.iter().any(|(other, _)| other == id);
+        self.blocks.iter().find(holds).map(|block| block.height)
+    }
+
     pub(crate) fn newest(&self) -> Option<&InWork> {
         self.blocks.back()
     }

@@ -2,11 +2,23 @@
 
 use hanse_consensus as consensus;
 use hanse_consensus::{Consensus, SignedPrecommit, Slot};
-use hanse_txpool::{Place, Pool, PoolStatus, Refusal};
+use hanse_txpool::{Arrival, Kept, Place, Pool, PoolStatus, Refusal};
 use hanse_types::{Certificate, Header, Height, Params, Timestamp, TxId, Verified};
 
 use crate::interface::{HaltReason, Input, Output, Stage, Work};
 use crate::pipeline::{InWork, Pipeline};
+
+/// Where a transaction is that was accepted and is not committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// It waits for its block.
+    Waiting,
+    /// It is in a block that is being made or written.
+    Sealed {
+        /// The block's height.
+        height: Height,
+    },
+}
 
 /// One node's part in one group.
 #[derive(Debug)]
@@ -37,6 +49,24 @@ impl<C: Consensus> Replica<C> {
         self.pool.contains(id)
     }
 
+    /// Where a transaction is, if it was accepted and is not committed yet.
+    pub fn locate(&self, id: &TxId) -> Option<Whereabouts> {
+        if !self.pool.contains(id) {
+            return None;
+        }
+        Some(self.pipeline.height_of(id).map_or(Whereabouts::Waiting, |height| Whereabouts::Sealed { height }))
+    }
+
+    /// The place of the oldest transaction that it holds: what was kept of earlier ones is done with.
+    pub fn oldest(&self) -> Arrival {
+        self.pool.oldest()
+    }
+
+    /// What it holds and was not given out to be kept, for a driver that ends and keeps it nevertheless.
+    pub fn keep_all(&mut self) -> Vec<Kept> {
+        self.pool.keep_all()
+    }
+
     /// Whether it has stopped.
     pub fn is_halted(&self) -> bool {
         self.halted
@@ -51,12 +81,12 @@ impl<C: Consensus> Replica<C> {
     pub fn step(&mut self, input: Input, now: Timestamp, out: &mut Vec<Output>) {
         self.now = self.now.max(now);
         let result = match input {
-            Input::Submitted(transactions) => {
-                let answers = transactions.into_iter().map(|transaction| self.submit(transaction)).collect();
-                out.push(Output::Admitted(answers));
+            Input::Submitted { transactions, keep } => {
+                self.submitted(transactions, keep, out);
                 Ok(())
             }
             Input::Tick => Ok(()),
+            Input::NotKept { reason } => Err(HaltReason::NotKept { reason }),
             Input::Persisted { height } => self.persisted(height, out),
             Input::Failed { height, stage, reason } => {
                 self.give_back_from(height);
@@ -69,6 +99,18 @@ impl<C: Consensus> Replica<C> {
         };
         if let Err(reason) = result.and_then(|()| self.advance(out)) {
             self.halt(reason, out);
+        }
+    }
+
+    fn submitted(&mut self, transactions: Vec<Verified>, keep: bool, out: &mut Vec<Output>) {
+        let ids: Vec<TxId> = transactions.iter().filter(|_| keep).map(Verified::id).collect();
+        let answers: Vec<_> = transactions.into_iter().map(|transaction| self.submit(transaction)).collect();
+        let is_here = |answer: &Result<_, Refusal>| matches!(answer, Ok(_) | Err(Refusal::AlreadyInPool { .. }));
+        let here = ids.into_iter().zip(&answers).filter(|(_, answer)| is_here(answer));
+        let kept = here.filter_map(|(id, _)| self.pool.keep(&id)).collect();
+        out.push(Output::Admitted(answers));
+        if keep {
+            out.push(Output::Keep(kept));
         }
     }
 

@@ -11,6 +11,10 @@
 //! The promise behind it is that no transaction is executed twice: its identity covers all that was signed, it is
 //! valid for a bounded time, and the history remembers exactly the committed identities that are still valid.
 //!
+//! What it holds can outlive the process: it says what is to be kept elsewhere, under which number, and which numbers are
+//! done with ([`Pool::keep`], [`Pool::oldest`]); a new pool takes that in again ([`Pool::restore`]). Transactions go out in
+//! the order of those numbers, so what is done with is always a beginning of them.
+//!
 //! It does no I/O and reads no clock: time comes in as an argument. It does not know signatures (a
 //! [`Verified`](hanse_types::Verified) transaction has a good one), blocks under way, consensus or storage.
 //!
@@ -24,6 +28,6 @@ mod sealing;
 
 pub use admission::Place;
 pub use history::{CommittedBlock, History, NotNext, REF_BLOCKS_MAX};
-pub use pool::{Pool, PoolLimits, PoolStatus};
+pub use pool::{Arrival, Kept, Pool, PoolLimits, PoolStatus};
 pub use refusal::{BlockRefusal, Refusal, Retry};
 pub use sealing::{Dropped, Sealed};

@@ -70,14 +70,25 @@ pub struct Pool {
     next_arrival: Arrival,
 }
 
-/// Place in the order of arrival.
-pub(crate) type Arrival = u64;
+/// Place in the order of arrival: a number that grows, over restarts too, for what is kept over them.
+pub type Arrival = u64;
+
+/// A transaction that is to be kept outside the pool, so that it outlives the process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its place.
+    pub arrival: Arrival,
+    /// The transaction.
+    pub transaction: Verified,
+}
 
 /// A transaction, and since when it waits.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) transaction: Verified,
     pub(crate) since: Timestamp,
+    /// Whether it was given out to be kept.
+    kept: bool,
 }
 
 /// A number of transactions and their bytes.
@@ -187,8 +198,48 @@ impl Pool {
         let arrival = self.next_arrival;
         self.next_arrival += 1;
         self.arrivals.insert(id, arrival);
-        self.wait(arrival, Entry { transaction, since: now });
+        self.wait(arrival, Entry { transaction, since: now, kept: false });
         Ok(id)
+    }
+
+    /// Takes in what another pool had admitted and had kept, in its old place, before anything is admitted. Bounds do not
+    /// count, for it was promised a place; what became of it meanwhile does: it is dropped with the reason when its turn
+    /// comes, if it is not includable any more. What is there already is left as it is.
+    pub fn restore(&mut self, kept: Kept, now: Timestamp) {
+        let Kept { arrival, transaction } = kept;
+        self.next_arrival = self.next_arrival.max(arrival.saturating_add(1));
+        if !self.contains(&transaction.id()) {
+            self.count_in(&transaction);
+            self.arrivals.insert(transaction.id(), arrival);
+            self.wait(arrival, Entry { transaction, since: now, kept: true });
+        }
+    }
+
+    /// Gives places from this one on to those that come, and never an earlier one.
+    pub fn resume(&mut self, next: Arrival) {
+        self.next_arrival = self.next_arrival.max(next);
+    }
+
+    /// Gives a transaction out to be kept; none if it is not here, or was given out before.
+    pub fn keep(&mut self, id: &TxId) -> Option<Kept> {
+        let arrival = *self.arrivals.get(id)?;
+        let entry = self.waiting.get_mut(&arrival).or_else(|| self.sealed.get_mut(&arrival))?;
+        let first = !std::mem::replace(&mut entry.kept, true);
+        first.then(|| Kept { arrival, transaction: entry.transaction.clone() })
+    }
+
+    /// All that it holds and has not given out to be kept yet, in the order of arrival.
+    pub fn keep_all(&mut self) -> Vec<Kept> {
+        let mut arrivals: Vec<(Arrival, TxId)> = self.arrivals.iter().map(|(id, arrival)| (*arrival, *id)).collect();
+        arrivals.sort_unstable();
+        arrivals.into_iter().filter_map(|(_, id)| self.keep(&id)).collect()
+    }
+
+    /// The place of the oldest that it holds, or of the next to come. What was kept of earlier places is done with.
+    pub fn oldest(&self) -> Arrival {
+        let first = |entries: &BTreeMap<Arrival, Entry>| entries.first_key_value().map(|(arrival, _)| *arrival);
+        let oldest = first(&self.waiting).into_iter().chain(first(&self.sealed)).min();
+        oldest.unwrap_or(self.next_arrival)
     }
 
     /// A block is durable: its transactions leave the pool, whether or not it was made here, and are remembered as
@@ -222,7 +273,7 @@ impl Pool {
         {
             if let Some(entry) = self.take_waiting(arrival) {
                 let refusal = Refusal::Expired { expiration, block_time };
-                dropped.push(self.drop_taken(&entry.transaction, refusal));
+                dropped.push(self.drop_taken(arrival, entry.transaction, refusal));
             }
         }
         dropped
@@ -248,10 +299,10 @@ impl Pool {
     }
 
     /// Strikes one that was taken from the books.
-    pub(crate) fn drop_taken(&mut self, transaction: &Verified, refusal: Refusal) -> Dropped {
+    pub(crate) fn drop_taken(&mut self, arrival: Arrival, transaction: Verified, refusal: Refusal) -> Dropped {
         self.arrivals.remove(&transaction.id());
-        self.count_out(transaction);
-        Dropped { id: transaction.id(), refusal }
+        self.count_out(&transaction);
+        Dropped { transaction, arrival, refusal }
     }
 
     fn wait(&mut self, arrival: Arrival, entry: Entry) {

@@ -6,16 +6,25 @@
 use hanse_types::{Timestamp, TxId, Verified};
 
 use crate::admission::{self, Place};
-use crate::pool::Pool;
+use crate::pool::{Arrival, Pool};
 use crate::refusal::Refusal;
 
 /// A transaction that left the pool without a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dropped {
     /// Which.
-    pub id: TxId,
+    pub transaction: Verified,
+    /// The place that it had.
+    pub arrival: Arrival,
     /// Why.
     pub refusal: Refusal,
+}
+
+impl Dropped {
+    /// Its identity.
+    pub fn id(&self) -> TxId {
+        self.transaction.id()
+    }
 }
 
 /// What sealing gave.
@@ -53,7 +62,7 @@ impl Pool {
             }
             let Some(entry) = self.take_waiting(arrival) else { break };
             match checked {
-                Err(refusal) => sealed.dropped.push(self.drop_taken(&entry.transaction, refusal)),
+                Err(refusal) => sealed.dropped.push(self.drop_taken(arrival, entry.transaction, refusal)),
                 Ok(()) => {
                     sealed.batch.push(entry.transaction.clone());
                     self.put_sealed(arrival, entry);

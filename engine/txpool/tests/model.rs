@@ -145,7 +145,7 @@ fn take(pool: &mut Pool, model: &mut Model, step: Step) {
         Step::Wait(ms) => model.now += ms,
         Step::Expire => {
             let ms = model.next_ms();
-            let dropped: BTreeSet<_> = pool.expire(at(ms)).into_iter().map(|dropped| dropped.id).collect();
+            let dropped: BTreeSet<_> = pool.expire(at(ms)).into_iter().map(|dropped| dropped.id()).collect();
             assert_eq!(dropped, model.expire(ms).into_iter().map(|n| TRANSACTION[n].id()).collect());
         }
         Step::Seal => seal(pool, model),
@@ -181,7 +181,7 @@ fn seal(pool: &mut Pool, model: &mut Model) {
         if expired { dropped.push(oldest) } else { batch.push(oldest) }
     }
     assert_eq!(ids(&sealed.batch), ids_of(&batch));
-    assert_eq!(sealed.dropped.iter().map(|dropped| dropped.id).collect::<Vec<_>>(), ids_of(&dropped));
+    assert_eq!(sealed.dropped.iter().map(|dropped| dropped.id()).collect::<Vec<_>>(), ids_of(&dropped));
     if !batch.is_empty() {
         model.blocks.push((ms, batch));
     }

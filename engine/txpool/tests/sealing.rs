@@ -95,13 +95,13 @@ fn what_can_no_longer_be_included_is_dropped_with_the_reason() {
     pool.submit(long.clone(), at(1)).unwrap();
     assert!(pool.expire(at(499)).is_empty());
     let dropped = pool.expire(at(500));
-    assert_eq!((dropped[0].id, dropped[0].refusal.code(), dropped.len()), (short.id(), "expired", 1));
+    assert_eq!((dropped[0].id(), dropped[0].refusal.code(), dropped.len()), (short.id(), "expired", 1));
 
     // Blocks go by until its reference, block 0, is too old for block 4.
     (1..=3).for_each(|height| pool.committed(&block(height, at(height * 600), &[])).unwrap());
     let sealed = pool.seal(place(4, 2_500));
     assert!(sealed.batch.is_empty());
-    assert_eq!((sealed.dropped[0].id, sealed.dropped[0].refusal.code()), (long.id(), "reference_too_old"));
+    assert_eq!((sealed.dropped[0].id(), sealed.dropped[0].refusal.code()), (long.id(), "reference_too_old"));
     assert_eq!((pool.status().waiting, pool.status().bytes), (0, 0));
 }
 
@@ -115,7 +115,7 @@ fn stricter_parameters_hold_for_what_already_waits() {
     assert!(sealed.batch.is_empty());
     let too_high = Refusal::GasLimitTooHigh { found: Gas(1_000), limit: Gas(999) };
     assert!(sealed.dropped.iter().all(|dropped| dropped.refusal == too_high));
-    assert_eq!(sealed.dropped.iter().map(|dropped| dropped.id).collect::<Vec<_>>(), ids(&all));
+    assert_eq!(sealed.dropped.iter().map(|dropped| dropped.id()).collect::<Vec<_>>(), ids(&all));
 }
 
 #[test]

@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use super::Common;
 use super::exit::{Exit, Failure};
+use super::failed;
 use super::offline;
 use super::output::{Output, fields, grouped, table};
 use super::proof::{self, Subject, Trust};
@@ -36,6 +37,14 @@ pub(crate) enum TxCommand {
         #[arg(long, default_value_t = 0, value_name = "SECONDS")]
         wait: u64,
     },
+    /// Tell what became of a transaction: whether it waits, is committed, or was dropped, and why
+    Status {
+        /// The transaction's id
+        id: Hash,
+    },
+    /// Look through the transactions that failed, and try them again
+    #[command(subcommand)]
+    Failed(failed::FailedCommand),
     /// Prove that a transaction, its receipt or its access set is in the chain
     Proof {
         /// The transaction's id
@@ -130,6 +139,8 @@ pub(crate) async fn tx(command: TxCommand, common: &Common) -> Result<(), Failur
     match command {
         TxCommand::Show { id, wait } => show(id, wait, common).await,
         TxCommand::Proof { id, of, trust } => proof::transaction(&Session::open(common).await?, id, of, &trust).await,
+        TxCommand::Status { id } => failed::status(&Session::open(common).await?, id).await,
+        TxCommand::Failed(command) => failed::run(&Session::open(common).await?, command).await,
         TxCommand::Sign { file } => offline::sign(&file, common, output),
         TxCommand::Send { file } => offline::send(&file, common).await,
         TxCommand::Decode { file } => offline::decode(&file, output),

@@ -10,6 +10,7 @@ mod build;
 mod chain;
 mod contract;
 mod exit;
+mod failed;
 mod gas_table;
 mod host;
 mod key;

@@ -3,7 +3,7 @@
 use hanse_client::bulk::BulkError;
 use hanse_client::codes::{self, ErrorCode};
 use hanse_client::jsonrpc::RpcError;
-use hanse_group::{QueryError, SubmitError, WaitError};
+use hanse_group::{QueryError, RetryError, SubmitError, WaitError};
 use hanse_ledger::LedgerError;
 use hanse_types::TxId;
 use hanse_types::crypto::VerifyError;
@@ -32,6 +32,7 @@ pub(super) fn submit(error: SubmitError) -> RpcError {
     let kind = match &error {
         SubmitError::Invalid(invalid) => verify(invalid),
         SubmitError::Busy => codes::BUSY,
+        SubmitError::OutcomeUnknown => codes::OUTCOME_UNKNOWN,
         SubmitError::Code(_) => codes::INVALID_CODE,
         SubmitError::Refused(_) | SubmitError::Stopped => ErrorCode::named(error.code()).unwrap_or(codes::REFUSED),
     };
@@ -47,11 +48,33 @@ fn verify(error: &VerifyError) -> ErrorCode {
     }
 }
 
+/// A failed transaction that was not tried again.
+pub(super) fn retry(error: RetryError, id: TxId) -> RpcError {
+    let kind = match &error {
+        RetryError::NotFailed { .. } => codes::NOT_FOUND,
+        RetryError::Executed { .. } => codes::ALREADY_COMMITTED,
+        RetryError::Renewed { by, .. } => {
+            let detail = serde_json::json!({ "by": by.0 });
+            return RpcError::new(codes::REPLACED, error.to_string()).detail(detail).tx(by.0);
+        }
+        RetryError::StillValid { .. } => codes::STILL_VALID,
+        RetryError::OtherCall { .. } => codes::BAD_ARGUMENT,
+        RetryError::Submit(refused) => return submit(refused.clone()).tx(id.0),
+        RetryError::Ledger(error) => return ledger(error.clone()),
+    };
+    RpcError::new(kind, error.to_string()).tx(id.0)
+}
+
+/// The code of this name, by which a transaction was dropped.
+pub(super) fn of_reason(reason: &str) -> ErrorCode {
+    ErrorCode::named(reason).unwrap_or(codes::REFUSED)
+}
+
 /// A transaction of which there is no receipt.
 pub(super) fn wait(error: WaitError, id: TxId) -> RpcError {
     let kind = match &error {
         WaitError::Submit(refused) => return submit(refused.clone()).tx(id.0),
-        WaitError::Dropped { reason } => ErrorCode::named(reason).unwrap_or(codes::REFUSED),
+        WaitError::Dropped { reason } => of_reason(reason),
         WaitError::OutcomeUnknown => codes::OUTCOME_UNKNOWN,
         WaitError::Ledger { .. } => codes::INTERNAL,
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -15,7 +15,7 @@ use hanse_client::{bulk, codes};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
-use super::{Node, dispatch, errors, limits};
+use super::{Node, dispatch, errors, handlers, limits};
 
 /// Serves until `stop` completes, then lets requests that are being served end.
 ///
@@ -39,18 +39,19 @@ async fn json_rpc(State(node): State<Arc<Node>>, body: Bytes) -> Response {
     json(StatusCode::OK, &dispatch::answer(&node, &body).await)
 }
 
-async fn submit_bulk(State(node): State<Arc<Node>>, body: Bytes) -> Response {
-    match submit_all(&node, &body).await {
+async fn submit_bulk(State(node): State<Arc<Node>>, RawQuery(query): RawQuery, body: Bytes) -> Response {
+    match submit_all(&node, query.as_deref().unwrap_or_default(), &body).await {
         Ok(answer) => json(StatusCode::OK, &answer),
         Err(error) if error.is(codes::BUSY) => json(StatusCode::SERVICE_UNAVAILABLE, &error),
         Err(error) => json(StatusCode::BAD_REQUEST, &error),
     }
 }
 
-async fn submit_all(node: &Node, body: &[u8]) -> Result<ManySubmitted, RpcError> {
+async fn submit_all(node: &Node, query: &str, body: &[u8]) -> Result<ManySubmitted, RpcError> {
+    let wait = bulk::wait_of(query).map_err(|error| RpcError::new(codes::INVALID_PARAMS, error.to_string()))?;
     let _permit = node.requests.try_acquire().map_err(|_| errors::busy())?;
     let transactions = bulk::decode(body, limits::BULK_TRANSACTIONS).map_err(errors::bulk)?;
-    let outcomes = node.group.submit_many(transactions).await;
+    let outcomes = node.group.submit_many(transactions, handlers::durability(wait)).await;
     Ok(summary(outcomes.into_iter().map(|outcome| outcome.map(drop).map_err(errors::submit))))
 }
 

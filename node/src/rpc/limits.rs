@@ -25,6 +25,8 @@ pub(crate) const WAIT_DEFAULT: Duration = Duration::from_secs(10);
 pub(crate) const EVENT_BLOCKS: u64 = 1_000;
 /// Events that one query gives.
 pub(crate) const EVENTS_MAX: usize = 1_000;
+/// Failed transactions that one answer lists.
+pub(crate) const FAILED_MAX: usize = 500;
 /// Vertices of a DAG that one answer lists.
 pub(crate) const DAG_VERTICES: usize = 10_000;
 /// Hot keys that one answer lists.

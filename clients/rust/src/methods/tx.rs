@@ -8,14 +8,16 @@ use super::methods;
 use crate::codes::{self, ADMISSION};
 use crate::jsonrpc::RpcError;
 use crate::text::Bytes;
-use crate::views::{InclusionProof, LocatedTransaction, ReceiptView, SimulationView};
+use crate::views::{InclusionProof, LocatedTransaction, ReceiptView, SimulationView, TxStatusView};
 
 methods! { TX:
     /// Sends a transaction, and waits for its receipt if asked to. A receipt of a transaction that failed is an answer,
     /// not an error.
     SubmitTx = "tx_submit", SubmitParams => Submitted, fails [ADMISSION, &[codes::OUTCOME_UNKNOWN]];
-    /// Sends many transactions; each is accepted or refused by itself. Waits for none.
+    /// Sends many transactions; each is accepted or refused by itself. Waits for no block.
     SubmitMany = "tx_submitMany", SubmitManyParams => ManySubmitted, fails [&[codes::TOO_LARGE]];
+    /// What became of a transaction: whether it waits, is committed, or was dropped, and why.
+    GetTxStatus = "tx_status", TxParams => TxStatusView, fails [];
     /// A committed transaction.
     GetTx = "tx_get", TxParams => LocatedTransaction, fails [];
     /// A committed transaction's receipt, with a proof if asked for; waits for it if asked to.
@@ -31,7 +33,9 @@ methods! { TX:
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Wait {
-    /// That the pool accepted it.
+    /// That the pool accepted it, in memory: a crash of the node may lose it.
+    None,
+    /// That the pool accepted it, and it is on the node's disk: it outlives a crash.
     Pool,
     /// That it is in a block, which is final.
     #[default]
@@ -69,6 +73,30 @@ pub struct Submitted {
 pub struct SubmitManyParams {
     /// Canonical bytes of signed transactions.
     pub transactions: Vec<Bytes>,
+    /// What to wait for.
+    #[serde(default)]
+    pub wait: WaitMany,
+}
+
+/// What a submission of many waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitMany {
+    /// That the pool accepted or refused each, in memory: a crash of the node may lose what it accepted.
+    None,
+    /// That what the pool accepted is on the node's disk: it outlives a crash.
+    #[default]
+    Pool,
+}
+
+impl WaitMany {
+    /// Its name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            WaitMany::None => "none",
+            WaitMany::Pool => "pool",
+        }
+    }
 }
 
 /// A transaction that was not accepted.

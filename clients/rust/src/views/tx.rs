@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{AccessView, CertifiedHeader, EventView};
+use crate::codes::Retry;
 use crate::text::{Bytes, Contract, decimal, status_name};
 
 /// A transaction.
@@ -131,4 +132,43 @@ pub struct SimulationView {
     pub outcome: OutcomeView,
     /// What it would touch.
     pub access: AccessView,
+}
+
+/// What became of a transaction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum TxStatusView {
+    /// It was accepted and waits for a block.
+    Waiting,
+    /// It is in a block that is being made, and not durable yet.
+    Sealed {
+        /// The block's height.
+        height: Height,
+    },
+    /// It is in a block, for good.
+    Committed {
+        /// The block's height.
+        height: Height,
+        /// Its place in the block.
+        index: TxIndex,
+        /// How it ended.
+        #[serde(with = "status_name")]
+        status: Status,
+    },
+    /// It was accepted, and will never be executed unless it is sent again and accepted.
+    Dropped {
+        /// Why, by the name of an error code.
+        reason: String,
+        /// Why, in words.
+        message: String,
+        /// What helps.
+        retry: Retry,
+        /// The newest block when it was dropped.
+        height: Height,
+        /// When it was dropped, by the node's clock.
+        timestamp: Timestamp,
+    },
+    /// The node does not know it: it was never accepted there, or was lost in a crash without having been promised to
+    /// outlive one, or was dropped so long ago that it is forgotten.
+    Unknown,
 }

@@ -261,6 +261,11 @@ fn table_options(table: Table, cache: &Cache, options: &LedgerOptions) -> Option
     }
     family.set_level_compaction_dynamic_level_bytes(true);
     family.set_write_buffer_size((options.write_buffer_bytes / 4).max(1 << 20));
+    // Lives for a moment: compressing it would be wasted, and what is removed goes when a buffer is flushed, so soon.
+    if table == Table::Pool {
+        family.set_compression_type(DBCompressionType::None);
+        family.set_write_buffer_size((options.write_buffer_bytes / 16).max(1 << 20));
+    }
     family.set_max_write_buffer_number(3);
     family
 }

@@ -1,10 +1,11 @@
-//! The driver of a simulated replica: an agenda of events over virtual time, a durable chain, faults by dice.
+//! The driver of a simulated replica: an agenda of events over virtual time, a durable chain and queue, faults by dice.
 
 mod oracle;
+mod queue;
 mod random;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use hanse_consensus::{Disk, DiskError, Precommit, SignedPrecommit, Slot, Solo, VoteLog};
@@ -14,6 +15,7 @@ use hanse_types::hash::Domain;
 use hanse_types::{Certificate, Gas, Hash, Header, Height, Params, Timestamp, Transaction, ValidatorSet, Verified};
 
 use self::oracle::Oracle;
+use self::queue::{Disk as QueueDisk, Job};
 use self::random::Random;
 use crate::support::{GENESIS_TIME, World, at, block_hash, prefix};
 
@@ -29,12 +31,13 @@ pub(crate) struct Faults {
     execution: u64,
     signing: u64,
     writing: u64,
+    keeping: u64,
     crash: u64,
 }
 
 impl Faults {
-    pub(crate) const NONE: Faults = Faults { execution: 0, signing: 0, writing: 0, crash: 0 };
-    pub(crate) const ALL: Faults = Faults { execution: 10, signing: 10, writing: 20, crash: 5 };
+    pub(crate) const NONE: Faults = Faults { execution: 0, signing: 0, writing: 0, keeping: 0, crash: 0 };
+    pub(crate) const ALL: Faults = Faults { execution: 10, signing: 10, writing: 20, keeping: 5, crash: 5 };
 }
 
 /// What a run came to.
@@ -43,6 +46,10 @@ pub(crate) struct Summary {
     pub(crate) blocks: usize,
     pub(crate) committed: usize,
     pub(crate) dropped: usize,
+    /// Transactions that were promised to outlive the process.
+    pub(crate) promised: usize,
+    /// Those of them that did.
+    pub(crate) restored: usize,
     /// Blocks that were made while the one before was being written.
     pub(crate) made_ahead: usize,
     pub(crate) restarts: usize,
@@ -66,8 +73,17 @@ enum Event {
     Tick,
     Executed(Height),
     Signed(SignedPrecommit),
-    Written { height: Height, failed: bool },
-    Failed { height: Height, stage: Stage },
+    Written {
+        height: Height,
+        failed: bool,
+    },
+    Failed {
+        height: Height,
+        stage: Stage,
+    },
+    /// A write of the queue ends.
+    Kept(Job),
+    NotKept(Job),
     Crash,
     Start,
 }
@@ -92,6 +108,11 @@ pub(crate) struct Simulation {
     agenda: BTreeMap<(u64, u64), (usize, Event)>,
     planned: u64,
     life: usize,
+    /// When the newest write of the queue ends: they end in their order.
+    queue_busy_until: u64,
+    queue: QueueDisk,
+    /// After a write of it failed, none succeeds until a restart.
+    queue_failed: bool,
     replica: Option<Replica<Solo>>,
     votes: VoteDisk,
     log: VoteLog<VoteDisk>,
@@ -130,6 +151,9 @@ impl Simulation {
             agenda: BTreeMap::new(),
             planned: 0,
             life: 0,
+            queue_busy_until: 0,
+            queue: QueueDisk::default(),
+            queue_failed: false,
             replica: None,
             log: VoteLog::open(votes.clone(), None).unwrap(),
             votes,
@@ -161,6 +185,8 @@ impl Simulation {
             blocks: self.chain.len(),
             committed: self.oracle.committed(),
             dropped: self.oracle.dropped(),
+            promised: self.oracle.promised(),
+            restored: self.oracle.restored(),
             made_ahead: self.oracle.made_ahead(),
             restarts: self.restarts,
             halts: self.halts,
@@ -185,6 +211,8 @@ impl Simulation {
             Event::Signed(signed) => self.tell(Input::Signed(signed)),
             Event::Written { height, failed } => self.written(height, failed),
             Event::Failed { height, stage } => self.fail(height, stage),
+            Event::Kept(job) => self.kept(&job),
+            Event::NotKept(job) => self.not_kept(&job),
             Event::Crash => self.crash(),
             Event::Start => self.start(),
         }
@@ -224,7 +252,8 @@ impl Simulation {
     fn submit(&mut self, batch: Vec<Verified>) {
         if self.replica.is_some() && !batch.is_empty() {
             self.oracle.submitted(&batch);
-            self.tell(Input::Submitted(batch));
+            let keep = self.random.chance(600);
+            self.tell(Input::Submitted { transactions: batch, keep });
         }
     }
 
@@ -250,7 +279,14 @@ impl Simulation {
         let clock = self.clock();
         match output {
             Output::Admitted(answers) => self.oracle.admitted(&answers, clock),
-            Output::Dropped(dropped) => self.oracle.dropped_now(&dropped, clock),
+            Output::Keep(kept) => {
+                let answered = self.oracle.answers_held();
+                self.write_queue(Job { kept, answered, ..Job::default() });
+            }
+            Output::Dropped(dropped) => {
+                self.oracle.dropped_now(&dropped, clock);
+                self.write_queue(Job { dropped, ..Job::default() });
+            }
             Output::Execute(work) => self.execute(work),
             Output::Sign(vote) => self.sign(vote),
             Output::Persist { height, certificate } => self.persist(height, &certificate),
@@ -317,6 +353,34 @@ impl Simulation {
         self.chain.push(block);
     }
 
+    /// A write of the queue begins. What is done with by now can be removed by it.
+    fn write_queue(&mut self, job: Job) {
+        let Some(replica) = &self.replica else { return };
+        let job = Job { done_with: replica.oldest(), ..job };
+        self.queue_busy_until = self.queue_busy_until.max(self.now) + self.random.below(20);
+        let in_ms = self.queue_busy_until - self.now;
+        match self.random.chance(self.faults.keeping) {
+            true => self.plan(in_ms, Event::NotKept(job)),
+            false => self.plan(in_ms, Event::Kept(job)),
+        }
+    }
+
+    fn kept(&mut self, job: &Job) {
+        if !self.queue_failed {
+            self.queue.write(job);
+            self.oracle.kept(job);
+        }
+    }
+
+    /// What failed may be on the disk nevertheless; nobody is told so.
+    fn not_kept(&mut self, job: &Job) {
+        if !self.queue_failed && self.random.chance(500) {
+            self.queue.write(job);
+        }
+        self.queue_failed = true;
+        self.tell(Input::NotKept { reason: "the dice said so".into() });
+    }
+
     fn fail(&mut self, height: Height, stage: Stage) {
         self.tell(Input::Failed { height, stage, reason: "the dice said so".into() });
     }
@@ -340,6 +404,12 @@ impl Simulation {
             if self.random.chance(500) {
                 self.store(height);
             }
+        }
+        // A write of the queue may have reached it, too, without its answer.
+        let of_life = self.agenda.values().filter(|(life, _)| *life == self.life);
+        let mut jobs = of_life.filter_map(|(_, event)| if let Event::Kept(job) = event { Some(job) } else { None });
+        if let Some(job) = jobs.next().filter(|_| !self.queue_failed && self.random.chance(500)) {
+            self.queue.write(job);
         }
         self.replica = None;
         // What was under way is heard of no more.
@@ -369,7 +439,15 @@ impl Simulation {
         let solo = Solo::new(self.world.genesis.identity(), validators, tip, self.log.last()).unwrap();
         let params = self.chain.last().map_or(self.world.params(), |block| &block.params).clone();
         self.oracle.started(&params);
-        self.replica = Some(Replica::new(Pool::new(LIMITS, params, self.history()), solo));
+        let mut pool = Pool::new(LIMITS, params, self.history());
+        let committed: BTreeSet<_> =
+            self.chain.iter().flat_map(|block| &block.transactions).map(Verified::id).collect();
+        let restored = self.queue.restore(&committed);
+        self.oracle.restored_now(&restored, self.clock());
+        restored.into_iter().for_each(|kept| pool.restore(kept, self.clock()));
+        pool.resume(self.queue.next_arrival());
+        (self.queue_busy_until, self.queue_failed) = (self.now, false);
+        self.replica = Some(Replica::new(pool, solo));
         let left_over = std::mem::take(&mut self.left_over);
         self.submit(left_over);
     }

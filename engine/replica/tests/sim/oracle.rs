@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use hanse_consensus::{Precommit, Solo};
 use hanse_replica::{Replica, Work};
 use hanse_txpool::admission::{self, Place};
-use hanse_txpool::{CommittedBlock, Dropped, History, PoolLimits, Refusal};
+use hanse_txpool::{CommittedBlock, Dropped, History, Kept, PoolLimits, Refusal};
 use hanse_types::{Hash, Height, Params, Round, Timestamp, TxId, Verified};
 
 use super::Block;
+use super::queue::Job;
 use crate::support::World;
 
 /// An accepted transaction that is not on the disk, as far as the replica was told.
@@ -35,6 +36,13 @@ pub(crate) struct Oracle {
     /// Blocks handed out and not reported durable.
     under_way: BTreeSet<Height>,
     dropped: usize,
+    /// The newest submission's transactions that are in the pool, new or not.
+    here: Vec<TxId>,
+    /// Those of which a client was told that they outlive the process.
+    promised: BTreeSet<TxId>,
+    /// Those of which a client may have been told that they will never be executed, since the newest time they were accepted.
+    told_dropped: BTreeSet<TxId>,
+    restored: usize,
     /// Blocks that were made while the one before was being written.
     made_ahead: usize,
     /// Since when those waited that were dropped in this step: a batch may have been ready because of them.
@@ -54,6 +62,10 @@ impl Oracle {
             making: None,
             under_way: BTreeSet::new(),
             dropped: 0,
+            here: Vec::new(),
+            promised: BTreeSet::new(),
+            told_dropped: BTreeSet::new(),
+            restored: 0,
             made_ahead: 0,
             dropped_in_step: Vec::new(),
         }
@@ -65,6 +77,14 @@ impl Oracle {
 
     pub(crate) fn dropped(&self) -> usize {
         self.dropped
+    }
+
+    pub(crate) fn promised(&self) -> usize {
+        self.promised.len()
+    }
+
+    pub(crate) fn restored(&self) -> usize {
+        self.restored
     }
 
     pub(crate) fn made_ahead(&self) -> usize {
@@ -79,6 +99,9 @@ impl Oracle {
     pub(crate) fn admitted(&mut self, answers: &[Result<TxId, Refusal>], now: Timestamp) {
         let asked = std::mem::take(&mut self.asked);
         assert_eq!(asked.len(), answers.len());
+        let is_here = |answer: &Result<_, Refusal>| matches!(answer, Ok(_) | Err(Refusal::AlreadyInPool { .. }));
+        let here = asked.iter().zip(answers).filter(|(_, answer)| is_here(answer));
+        self.here = here.map(|((id, _), _)| *id).collect();
         for ((id, expiration), answer) in asked.into_iter().zip(answers) {
             let Ok(accepted) = answer else { continue };
             assert_eq!(*accepted, id);
@@ -86,17 +109,53 @@ impl Oracle {
             assert!(!self.executed.contains_key(&id), "accepted again after it was executed");
             let twice = self.pending.insert(id, Pending { since: now, expiration, sealed: false });
             assert_eq!(twice, None, "accepted twice");
+            self.told_dropped.remove(&id);
+        }
+    }
+
+    /// The transactions of the newest submission that will be promised to outlive the process, once they do.
+    pub(crate) fn answers_held(&mut self) -> Vec<TxId> {
+        std::mem::take(&mut self.here)
+    }
+
+    /// A write of the queue is done, and who waited for it is told.
+    pub(crate) fn kept(&mut self, job: &Job) {
+        self.promised.extend(&job.answered);
+        self.told_dropped.extend(job.dropped.iter().map(Dropped::id));
+    }
+
+    /// After a restart, what was promised is there again, unless it came to its end; and nothing else is.
+    pub(crate) fn restored_now(&mut self, kept: &[Kept], now: Timestamp) {
+        for Kept { transaction, .. } in kept {
+            let id = transaction.id();
+            assert!(!self.executed.contains_key(&id), "restored after it was executed");
+            assert!(!self.told_dropped.contains(&id), "restored after its client was told that it is dropped");
+            let expiration = transaction.transaction().expiration;
+            let twice = self.pending.insert(id, Pending { since: now, expiration, sealed: false });
+            assert_eq!(twice, None, "restored twice");
+        }
+        self.restored += kept.len();
+        self.check_promises();
+    }
+
+    /// What was promised is in the pool or came to its end.
+    fn check_promises(&self) {
+        for id in &self.promised {
+            let ended = self.executed.contains_key(id) || self.told_dropped.contains(id);
+            assert!(ended || self.pending.contains_key(id), "lost what was promised");
         }
     }
 
     /// Only what is pending and in no block is dropped, and only for a reason that is true.
     pub(crate) fn dropped_now(&mut self, dropped: &[Dropped], now: Timestamp) {
-        for Dropped { id, refusal } in dropped {
-            let pending = self.pending.remove(id).expect("dropped what was not pending");
+        for Dropped { transaction, refusal, .. } in dropped {
+            let pending = self.pending.remove(&transaction.id()).expect("dropped what was not pending");
             assert!(!pending.sealed, "dropped out of a block");
             match refusal {
                 Refusal::Expired { block_time, .. } => assert!(*block_time >= pending.expiration && *block_time >= now),
                 Refusal::ReferenceTooOld { height, oldest } => assert!(height < oldest),
+                // A clock that was set back at a restart finds this of what it takes over.
+                Refusal::ExpiresTooLate { expiration, latest } => assert!(self.restored > 0 && expiration > latest),
                 other => panic!("dropped for {other}"),
             }
             self.dropped += 1;
@@ -154,6 +213,8 @@ impl Oracle {
         for transaction in &block.transactions {
             let before = self.executed.insert(transaction.id(), header.height);
             assert_eq!(before, None, "executed twice");
+            let id = transaction.id();
+            assert!(!self.told_dropped.contains(&id), "executed after its client was told that it is dropped");
         }
         let transactions = block.transactions.iter().map(|tx| (tx.id(), tx.transaction().expiration)).collect();
         let hash = header.hash();
@@ -209,6 +270,7 @@ impl Oracle {
     /// At the end nothing is left: every accepted transaction was committed or dropped.
     pub(crate) fn check_rest(&self, replica: &Replica<Solo>) {
         assert!(!replica.is_halted());
+        self.check_promises();
         assert_eq!(self.pending, BTreeMap::new());
         let status = replica.pool_status();
         assert_eq!((status.waiting, status.sealed, status.bytes), (0, 0, 0));

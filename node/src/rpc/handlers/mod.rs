@@ -12,6 +12,8 @@ mod tx;
 
 use super::registry::Entry;
 
+pub(super) use tx::durability;
+
 /// The handlers' tables, in the order of [`hanse_client::methods::all`].
 pub(super) const METHODS: &[&[Entry]] = &[
     chain::METHODS,

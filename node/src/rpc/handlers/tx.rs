@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use hanse_client::methods::{
     CallParams, ManySubmitted, ProofOf, ProveTxParams, ReceiptAnswer, ReceiptParams, SubmitManyParams, SubmitParams,
-    Submitted, TxParams, Wait,
+    Submitted, TxParams, Wait, WaitMany,
 };
-use hanse_client::views::{InclusionProof, LocatedTransaction, SimulationView};
+use hanse_client::views::{InclusionProof, LocatedTransaction, SimulationView, TxStatusView};
 use hanse_client::{Bytes, RpcError, codes};
-use hanse_group::WaitError;
+use hanse_group::{Durability, TransactionStatus, WaitError};
 use hanse_ledger::Tree;
 use hanse_types::{Address, Canonical, Receipt, SignedTransaction, Timestamp, Transaction, TxId};
 
@@ -20,6 +20,7 @@ use super::super::{Node, errors, http, limits, render};
 pub(super) const METHODS: &[Entry] = &[
     waits!(SubmitTx, submit),
     waits!(SubmitMany, submit_many),
+    waits!(GetTxStatus, status),
     reads!(GetTx, get),
     waits!(GetReceipt, receipt),
     reads!(ProveTx, proof),
@@ -30,8 +31,13 @@ pub(super) const METHODS: &[Entry] = &[
 async fn submit(node: &Node, params: SubmitParams) -> Result<Submitted, RpcError> {
     let signed = decode(&params.transaction)?;
     let id = signed.transaction.id(&node.group.genesis_hash());
-    if params.wait == Wait::Pool {
-        node.group.submit(signed).await.map_err(|error| errors::submit(error).tx(id.0))?;
+    let durability = match params.wait {
+        Wait::None => Some(Durability::Memory),
+        Wait::Pool => Some(Durability::Disk),
+        Wait::Committed => None,
+    };
+    if let Some(durability) = durability {
+        node.group.submit(signed, durability).await.map_err(|error| errors::submit(error).tx(id.0))?;
         return Ok(Submitted { tx_id: id.0, receipt: None });
     }
     let timeout = limits::wait(params.timeout_ms);
@@ -47,7 +53,7 @@ async fn submit_many(node: &Node, params: SubmitManyParams) -> Result<ManySubmit
     }
     let decoded: Vec<Result<SignedTransaction, RpcError>> = params.transactions.iter().map(decode).collect();
     let good = decoded.iter().filter_map(|outcome| outcome.as_ref().ok().cloned()).collect();
-    let mut answers = node.group.submit_many(good).await.into_iter();
+    let mut answers = node.group.submit_many(good, durability(params.wait)).await.into_iter();
     let outcomes = decoded.into_iter().map(|outcome| match outcome {
         Err(error) => Err(error),
         Ok(_) => match answers.next() {
@@ -58,8 +64,37 @@ async fn submit_many(node: &Node, params: SubmitManyParams) -> Result<ManySubmit
     Ok(http::summary(outcomes))
 }
 
-fn decode(bytes: &Bytes) -> Result<SignedTransaction, RpcError> {
+/// What is promised of transactions that are accepted.
+pub(in crate::rpc) fn durability(wait: WaitMany) -> Durability {
+    match wait {
+        WaitMany::None => Durability::Memory,
+        WaitMany::Pool => Durability::Disk,
+    }
+}
+
+/// A signed transaction of these bytes.
+pub(super) fn decode(bytes: &Bytes) -> Result<SignedTransaction, RpcError> {
     SignedTransaction::decode(&bytes.0).map_err(|error| RpcError::new(codes::MALFORMED, error.to_string()))
+}
+
+/// [`hanse_client::methods::GetTxStatus`].
+async fn status(node: &Node, params: TxParams) -> Result<TxStatusView, RpcError> {
+    let status = node.group.status(TxId(params.tx_id)).await.map_err(errors::ledger)?;
+    Ok(match status {
+        TransactionStatus::Waiting => TxStatusView::Waiting,
+        TransactionStatus::Sealed { height } => TxStatusView::Sealed { height },
+        TransactionStatus::Committed(receipt) => {
+            TxStatusView::Committed { height: receipt.height, index: receipt.index, status: receipt.status }
+        }
+        TransactionStatus::Dropped(dropped) => TxStatusView::Dropped {
+            retry: errors::of_reason(&dropped.reason).retry,
+            reason: dropped.reason,
+            message: dropped.message,
+            height: dropped.height,
+            timestamp: dropped.timestamp,
+        },
+        TransactionStatus::Unknown => TxStatusView::Unknown,
+    })
 }
 
 /// [`hanse_client::methods::GetTx`].
