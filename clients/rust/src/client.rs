@@ -149,7 +149,29 @@ impl Client {
         serde_json::from_slice(&body).map_err(|error| self.protocol(format!("HTTP status {status}, {error}")))
     }
 
-    fn broken(&self, error: &reqwest::Error) -> ClientError {
+    /// A request of a path of this node.
+    pub(crate) fn get(&self, path: &str) -> reqwest::RequestBuilder {
+        self.http.get(format!("{}{path}", self.url))
+    }
+
+    /// The error of an answer that refuses a request of a path: the node's own, if it gave one.
+    pub(crate) async fn refusal(&self, answer: reqwest::Response) -> ClientError {
+        let status = answer.status();
+        match answer.bytes().await {
+            Err(error) => self.broken(&error),
+            Ok(body) => match serde_json::from_slice::<RpcError>(&body) {
+                Ok(error) => error.into(),
+                Err(_) => self.protocol(format!("HTTP status {status}")),
+            },
+        }
+    }
+
+    /// A connection that was open and is not any more.
+    pub(crate) fn broken_stream(&self, reason: String) -> ClientError {
+        ClientError::Broken { url: self.url.clone(), reason }
+    }
+
+    pub(crate) fn broken(&self, error: &reqwest::Error) -> ClientError {
         let reason = root_cause(error);
         if error.is_connect() {
             return ClientError::Connect { url: self.url.clone(), reason };
@@ -157,7 +179,7 @@ impl Client {
         ClientError::Broken { url: self.url.clone(), reason }
     }
 
-    fn protocol(&self, reason: String) -> ClientError {
+    pub(crate) fn protocol(&self, reason: String) -> ClientError {
         ClientError::Protocol { url: self.url.clone(), reason }
     }
 

@@ -4,6 +4,7 @@
 //!   [`Client`] calls by it, so the two can't drift apart. [`views`] are the values in it.
 //! - [`codes`] is the one table of error codes, for server, client, command line and docs.
 //! - [`call`] makes and signs transactions; [`Client`] submits them and waits for receipts.
+//! - [`stream`] follows events and blocks as they come, through reconnects, each once.
 //! - [`proof`] checks a node's proofs of transactions, receipts, access sets and state, from nothing but the genesis.
 //!
 //! It trusts the node it asks with everything but what [`Client::proven_state`] and its kin give. It keeps no keys: whoever signs passes a
@@ -30,6 +31,7 @@ pub mod codes;
 pub mod jsonrpc;
 pub mod methods;
 pub mod proof;
+pub mod stream;
 pub mod text;
 pub mod views;
 

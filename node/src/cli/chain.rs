@@ -23,6 +23,7 @@ use super::offline;
 use super::output::{Output, fields, grouped, table};
 use super::proof::{self, Subject, Trust};
 use super::session::Session;
+use super::watch::{self, BlockWatchArgs, EventWatchArgs};
 
 /// Hot keys that people are shown; programs get all that the node gives.
 const SHOWN_KEYS: usize = 5;
@@ -89,6 +90,8 @@ pub(crate) enum BlockCommand {
         #[arg(long, default_value_t = 20, value_name = "COUNT")]
         vertices: usize,
     },
+    /// Follow blocks as they are committed
+    Watch(BlockWatchArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -108,6 +111,8 @@ pub(crate) enum EventCommand {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
+    /// Follow events as they are committed
+    Watch(EventWatchArgs),
 }
 
 /// `hanse status`.
@@ -207,7 +212,8 @@ pub(crate) fn receipt_text(receipt: &ReceiptView) -> String {
     fields(lines)
 }
 
-fn event_text(event: &EventView) -> String {
+/// An event for people.
+pub(crate) fn event_text(event: &EventView) -> String {
     match &event.fields {
         Some(fields) => format!("{} {fields}", event.name),
         None => format!("{} {}", event.name, event.data),
@@ -227,6 +233,7 @@ pub(crate) async fn block(command: BlockCommand, common: &Common) -> Result<(), 
             let dag = session.client.call::<GetDag>(DagParams { at, vertices }).await?;
             session.output.result(&dag, dag_text)
         }
+        BlockCommand::Watch(args) => watch::blocks(&session, args).await,
     }
 }
 
@@ -298,8 +305,11 @@ fn key_text(key: &KeyView) -> String {
 
 /// `hanse event`.
 pub(crate) async fn event(command: EventCommand, common: &Common) -> Result<(), Failure> {
-    let EventCommand::List { contract, name, from_height, limit } = command;
     let session = Session::open(common).await?;
+    let (contract, name, from_height, limit) = match command {
+        EventCommand::List { contract, name, from_height, limit } => (contract, name, from_height, limit),
+        EventCommand::Watch(args) => return watch::events(&session, args).await,
+    };
     let contract = contract.as_deref().map(Session::contract).transpose()?;
     let from = EventCursor { height: Height(from_height), ..EventCursor::default() };
     let params = EventParams { contract, name, topic: None, from, to_height: None, limit: Some(limit) };

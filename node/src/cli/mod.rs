@@ -22,6 +22,7 @@ mod proof;
 mod session;
 mod state;
 mod test;
+mod watch;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -19,14 +19,20 @@ pub(crate) struct Output {
 impl Output {
     /// Prints a command's result.
     pub(crate) fn result<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+        // A reader that went away, such as `head`, is no failure of the command.
+        self.line(value, text).map(drop)
+    }
+
+    /// Prints one of several results; whether somebody still reads.
+    pub(crate) fn line<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> Result<bool, Failure> {
         let line = match self.json {
             true => serde_json::to_string(value).map_err(|error| Failure::error(error.to_string()))?,
             false => text(value).trim_end().to_owned(),
         };
-        // A reader that went away, such as `head`, is no failure of the command.
         match writeln!(std::io::stdout().lock(), "{line}") {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-            _ => Ok(()),
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
 

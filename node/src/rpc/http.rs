@@ -11,11 +11,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hanse_client::jsonrpc::RpcError;
 use hanse_client::methods::{ManySubmitted, RefusedTx};
+use hanse_client::stream::{BLOCKS_PATH, EVENTS_PATH};
 use hanse_client::{bulk, codes};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
-use super::{Node, dispatch, errors, handlers, limits};
+use super::listener::{PatientListener, Peer};
+use super::{Node, dispatch, errors, handlers, limits, stream};
 
 /// Serves until `stop` completes, then lets requests that are being served end.
 ///
@@ -29,10 +31,19 @@ pub(crate) async fn serve(
     let routes = Router::new()
         .route("/", post(json_rpc).layer(DefaultBodyLimit::max(limits::BODY_BYTES)))
         .route(bulk::PATH, post(submit_bulk).layer(DefaultBodyLimit::max(limits::BULK_BYTES)))
+        .route(EVENTS_PATH, get(stream::events))
+        .route(BLOCKS_PATH, get(stream::blocks))
         .route("/health", get(|| async { "ok\n" }))
         .route("/ready", get(ready))
-        .with_state(node);
-    axum::serve(listener, routes).with_graceful_shutdown(stop).await
+        .with_state(node.clone());
+    let listener = PatientListener::new(listener, limits::READER_PATIENCE);
+    let service = routes.into_make_service_with_connect_info::<Peer>();
+    let stop = async move {
+        stop.await;
+        // Streams have no end of their own, and the server waits for all that it serves.
+        node.streams.stop();
+    };
+    axum::serve(listener, service).with_graceful_shutdown(stop).await
 }
 
 async fn json_rpc(State(node): State<Arc<Node>>, body: Bytes) -> Response {
@@ -74,7 +85,8 @@ async fn ready(State(node): State<Arc<Node>>) -> (StatusCode, String) {
     }
 }
 
-fn json(status: StatusCode, value: &impl Serialize) -> Response {
+/// An answer in JSON.
+pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     match serde_json::to_vec(value) {
         Ok(body) => (status, [(header::CONTENT_TYPE, "application/json")], body).into_response(),
         Err(error) => {

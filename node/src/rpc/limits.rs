@@ -31,6 +31,18 @@ pub(crate) const FAILED_MAX: usize = 500;
 pub(crate) const DAG_VERTICES: usize = 10_000;
 /// Hot keys that one answer lists.
 pub(crate) const HOT_KEYS: usize = 10;
+/// Streams that are open at the same time,
+pub(crate) const STREAMS: usize = 256;
+/// and of one client.
+pub(crate) const STREAMS_PER_CLIENT: usize = 32;
+/// Pages that streams read from the ledger at the same time.
+pub(crate) const STREAM_READS: usize = 2;
+/// Most events in one page of a stream,
+pub(crate) const STREAM_EVENTS: usize = 256;
+/// and most blocks.
+pub(crate) const STREAM_BLOCKS: usize = 16;
+/// How long a client may take nothing of what is being sent to it.
+pub(crate) const READER_PATIENCE: Duration = Duration::from_secs(30);
 /// Contracts whose ABI is kept at hand.
 pub(crate) const CACHED_ABIS: usize = 256;
 

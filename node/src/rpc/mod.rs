@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `POST /` | JSON-RPC 2.0, single or batch |
 //! | `POST /v1/submit` | signed transactions in bulk ([`hanse_client::bulk`]) |
+//! | `GET /v1/stream/events`, `GET /v1/stream/blocks` | events and blocks as they are committed ([`stream`]) |
 //! | `GET /health` | 200 while the process serves |
 //! | `GET /ready` | 200 while the group takes transactions, 503 with the reason when not |
 //!
@@ -20,8 +21,10 @@ mod errors;
 mod handlers;
 mod http;
 mod limits;
+mod listener;
 mod registry;
 mod render;
+mod stream;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,6 +46,7 @@ pub(crate) struct Node {
     /// A permit for each question that reads much.
     deep_reads: Semaphore,
     abis: abi::AbiCache,
+    streams: stream::Streams,
 }
 
 impl Node {
@@ -55,6 +59,7 @@ impl Node {
             requests: Semaphore::new(limits::CONCURRENT_REQUESTS),
             deep_reads: Semaphore::new(limits::DEEP_READS),
             abis: abi::AbiCache::default(),
+            streams: stream::Streams::new(),
         })
     }
 }

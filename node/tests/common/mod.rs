@@ -1,6 +1,8 @@
 //! A real node as its own process on a free port, and the command line beside it.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub(crate) mod proxy;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

@@ -14,7 +14,7 @@ use super::super::{Node, errors, limits, render};
 pub(super) const METHODS: &[Entry] = &[reads!(QueryEvents, query)];
 
 /// [`hanse_client::methods::QueryEvents`].
-fn query(node: &Node, params: &EventParams) -> Result<Events, RpcError> {
+pub(crate) fn query(node: &Node, params: &EventParams) -> Result<Events, RpcError> {
     let contract = match &params.contract {
         None => None,
         Some(contract) => {

@@ -4,7 +4,7 @@ mod block;
 mod chain;
 mod contract;
 mod dag;
-mod event;
+pub(crate) mod event;
 mod ledger;
 mod pool;
 mod state;
