@@ -5,10 +5,11 @@
 //! was refused before it ran, 3xxx code ran and failed (3000 plus the receipt's status), 5xxx the node can't serve now.
 
 use hanse_types::Status;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Whether asking again helps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Retry {
     /// Not without changing the request.

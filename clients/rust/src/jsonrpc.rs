@@ -1,6 +1,7 @@
 //! The envelope: JSON-RPC 2.0 with named parameters, read strictly.
 
 use hanse_types::Hash;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -52,7 +53,7 @@ impl Response {
 }
 
 /// An error as it crosses the wire.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, thiserror::Error)]
 #[error("{message}")]
 pub struct RpcError {
     /// One of [`crate::codes::ALL`].
@@ -65,7 +66,7 @@ pub struct RpcError {
 }
 
 /// What a program needs to act on an error.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorData {
     /// The code's stable name.
     pub name: String,

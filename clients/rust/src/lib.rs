@@ -2,6 +2,7 @@
 //!
 //! - [`methods`] is the list of RPC methods with their parameters and answers; the server dispatches by it and
 //!   [`Client`] calls by it, so the two can't drift apart. [`views`] are the values in it.
+//! - [`openrpc`] describes all of that to other languages' tools, made of the same types and tables.
 //! - [`codes`] is the one table of error codes, for server, client, command line and docs.
 //! - [`call`] makes and signs transactions; [`Client`] submits them and waits for receipts.
 //! - [`stream`] follows events and blocks as they come, through reconnects, each once.
@@ -30,6 +31,7 @@ pub mod client;
 pub mod codes;
 pub mod jsonrpc;
 pub mod methods;
+pub mod openrpc;
 pub mod proof;
 pub mod stream;
 pub mod text;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use hanse_types::{Address, ContractRef, limits};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
@@ -100,8 +101,8 @@ impl FromStr for Contract {
     }
 }
 
-macro_rules! serde_as_text {
-    ($($name:ident),*) => {$(
+macro_rules! json_as_text {
+    ($($name:ident: $words:literal, $pattern:literal;)*) => {$(
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -113,10 +114,24 @@ macro_rules! serde_as_text {
                 String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
             }
         }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "description": $words, "pattern": $pattern })
+            }
+        }
     )*};
 }
 
-serde_as_text!(Bytes, Contract);
+json_as_text! {
+    Bytes: "Bytes: 0x and two hexadecimal digits each.", "^0x([0-9a-fA-F]{2})*$";
+    Contract: "A contract: its address, name for the newest version, or name@version.",
+        "^(0x[0-9a-fA-F]{40}|[^@]{1,64}(@[1-9][0-9]*)?)$";
+}
 
 /// A whole number of any width as a decimal string: JSON's own numbers end at 2⁵³ in many languages.
 pub mod decimal {

@@ -120,6 +120,21 @@ impl<'de> serde::Deserialize<'de> for Address {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Address {
+    fn schema_name() -> alloc::borrow::Cow<'static, str> {
+        "Address".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "Of an account or a contract, 20 bytes.",
+            "pattern": "^0x[0-9a-fA-F]{40}$",
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     extern crate std;

@@ -17,6 +17,7 @@ pub use check::{GenesisError, ParamsError};
 /// How the header commits to the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum StateCommitment {
     /// A set hash: cheapest; shows divergence at once, proves no single value.
     Flat,
@@ -42,6 +43,7 @@ pub enum CryptoSuite {
 
 /// What governance may change while the chain lives.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Params {
     /// Most transactions in a block.
     pub block_tx_count_max: u32,

@@ -106,3 +106,18 @@ impl<'de> serde::Deserialize<'de> for Hash {
         text.parse().map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Hash {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Hash".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "SHA-256, 32 bytes.",
+            "pattern": "^0x[0-9a-fA-F]{64}$",
+        })
+    }
+}

@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use hanse_client::jsonrpc::RpcError;
 use hanse_client::methods::{ManySubmitted, RefusedTx};
 use hanse_client::stream::{BLOCKS_PATH, EVENTS_PATH};
-use hanse_client::{bulk, codes};
+use hanse_client::{bulk, codes, openrpc};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
@@ -33,6 +33,7 @@ pub(crate) async fn serve(
         .route(bulk::PATH, post(submit_bulk).layer(DefaultBodyLimit::max(limits::BULK_BYTES)))
         .route(EVENTS_PATH, get(stream::events))
         .route(BLOCKS_PATH, get(stream::blocks))
+        .route(openrpc::PATH, get(|| async { json(StatusCode::OK, openrpc::document()) }))
         .route("/health", get(|| async { "ok\n" }))
         .route("/ready", get(ready))
         .with_state(node.clone());

@@ -9,6 +9,7 @@
 //! | `POST /` | JSON-RPC 2.0, single or batch |
 //! | `POST /v1/submit` | signed transactions in bulk ([`hanse_client::bulk`]) |
 //! | `GET /v1/stream/events`, `GET /v1/stream/blocks` | events and blocks as they are committed ([`stream`]) |
+//! | `GET /openrpc.json` | the description of all methods ([`hanse_client::openrpc`]) |
 //! | `GET /health` | 200 while the process serves |
 //! | `GET /ready` | 200 while the group takes transactions, 503 with the reason when not |
 //!

@@ -56,7 +56,7 @@ macro_rules! waits {
 
 pub(super) use {reads, waits};
 
-/// All methods that are served.
+/// All methods that are served, but the one that describes them.
 pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
     handlers::METHODS.iter().copied().flatten()
 }
@@ -64,7 +64,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
 /// The method of this name.
 pub(super) fn find(name: &str) -> Option<&'static Entry> {
     static BY_NAME: LazyLock<BTreeMap<&str, &Entry>> =
-        LazyLock::new(|| all().map(|entry| (entry.method.name, entry)).collect());
+        LazyLock::new(|| all().chain([handlers::DISCOVER]).map(|entry| (entry.method.name, entry)).collect());
     BY_NAME.get(name).copied()
 }
 

@@ -1,6 +1,7 @@
 //! Blocks: one, the next, its certificate.
 
 use hanse_types::{Hash, Height};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -71,8 +72,25 @@ impl<'de> Deserialize<'de> for BlockAt {
     }
 }
 
+impl JsonSchema for BlockAt {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "BlockAt".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "Which block: latest, its height, or the hash of its header.",
+            "anyOf": [
+                { "const": "latest" },
+                { "type": "integer", "minimum": 0 },
+                { "type": "string", "pattern": "^(0x[0-9a-fA-F]{64}|[0-9]+)$" },
+            ],
+        })
+    }
+}
+
 /// What of a block to show beside its header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BlockPart {
     /// Its transactions.
@@ -82,7 +100,7 @@ pub enum BlockPart {
 }
 
 /// Of [`GetBlock`].
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BlockParams {
     /// Which block.
@@ -94,7 +112,7 @@ pub struct BlockParams {
 }
 
 /// Of [`GetCertificate`].
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateParams {
     /// Which block.
@@ -103,7 +121,7 @@ pub struct CertificateParams {
 }
 
 /// Of [`WaitBlock`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WaitBlockParams {
     /// The height before the block that is waited for.
@@ -114,7 +132,7 @@ pub struct WaitBlockParams {
 }
 
 /// Of [`WaitBlock`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WaitedBlock {
     /// The block at the height after; absent if it did not come in time.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,7 @@
 //! Contracts: what they offer, what their views answer.
 
 use hanse_types::{Address, Gas};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -20,7 +21,7 @@ methods! { CONTRACT:
 }
 
 /// Of [`SimulateTx`] and [`QueryContract`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CallParams {
     /// The contract.
@@ -39,7 +40,7 @@ pub struct CallParams {
 }
 
 /// Of [`GetAbi`] and [`GetContract`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ContractParams {
     /// The contract.
@@ -47,7 +48,7 @@ pub struct ContractParams {
 }
 
 /// Of [`GetAbi`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AbiAnswer {
     /// The document; see `hanse_abi::document`.
     pub abi: Value,

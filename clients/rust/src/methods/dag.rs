@@ -1,5 +1,6 @@
 //! How parallel blocks are, and why not more.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::block::BlockAt;
@@ -12,7 +13,7 @@ methods! { DAG:
 }
 
 /// Of [`GetDag`].
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DagParams {
     /// Which block.

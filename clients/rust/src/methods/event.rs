@@ -1,6 +1,7 @@
 //! Events, by a cursor.
 
 use hanse_types::{Height, TxIndex};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::methods;
@@ -13,7 +14,7 @@ methods! { EVENT:
 }
 
 /// Where in the chain a reader of events is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventCursor {
     /// The next block to look at.
@@ -27,7 +28,7 @@ pub struct EventCursor {
 }
 
 /// Of [`QueryEvents`].
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventParams {
     /// Only of this contract.
@@ -51,7 +52,7 @@ pub struct EventParams {
 }
 
 /// Of [`QueryEvents`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Events {
     /// The events, in the chain's order.
     pub events: Vec<LocatedEvent>,

@@ -1,6 +1,7 @@
 //! The ledger as an operator sees it: figures, snapshots, pruning.
 
 use hanse_types::Height;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{NoParams, methods};
@@ -17,7 +18,7 @@ methods! { LEDGER:
 }
 
 /// Of [`TakeSnapshot`].
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SnapshotParams {
     /// Its name: lower-case letters, digits and `-`. Made of the newest block's height if absent.
@@ -26,7 +27,7 @@ pub struct SnapshotParams {
 }
 
 /// Of [`PruneHistory`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PruneParams {
     /// The oldest height that keeps its history; the newest block always does.
@@ -34,7 +35,7 @@ pub struct PruneParams {
 }
 
 /// Of [`PruneHistory`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Pruned {
     /// The oldest height whose access sets and state are left.
     pub oldest_height: Height,

@@ -17,8 +17,10 @@ mod pool;
 mod state;
 mod tx;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::codes::ErrorCode;
 
@@ -44,9 +46,9 @@ pub trait Method {
     /// How it may fail, beside what is common to all methods ([`crate::codes::ANY`]).
     const ERRORS: &'static [&'static [ErrorCode]];
     /// Its named parameters.
-    type Params: Serialize + DeserializeOwned + Send + Sync;
+    type Params: Serialize + DeserializeOwned + JsonSchema + Send + Sync;
     /// Its answer.
-    type Answer: Serialize + DeserializeOwned + Send;
+    type Answer: Serialize + DeserializeOwned + JsonSchema + Send;
 }
 
 /// A method without its types: for tables.
@@ -57,12 +59,50 @@ pub struct Description {
     /// See [`Method::ABOUT`].
     pub about: &'static str,
     errors: &'static [&'static [ErrorCode]],
+    params: fn(&mut SchemaGenerator) -> Schema,
+    answer: fn(&mut SchemaGenerator) -> Schema,
+    check_params: fn(Value) -> Result<Value, serde_json::Error>,
+    check_answer: fn(Value) -> Result<Value, serde_json::Error>,
 }
 
 impl Description {
     /// That of a method.
     pub const fn of<M: Method>() -> Description {
-        Description { name: M::NAME, about: M::ABOUT, errors: M::ERRORS }
+        Description {
+            name: M::NAME,
+            about: M::ABOUT,
+            errors: M::ERRORS,
+            params: |generator| generator.subschema_for::<M::Params>(),
+            answer: |generator| generator.subschema_for::<M::Answer>(),
+            check_params: again::<M::Params>,
+            check_answer: again::<M::Answer>,
+        }
+    }
+
+    /// The schema of its parameters, as this generator writes schemas.
+    pub fn params_schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        (self.params)(generator)
+    }
+
+    /// The schema of its answer.
+    pub fn answer_schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        (self.answer)(generator)
+    }
+
+    /// Parameters, read by the method's type and written again.
+    ///
+    /// # Errors
+    /// If they are not of that type.
+    pub fn check_params(&self, params: Value) -> Result<Value, serde_json::Error> {
+        (self.check_params)(params)
+    }
+
+    /// An answer, read by the method's type and written again.
+    ///
+    /// # Errors
+    /// If it is not of that type.
+    pub fn check_answer(&self, answer: Value) -> Result<Value, serde_json::Error> {
+        (self.check_answer)(answer)
     }
 
     /// How it may fail, in the order of the codes: [`Method::ERRORS`] and what is common to all.
@@ -75,7 +115,11 @@ impl Description {
     }
 }
 
-/// All methods, by namespace.
+fn again<T: Serialize + DeserializeOwned>(value: Value) -> Result<Value, serde_json::Error> {
+    serde_json::to_value(serde_json::from_value::<T>(value)?)
+}
+
+/// All methods, by namespace; [`Discover`] aside, which describes them.
 pub fn all() -> impl Iterator<Item = &'static Description> {
     [CHAIN, BLOCK, TX, STATE, CONTRACT, DAG, EVENT, POOL, LEDGER].into_iter().flatten()
 }
@@ -98,15 +142,20 @@ macro_rules! methods {
             }
         )*
 
-        /// The methods of this namespace.
+        /// The methods of this table.
         pub const $table: &[$crate::methods::Description] = &[$($crate::methods::Description::of::<$method>()),*];
     };
 }
 
 use methods;
 
+methods! { RPC:
+    /// This description of all methods, as OpenRPC.
+    Discover = "rpc.discover", NoParams => Value, fails [];
+}
+
 /// No parameters.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoParams {}
 

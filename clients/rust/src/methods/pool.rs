@@ -1,6 +1,7 @@
 //! What waits, and what failed.
 
 use hanse_types::{Hash, Height};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::tx::{Submitted, TxParams};
@@ -23,7 +24,7 @@ methods! { POOL:
 }
 
 /// Where in the list of failed transactions a reader is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FailedCursor {
     /// The block that holds it, or was the newest when it was dropped.
@@ -33,7 +34,7 @@ pub struct FailedCursor {
 }
 
 /// Of [`ListFailed`].
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FailedParams {
     /// Only those before this place; a former answer's `next` goes on from there. The newest if absent.
@@ -45,7 +46,7 @@ pub struct FailedParams {
 }
 
 /// Of [`ListFailed`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FailedList {
     /// The transactions, the newest first.
     pub failed: Vec<FailedView>,
@@ -55,7 +56,7 @@ pub struct FailedList {
 }
 
 /// Of [`RetryFailed`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RetryParams {
     /// The transaction that failed.

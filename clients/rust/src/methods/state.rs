@@ -1,6 +1,7 @@
 //! Raw state: now, in the past, proven.
 
 use hanse_types::{Address, Height};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::methods;
@@ -15,7 +16,7 @@ methods! { STATE:
 }
 
 /// Of [`GetState`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StateParams {
     /// The contract. A name is looked up at the same height.
@@ -32,7 +33,7 @@ pub struct StateParams {
 }
 
 /// Of [`GetState`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StateValue {
     /// The value, absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,7 @@
 //! Transactions: submitted, looked at, proven, simulated.
 
 use hanse_types::Hash;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::contract::CallParams;
@@ -30,7 +31,7 @@ methods! { TX:
 }
 
 /// What a submission waits for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Wait {
     /// That the pool accepted it, in memory: a crash of the node may lose it.
@@ -43,7 +44,7 @@ pub enum Wait {
 }
 
 /// Of [`SubmitTx`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubmitParams {
     /// Canonical bytes of the signed transaction.
@@ -58,7 +59,7 @@ pub struct SubmitParams {
 }
 
 /// Of [`SubmitTx`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Submitted {
     /// The transaction's id.
     pub tx_id: Hash,
@@ -68,7 +69,7 @@ pub struct Submitted {
 }
 
 /// Of [`SubmitMany`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubmitManyParams {
     /// Canonical bytes of signed transactions.
@@ -79,7 +80,7 @@ pub struct SubmitManyParams {
 }
 
 /// What a submission of many waits for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitMany {
     /// That the pool accepted or refused each, in memory: a crash of the node may lose what it accepted.
@@ -100,7 +101,7 @@ impl WaitMany {
 }
 
 /// A transaction that was not accepted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RefusedTx {
     /// Its place in the submission.
     pub index: usize,
@@ -109,7 +110,7 @@ pub struct RefusedTx {
 }
 
 /// Of [`SubmitMany`] and of the bulk path: what became of each transaction.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ManySubmitted {
     /// How many were accepted.
     pub accepted: usize,
@@ -118,7 +119,7 @@ pub struct ManySubmitted {
 }
 
 /// Of [`GetTx`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TxParams {
     /// The transaction's id.
@@ -126,7 +127,7 @@ pub struct TxParams {
 }
 
 /// Of [`GetReceipt`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReceiptParams {
     /// The transaction's id.
@@ -140,7 +141,7 @@ pub struct ReceiptParams {
 }
 
 /// Of [`GetReceipt`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReceiptAnswer {
     /// The receipt.
     pub receipt: ReceiptView,
@@ -150,7 +151,7 @@ pub struct ReceiptAnswer {
 }
 
 /// What of a transaction to prove.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProofOf {
     /// The signed transaction.
@@ -163,7 +164,7 @@ pub enum ProofOf {
 }
 
 /// Of [`ProveTx`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProveTxParams {
     /// The transaction's id.

@@ -1,13 +1,14 @@
 //! Blocks.
 
 use hanse_types::{Gas, Hash, Height, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ReceiptView, TransactionView};
 use crate::text::Bytes;
 
 /// A block's header.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HeaderView {
     /// Hash of the header.
     pub hash: Hash,
@@ -38,7 +39,7 @@ pub struct HeaderView {
 }
 
 /// A block.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BlockView {
     /// The header.
     pub header: HeaderView,
@@ -51,7 +52,7 @@ pub struct BlockView {
 }
 
 /// A block's header with what shows that its validators decided it: see [`crate::proof::Anchor`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CertifiedHeader {
     /// The header, canonical bytes.
     pub header: Bytes,

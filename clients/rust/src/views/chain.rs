@@ -1,10 +1,11 @@
 //! The chain as a whole.
 
 use hanse_types::{Hash, Height, Params, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a client must know of a chain to make transactions for it, and what an operator first asks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChainInfo {
     /// The chain.
     pub chain_id: String,
@@ -30,7 +31,7 @@ pub struct ChainInfo {
 }
 
 /// What one request may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RequestLimits {
     /// Bytes of a JSON request.
     pub body_bytes: usize,

@@ -1,13 +1,14 @@
 //! Contracts.
 
 use hanse_types::{Address, Gas, Hash, Height};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::text::Bytes;
 
 /// What a view returned.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct QueryView {
     /// The bytes.
     pub output: Bytes,
@@ -19,7 +20,7 @@ pub struct QueryView {
 }
 
 /// A contract.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ContractView {
     /// Its address.
     pub address: Address,
@@ -31,7 +32,7 @@ pub struct ContractView {
 }
 
 /// A contract that was deployed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeployedView {
     /// Who may upgrade it.
     pub owner: Address,

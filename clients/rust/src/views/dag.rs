@@ -1,12 +1,13 @@
 //! How parallel blocks are.
 
 use hanse_types::{Gas, Hash, Height, TxIndex};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::KeyView;
 
 /// How parallel a block was, and why not more.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DagView {
     /// The block.
     pub height: Height,
@@ -33,7 +34,7 @@ pub struct DagView {
 }
 
 /// A key that several transactions touched, at least one of which wrote it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HotKeyView {
     /// The key.
     #[serde(flatten)]
@@ -47,7 +48,7 @@ pub struct HotKeyView {
 }
 
 /// A transaction in a block's DAG.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct VertexView {
     /// Its place.
     pub index: TxIndex,

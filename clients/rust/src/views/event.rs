@@ -1,13 +1,14 @@
 //! Events.
 
 use hanse_types::{Address, Hash, Height, TxIndex};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::text::Bytes;
 
 /// An event.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EventView {
     /// Who emitted it.
     pub contract: Address,
@@ -23,7 +24,7 @@ pub struct EventView {
 }
 
 /// An event and where it happened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LocatedEvent {
     /// In which block.
     pub height: Height,

@@ -1,10 +1,11 @@
 //! The ledger as an operator sees it.
 
 use hanse_types::{Hash, Height};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a node's ledger holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LedgerView {
     /// Blocks, the genesis block included.
     pub blocks: u64,
@@ -19,7 +20,7 @@ pub struct LedgerView {
 }
 
 /// A snapshot of a ledger.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SnapshotView {
     /// Its name.
     pub name: String,

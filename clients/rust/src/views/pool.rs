@@ -1,6 +1,7 @@
 //! What waits, and what failed.
 
 use hanse_types::{Address, Hash, Height, Timestamp, TxIndex};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::TransactionView;
@@ -9,7 +10,7 @@ use crate::methods::FailedCursor;
 use crate::text::{Bytes, Contract};
 
 /// What is in the pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PoolView {
     /// Transactions that wait for a block.
     pub waiting: usize,
@@ -22,7 +23,7 @@ pub struct PoolView {
 }
 
 /// How far a failed transaction came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "end", rename_all = "snake_case")]
 pub enum FailedEnd {
     /// It was dropped without being executed.
@@ -38,7 +39,7 @@ pub enum FailedEnd {
 }
 
 /// A transaction that did not do what it was sent for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FailedView {
     /// Its identity.
     pub tx_id: Hash,
@@ -69,7 +70,7 @@ pub struct FailedView {
 }
 
 /// A transaction that did not do what it was sent for, with all that is needed to try it again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FailedTransactionView {
     /// How it failed.
     #[serde(flatten)]

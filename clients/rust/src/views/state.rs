@@ -1,13 +1,14 @@
 //! Keys of the state, and who touches them.
 
 use hanse_types::Address;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::CertifiedHeader;
 use crate::text::Bytes;
 
 /// A proof that a key has a value, or has none, after a block: see [`crate::proof`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StateProof {
     /// The block's header.
     #[serde(flatten)]
@@ -17,7 +18,7 @@ pub struct StateProof {
 }
 
 /// A state key, and what is known of it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct KeyView {
     /// The contract that it belongs to.
     pub contract: Address,
@@ -29,7 +30,7 @@ pub struct KeyView {
 }
 
 /// What a transaction observed and did.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AccessView {
     /// Keys that were read.
     pub reads: Vec<KeyView>,
@@ -42,7 +43,7 @@ pub struct AccessView {
 }
 
 /// A range of keys.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RangeView {
     /// First key.
     pub start: KeyView,

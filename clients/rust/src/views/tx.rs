@@ -1,6 +1,7 @@
 //! Transactions, and what came of them.
 
 use hanse_types::{Address, Gas, Hash, Height, Status, Timestamp, TxIndex};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -9,7 +10,7 @@ use crate::codes::Retry;
 use crate::text::{Bytes, Contract, decimal, status_name};
 
 /// A transaction.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TransactionView {
     /// Its identity.
     pub tx_id: Hash,
@@ -28,6 +29,7 @@ pub struct TransactionView {
     pub arguments: Option<Value>,
     /// The client's random number.
     #[serde(with = "decimal")]
+    #[schemars(with = "String")]
     pub nonce: u64,
     /// The most gas that it may use.
     pub gas_limit: Gas,
@@ -42,7 +44,7 @@ pub struct TransactionView {
 }
 
 /// Where a transaction is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LocatedTransaction {
     /// The transaction.
     pub transaction: TransactionView,
@@ -53,7 +55,7 @@ pub struct LocatedTransaction {
 }
 
 /// How code that ran failed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FailureView {
     /// The error code of [`crate::codes`]: 3000 plus the status.
     pub code: i32,
@@ -73,10 +75,11 @@ pub struct FailureView {
 }
 
 /// What running a call gave, whether in a block or for a look.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OutcomeView {
     /// How it ended.
     #[serde(with = "status_name")]
+    #[schemars(with = "String")]
     pub status: Status,
     /// What it cost.
     pub gas_used: Gas,
@@ -93,7 +96,7 @@ pub struct OutcomeView {
 }
 
 /// A receipt: what a transaction did, and where.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReceiptView {
     /// Which transaction.
     pub tx_id: Hash,
@@ -109,7 +112,7 @@ pub struct ReceiptView {
 }
 
 /// A proof that something is in a block: see [`crate::proof`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InclusionProof {
     /// The block's header.
     #[serde(flatten)]
@@ -123,7 +126,7 @@ pub struct InclusionProof {
 }
 
 /// What a transaction would do.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SimulationView {
     /// On top of which block.
     pub height: Height,
@@ -135,7 +138,7 @@ pub struct SimulationView {
 }
 
 /// What became of a transaction.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum TxStatusView {
     /// It was accepted and waits for a block.
@@ -153,6 +156,7 @@ pub enum TxStatusView {
         index: TxIndex,
         /// How it ended.
         #[serde(with = "status_name")]
+        #[schemars(with = "String")]
         status: Status,
     },
     /// It was accepted, and will never be executed unless it is sent again and accepted.

@@ -7,11 +7,13 @@ mod dag;
 pub(crate) mod event;
 mod ledger;
 mod pool;
+mod rpc;
 mod state;
 mod tx;
 
 use super::registry::Entry;
 
+pub(super) use rpc::DISCOVER;
 pub(super) use tx::durability;
 
 /// The handlers' tables, in the order of [`hanse_client::methods::all`].
