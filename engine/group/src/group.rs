@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hanse_ledger::Ledger;
-use hanse_txpool::PoolStatus;
+use hanse_txpool::{PoolStatus, Refusal};
 use hanse_types::{
     Address, ContractRef, Execution, Gas, Genesis, Hash, Header, Receipt, SignedTransaction, Timestamp, Transaction,
     TxId,
@@ -137,6 +137,7 @@ impl Group {
         transactions: Vec<SignedTransaction>,
         durability: Durability,
     ) -> Result<Vec<Result<TxId, SubmitError>>, SubmitError> {
+        let (transactions, surplus) = self.at_the_door(transactions)?;
         let permits = u32::try_from(transactions.len()).map_err(|_| SubmitError::Busy)?;
         let _room = self.inner.intake_room.try_acquire_many(permits).map_err(|_| SubmitError::Busy)?;
         let (reply, verified) = oneshot::channel();
@@ -163,7 +164,26 @@ impl Group {
             Some(error) => Err(error),
             None => admitted.next().unwrap_or(Err(SubmitError::Stopped)),
         };
-        Ok(answers.into_iter().map(answer).collect())
+        Ok(answers.into_iter().map(answer).chain(surplus).collect())
+    }
+
+    /// Refuses what the pool has no room for, before anything of it is verified. The pool itself has the last word.
+    fn at_the_door(
+        &self,
+        mut transactions: Vec<SignedTransaction>,
+    ) -> Result<(Vec<SignedTransaction>, Vec<Result<TxId, SubmitError>>), SubmitError> {
+        if !self.is_running() {
+            return Err(SubmitError::Stopped);
+        }
+        let (status, now) = (self.pool_status(), self.inner.queries.now());
+        if let Some(since) = status.waiting_since.filter(|_| status.closes_at.is_some_and(|at| at < now)) {
+            let waited_ms = now.since_ms(since);
+            return Err(Refusal::PoolSlow { count: status.waiting, waited_ms }.into());
+        }
+        let surplus = transactions.len().saturating_sub(status.room);
+        transactions.truncate(status.room);
+        let full = Refusal::PoolFull { count: status.waiting + status.sealed, bytes: status.bytes };
+        Ok((transactions, vec![Err(full.into()); surplus]))
     }
 
     /// Submits a transaction and waits until the block that holds it is durable.

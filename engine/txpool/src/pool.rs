@@ -20,6 +20,9 @@ pub struct PoolLimits {
     pub sender_count: usize,
     /// Most canonical bytes of one sender.
     pub sender_bytes: usize,
+    /// How long the oldest may wait for its block, in milliseconds beyond the chain's block interval, while more is
+    /// admitted. What comes faster than blocks take it is refused soon, so that what is admitted does not wait for long.
+    pub wait_ms: u64,
     /// Most gas that the transactions of one batch may ask for together; a batch has one transaction at least.
     pub batch_gas: Gas,
 }
@@ -31,6 +34,7 @@ impl Default for PoolLimits {
             bytes: 256 << 20,
             sender_count: 50_000,
             sender_bytes: 64 << 20,
+            wait_ms: 500,
             batch_gas: Gas(u64::MAX),
         }
     }
@@ -47,6 +51,12 @@ pub struct PoolStatus {
     pub bytes: usize,
     /// Committed transactions that are remembered against duplicates.
     pub remembered: usize,
+    /// How many more it has room for.
+    pub room: usize,
+    /// Since when the oldest waits; none if nothing does.
+    pub waiting_since: Option<Timestamp>,
+    /// From when on it admits nothing more unless blocks take what waits; none if nothing waits.
+    pub closes_at: Option<Timestamp>,
 }
 
 /// Transactions of one group that are not in a committed block yet, in the order of their arrival.
@@ -168,6 +178,9 @@ impl Pool {
             sealed: self.sealed.len(),
             bytes: self.total.bytes,
             remembered: self.history.remembered(),
+            room: self.limits.count.saturating_sub(self.total.count),
+            waiting_since: self.waiting_since(),
+            closes_at: self.closes_at(),
         }
     }
 
@@ -194,6 +207,7 @@ impl Pool {
         }
         admission::check_not_committed(&transaction, &self.history)?;
         self.check_room(&transaction)?;
+        self.check_wait(now)?;
         self.count_in(&transaction);
         let arrival = self.next_arrival;
         self.next_arrival += 1;
@@ -329,6 +343,22 @@ impl Pool {
             return Err(Refusal::PoolFull { count: self.total.count, bytes: self.total.bytes });
         }
         Ok(())
+    }
+
+    /// From when on nothing more is admitted, as things are.
+    fn closes_at(&self) -> Option<Timestamp> {
+        Some(self.waiting_since()?.plus_ms(self.params.block_interval_ms.saturating_add(self.limits.wait_ms)))
+    }
+
+    fn check_wait(&self, now: Timestamp) -> Result<(), Refusal> {
+        match self.waiting_since().filter(|_| self.closes_at().is_some_and(|at| at < now)) {
+            Some(since) => Err(Refusal::PoolSlow { count: self.waiting.len(), waited_ms: now.since_ms(since) }),
+            None => Ok(()),
+        }
+    }
+
+    fn waiting_since(&self) -> Option<Timestamp> {
+        self.waiting.first_key_value().map(|(_, oldest)| oldest.since)
     }
 
     fn count_in(&mut self, transaction: &Verified) {

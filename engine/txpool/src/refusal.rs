@@ -110,6 +110,17 @@ pub enum Refusal {
         /// Their bytes.
         bytes: usize,
     },
+    /// More comes than blocks take.
+    #[error(
+        "the pool takes no more while {count} transactions wait and the oldest has waited for {waited_ms} ms; try again \
+         later"
+    )]
+    PoolSlow {
+        /// How many wait.
+        count: usize,
+        /// For how long the oldest has.
+        waited_ms: u64,
+    },
     /// The group has stopped after a failure.
     #[error("the group has stopped on this node and takes no transactions; ask its operator, or another node")]
     GroupStopped,
@@ -143,7 +154,7 @@ impl Refusal {
             Refusal::AlreadyInPool { .. } => "already_in_pool",
             Refusal::AlreadyCommitted { .. } => "already_committed",
             Refusal::SenderLimit { .. } => "sender_limit",
-            Refusal::PoolFull { .. } => "pool_full",
+            Refusal::PoolFull { .. } | Refusal::PoolSlow { .. } => "pool_full",
             Refusal::GroupStopped => "group_stopped",
         }
     }
@@ -154,6 +165,7 @@ impl Refusal {
             Refusal::ReferenceUnknown { .. }
             | Refusal::SenderLimit { .. }
             | Refusal::PoolFull { .. }
+            | Refusal::PoolSlow { .. }
             | Refusal::GroupStopped => Retry::Later,
             Refusal::Expired { .. } | Refusal::ExpiresTooLate { .. } | Refusal::ReferenceTooOld { .. } => Retry::Renew,
             Refusal::AlreadyInPool { .. } | Refusal::AlreadyCommitted { .. } => Retry::AskForReceipt,

@@ -17,6 +17,7 @@ const LIMITS: PoolLimits = PoolLimits {
     sender_count: 6,
     bytes: usize::MAX,
     sender_bytes: usize::MAX,
+    wait_ms: u64::MAX,
     batch_gas: hanse_types::Gas(u64::MAX),
 };
 const BLOCK: usize = 5;

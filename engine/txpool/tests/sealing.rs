@@ -3,7 +3,7 @@
 
 mod support;
 
-use hanse_txpool::{Place, Pool, PoolLimits, Refusal};
+use hanse_txpool::{Place, Pool, PoolLimits, Refusal, Retry};
 use hanse_types::{Gas, Height, Params, Transaction, Verified};
 use support::{World, at, block, ids};
 
@@ -116,6 +116,29 @@ fn stricter_parameters_hold_for_what_already_waits() {
     let too_high = Refusal::GasLimitTooHigh { found: Gas(1_000), limit: Gas(999) };
     assert!(sealed.dropped.iter().all(|dropped| dropped.refusal == too_high));
     assert_eq!(sealed.dropped.iter().map(|dropped| dropped.id()).collect::<Vec<_>>(), ids(&all));
+}
+
+#[test]
+fn what_comes_faster_than_blocks_take_it_is_refused_soon() {
+    let world = World::new(params());
+    let limits = PoolLimits { wait_ms: 100, ..PoolLimits::default() };
+    let closes_ms = 1 + params().block_interval_ms + limits.wait_ms;
+    let mut pool = world.pool(limits);
+    assert_eq!(pool.status().closes_at, None);
+    let waiting = submit(&mut pool, &world, 0..5, 1);
+    assert_eq!(pool.status().closes_at, Some(at(closes_ms)));
+    submit(&mut pool, &world, 5..6, closes_ms);
+    let slow = pool.submit(world.plain(6), at(closes_ms + 1)).unwrap_err();
+    assert_eq!((slow.code(), slow.retry()), ("pool_full", Retry::Later));
+    assert_eq!(slow, Refusal::PoolSlow { count: 6, waited_ms: closes_ms });
+
+    // A block takes the oldest; the next one has waited for less.
+    let sealed = pool.seal(place(1, closes_ms + 1));
+    assert_eq!(ids(&sealed.batch), ids(&waiting[..4]));
+    assert!(pool.submit(world.plain(6), at(closes_ms + 1)).is_err());
+    pool.committed(&block(1, at(closes_ms + 1), &sealed.batch)).unwrap();
+    pool.seal(place(2, closes_ms + 2));
+    assert!(pool.submit(world.plain(6), at(closes_ms + 2)).is_ok());
 }
 
 #[test]

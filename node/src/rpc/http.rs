@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, RawQuery, State};
+use axum::extract::{DefaultBodyLimit, RawQuery, Request, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hanse_client::jsonrpc::RpcError;
@@ -30,7 +31,12 @@ pub(crate) async fn serve(
 ) -> io::Result<()> {
     let routes = Router::new()
         .route("/", post(json_rpc).layer(DefaultBodyLimit::max(limits::BODY_BYTES)))
-        .route(bulk::PATH, post(submit_bulk).layer(DefaultBodyLimit::max(limits::BULK_BYTES)))
+        .route(
+            bulk::PATH,
+            post(submit_bulk)
+                .layer(DefaultBodyLimit::max(limits::BULK_BYTES))
+                .layer(middleware::from_fn_with_state(node.clone(), within_memory)),
+        )
         .route(EVENTS_PATH, get(stream::events))
         .route(BLOCKS_PATH, get(stream::blocks))
         .route(openrpc::PATH, get(|| async { json(StatusCode::OK, openrpc::document()) }))
@@ -56,6 +62,21 @@ async fn submit_bulk(State(node): State<Arc<Node>>, RawQuery(query): RawQuery, b
         Ok(answer) => json(StatusCode::OK, &answer),
         Err(error) if error.is(codes::BUSY) => json(StatusCode::SERVICE_UNAVAILABLE, &error),
         Err(error) => json(StatusCode::BAD_REQUEST, &error),
+    }
+}
+
+/// Lets a bulk submission in as soon as all that are being read and worked on fit into memory; until then it is not read.
+async fn within_memory(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let kib = length.unwrap_or(limits::BULK_BYTES).min(limits::BULK_BYTES).div_ceil(1 << 10);
+    let served = async {
+        // It is never closed.
+        let _room = node.bulk_kib.acquire_many(kib as u32).await;
+        next.run(request).await
+    };
+    match tokio::time::timeout(limits::BULK_TIME, served).await {
+        Ok(response) => response,
+        Err(_) => json(StatusCode::REQUEST_TIMEOUT, &errors::busy()),
     }
 }
 

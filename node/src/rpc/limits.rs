@@ -9,6 +9,10 @@ use hanse_types::limits::SIGNED_TRANSACTION_BYTES;
 pub(crate) const BODY_BYTES: usize = 2 * SIGNED_TRANSACTION_BYTES + (256 << 10);
 /// Bytes of a bulk submission.
 pub(crate) const BULK_BYTES: usize = 16 << 20;
+/// KiB of all bulk submissions that are being read and worked on at the same time; more wait unread.
+pub(crate) const BULK_KIB: usize = 64 << 10;
+/// Longest that a bulk submission may take, from its headers to its answer.
+pub(crate) const BULK_TIME: Duration = Duration::from_secs(60);
 /// Requests in one batch.
 pub(crate) const BATCH_REQUESTS: usize = 100;
 /// Transactions in one bulk submission.

@@ -44,6 +44,8 @@ pub(crate) struct Node {
     snapshot_writer: Semaphore,
     /// A permit for each request that is being served.
     requests: Semaphore,
+    /// A permit for each KiB of bulk submissions.
+    bulk_kib: Semaphore,
     /// A permit for each question that reads much.
     deep_reads: Semaphore,
     abis: abi::AbiCache,
@@ -58,6 +60,7 @@ impl Node {
             snapshots,
             snapshot_writer: Semaphore::new(1),
             requests: Semaphore::new(limits::CONCURRENT_REQUESTS),
+            bulk_kib: Semaphore::new(limits::BULK_KIB),
             deep_reads: Semaphore::new(limits::DEEP_READS),
             abis: abi::AbiCache::default(),
             streams: stream::Streams::new(),

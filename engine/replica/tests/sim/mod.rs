@@ -22,8 +22,14 @@ use crate::support::{GENESIS_TIME, World, at, block_hash, prefix};
 /// How long clients go on, in milliseconds.
 const SUBMIT_MS: u64 = 6_000;
 
-const LIMITS: PoolLimits =
-    PoolLimits { count: 60, bytes: 1 << 20, sender_count: 20, sender_bytes: 1 << 20, batch_gas: Gas(u64::MAX) };
+const LIMITS: PoolLimits = PoolLimits {
+    count: 60,
+    bytes: 1 << 20,
+    sender_count: 20,
+    sender_bytes: 1 << 20,
+    wait_ms: 500,
+    batch_gas: Gas(u64::MAX),
+};
 
 /// How often things go wrong, in one of a thousand.
 #[derive(Clone, Copy, Debug)]
@@ -443,7 +449,7 @@ impl Simulation {
         let committed: BTreeSet<_> =
             self.chain.iter().flat_map(|block| &block.transactions).map(Verified::id).collect();
         let restored = self.queue.restore(&committed);
-        self.oracle.restored_now(&restored, self.clock());
+        self.oracle.restored_now(&restored, &self.queue.ended, self.clock());
         restored.into_iter().for_each(|kept| pool.restore(kept, self.clock()));
         pool.resume(self.queue.next_arrival());
         (self.queue_busy_until, self.queue_failed) = (self.now, false);

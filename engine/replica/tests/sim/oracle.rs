@@ -109,7 +109,9 @@ impl Oracle {
             assert!(!self.executed.contains_key(&id), "accepted again after it was executed");
             let twice = self.pending.insert(id, Pending { since: now, expiration, sealed: false });
             assert_eq!(twice, None, "accepted twice");
+            // Another life begins, with promises of its own.
             self.told_dropped.remove(&id);
+            self.promised.remove(&id);
         }
     }
 
@@ -125,7 +127,9 @@ impl Oracle {
     }
 
     /// After a restart, what was promised is there again, unless it came to its end; and nothing else is.
-    pub(crate) fn restored_now(&mut self, kept: &[Kept], now: Timestamp) {
+    /// What is recorded as dropped, `ended`, is told whoever asks.
+    pub(crate) fn restored_now(&mut self, kept: &[Kept], ended: &BTreeSet<TxId>, now: Timestamp) {
+        self.told_dropped.extend(ended);
         for Kept { transaction, .. } in kept {
             let id = transaction.id();
             assert!(!self.executed.contains_key(&id), "restored after it was executed");
