@@ -16,7 +16,7 @@ use hanse_client::methods::{
 };
 use hanse_client::views::TxStatusView;
 use hanse_client::{Call, ChainContext, Client, ClientError, Contract, codes};
-use hanse_types::crypto::{SecretKey, Signer};
+use hanse_types::crypto::SecretKey;
 use hanse_types::{Address, Hash, Height, SignedTransaction, Status};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;

@@ -182,6 +182,8 @@ impl Driver {
     ) {
         let mut outputs = Vec::new();
         self.replica.step(Input::Submitted { transactions, keep }, self.clock.now(), &mut outputs);
+        // Whoever is answered sees what came of it.
+        self.status.send_replace(self.replica.pool_status());
         let (mut reply, mut held) = (Some(reply), None);
         for output in outputs {
             match output {
@@ -192,7 +194,6 @@ impl Driver {
         }
         // Nothing was promised that has to be kept.
         held.into_iter().for_each(Answers::give);
-        self.status.send_replace(self.replica.pool_status());
     }
 
     fn executed(&mut self, block: ExecutedBlock, took: Duration) {

@@ -211,6 +211,10 @@ impl Group {
             self.inner.feed.forget(id);
             return Ok(Arc::new(receipt));
         }
+        if let Some(reason) = self.was_dropped(id).await {
+            self.inner.feed.forget(id);
+            return Err(WaitError::Dropped { reason });
+        }
         match tokio::time::timeout(timeout, outcome).await {
             Ok(Ok(Outcome::Committed(receipt))) => Ok(receipt),
             Ok(Ok(Outcome::Dropped { reason })) => Err(WaitError::Dropped { reason }),

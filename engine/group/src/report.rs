@@ -133,7 +133,7 @@ fn failed(receipt: &Receipt) {
         height = receipt.height.0,
         index = receipt.index.0,
         error_code = receipt.error_code,
-        message = receipt.message,
+        detail = receipt.message,
         "transaction failed"
     );
 }
@@ -145,7 +145,7 @@ pub(crate) fn dropped(dropped: &DroppedTransaction) {
         tx = %dropped.id,
         reason = dropped.reason,
         height = dropped.height.0,
-        message = dropped.message,
+        detail = dropped.message,
         "transaction dropped"
     );
 }

@@ -1,5 +1,7 @@
 //! What became of a transaction.
 
+use std::sync::Arc;
+
 use hanse_ledger::LedgerError;
 use hanse_replica::Whereabouts;
 use hanse_types::{Height, Receipt, TxId};
@@ -50,6 +52,15 @@ impl Group {
             Some(Known::Dropping) => TransactionStatus::Waiting,
             None => TransactionStatus::Unknown,
         })
+    }
+
+    /// Why a transaction was dropped, unless it waits again.
+    pub(crate) async fn was_dropped(&self, id: TxId) -> Option<Arc<str>> {
+        let Some(Known::Dropped(dropped)) = self.inner.drops.get(&id) else { return None };
+        match self.locate(id).await {
+            Some(_) => None,
+            None => Some(dropped.reason.into()),
+        }
     }
 
     /// Where a transaction is in the pool; none also if the group has stopped.

@@ -9,10 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::*;
-use hanse_group::{Durability, Group, GroupConfig, WaitError};
+use hanse_group::{
+    DropLimits, Durability, FailedPlace, Failure, Group, GroupConfig, RetryError, TransactionStatus, WaitError,
+};
 use hanse_ledger::store::Fault;
 use hanse_ledger::{Ledger, LedgerOptions, MemoryStore};
-use hanse_types::{Genesis, Height, Params, SignedTransaction, StateCommitment, Status, TxId};
+use hanse_types::{Gas, Genesis, Height, Params, SignedTransaction, StateCommitment, Status, Transaction, TxId};
 
 /// Longer than any test may take.
 const FOR_EVER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -25,9 +27,13 @@ fn waiting_genesis() -> Genesis {
 }
 
 async fn open_on(store: Arc<MemoryStore>, genesis: Genesis, folder: &Path) -> Group {
+    open_with(store, genesis, folder, DropLimits::default()).await
+}
+
+async fn open_with(store: Arc<MemoryStore>, genesis: Genesis, folder: &Path, drops: DropLimits) -> Group {
     let initial = hanse_vm::system::genesis_state(&genesis);
     let ledger = Ledger::open_store(store, &genesis, &initial, LedgerOptions::default()).unwrap();
-    let config = GroupConfig { threads: 2, ..GroupConfig::new(genesis, folder.to_owned()) };
+    let config = GroupConfig { threads: 2, drops, ..GroupConfig::new(genesis, folder.to_owned()) };
     Group::open_on(ledger, config, Arc::new(validator())).await.unwrap()
 }
 
@@ -160,5 +166,100 @@ async fn the_queue_is_emptied_as_blocks_come() {
     group.stop().await;
     let group = open_on(crashed(&store), genesis(StateCommitment::Flat), folder.path()).await;
     assert_eq!((group.pool_status().waiting, height(&group) > Height(0)), (0, true));
+    group.stop().await;
+}
+
+/// A payment that expires before the first block of a chain with this interval comes.
+fn short_lived(group: &Group, nonce: u64) -> SignedTransaction {
+    let long = transfer(group, 1, 2, 1, nonce).transaction;
+    signed(group, 1, Transaction { expiration: now().plus_ms(300), ..long })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_dropped_is_known_over_restarts_within_bounds() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(MemoryStore::default());
+    let genesis = genesis(StateCommitment::Flat);
+    let genesis = Genesis { params: Params { block_interval_ms: 600, ..genesis.params }, ..genesis };
+    let limits = DropLimits { count: 5, ..DropLimits::default() };
+    let group = open_with(store.clone(), genesis.clone(), folder.path(), limits).await;
+    let sent: Vec<_> = (0..12).map(|n| short_lived(&group, n)).collect();
+    let ids: Vec<_> = sent.iter().map(|transaction| id(&group, transaction)).collect();
+    for answer in group.submit_many(sent.clone(), Durability::Disk).await {
+        answer.unwrap();
+    }
+    assert_eq!(group.status(ids[0]).await, Ok(TransactionStatus::Waiting));
+    let wait = |id: TxId| {
+        let group = group.clone();
+        tokio::spawn(async move { group.wait(id, PATIENCE).await })
+    };
+    // All of them at the same time: soon the first are forgotten.
+    for outcome in ids.iter().map(|id| wait(*id)).collect::<Vec<_>>() {
+        assert_eq!(outcome.await.unwrap(), Err(WaitError::Dropped { reason: "expired".into() }));
+    }
+    let check = async |group: &Group| {
+        for (n, id) in ids.iter().enumerate() {
+            match group.status(*id).await.unwrap() {
+                TransactionStatus::Dropped(dropped) => assert!(n >= 7 && dropped.reason == "expired"),
+                status => assert!(n < 7 && status == TransactionStatus::Unknown, "{n}: {status:?}"),
+            }
+        }
+        let failed = group.failed(FailedPlace::END, 3).unwrap();
+        let older = group.failed(failed[2].place, 3).unwrap();
+        let listed: Vec<_> = failed.iter().chain(&older).map(|failed| failed.id).collect();
+        let newest_first: Vec<_> = ids[7..].iter().rev().copied().collect();
+        assert_eq!(listed, newest_first);
+        assert!(failed.iter().all(|failed| matches!(failed.failure, Failure::Dropped(_))));
+        assert_eq!(failed[0].signed, sent[11]);
+    };
+    check(&group).await;
+    let group = open_with(crashed(&store), genesis, folder.path(), limits).await;
+    check(&group).await;
+
+    // As it was it can't be executed; made anew it can, once.
+    assert!(matches!(group.retry(ids[9]).await, Err(RetryError::Submit(error)) if error.code() == "expired"));
+    let other = transfer(&group, 1, 2, 2, 100);
+    assert_eq!(group.renew(ids[9], other).await, Err(RetryError::OtherCall { id: ids[9] }));
+    let anew = transfer(&group, 1, 2, 1, 101);
+    let renewed = group.renew(ids[9], anew.clone()).await.unwrap();
+    assert_eq!(renewed, id(&group, &anew));
+    let again = group.renew(ids[9], transfer(&group, 1, 2, 1, 102)).await;
+    assert_eq!(again, Err(RetryError::Renewed { id: ids[9], by: renewed }));
+    assert_eq!(group.wait(renewed, PATIENCE).await.unwrap().status, Status::Success);
+    let again = group.renew(ids[9], transfer(&group, 1, 2, 1, 103)).await;
+    assert_eq!(again, Err(RetryError::Renewed { id: ids[9], by: renewed }));
+    assert_eq!(group.retry(renewed).await, Err(RetryError::NotFailed { id: renewed }));
+    // What replaces it, and is refused, does not stand in the way of another one.
+    let refused =
+        signed(&group, 1, Transaction { gas_limit: Gas(u64::MAX), ..transfer(&group, 1, 2, 1, 104).transaction });
+    assert!(matches!(group.renew(ids[8], refused).await, Err(RetryError::Submit(_))));
+    assert!(group.renew(ids[8], transfer(&group, 1, 2, 1, 105)).await.is_ok());
+    group.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_failed_are_found_by_block() {
+    let folder = tempfile::tempdir().unwrap();
+    let group = open(folder.path(), StateCommitment::Flat).await;
+    let mut failed = Vec::new();
+    for n in 0..6 {
+        let too_much = transfer(&group, 1, 2, RICHES * 10, n);
+        let receipt = group.submit_and_wait(too_much, PATIENCE).await.unwrap();
+        assert!(!receipt.status.is_success());
+        failed.push(receipt.tx_id);
+        group.submit_and_wait(transfer(&group, 1, 2, 1, 100 + n), PATIENCE).await.unwrap();
+    }
+    failed.reverse();
+    let mut found = Vec::new();
+    let mut below = FailedPlace::END;
+    loop {
+        let page = group.failed(below, 2).unwrap();
+        let Some(last) = page.last() else { break };
+        below = last.place;
+        found.extend(page.into_iter().map(|failed| failed.id));
+    }
+    assert_eq!(found, failed);
+    let TransactionStatus::Committed(receipt) = group.status(failed[0]).await.unwrap() else { panic!("not committed") };
+    assert_eq!(group.retry(failed[0]).await, Err(RetryError::Executed { id: failed[0], height: receipt.height }));
     group.stop().await;
 }
