@@ -288,7 +288,7 @@ async fn execute(
 
 async fn send(session: &Session, call: Call) -> Result<ReceiptView, Failure> {
     let signed = call.sign(&session.context(), &session.signer()?).map_err(ClientError::Make)?;
-    Ok(session.client.submit(&signed).await?)
+    session.submit(&signed).await
 }
 
 async fn govern(contract: &str, method: &str, common: &Common) -> Result<(), Failure> {

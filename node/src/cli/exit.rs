@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use hanse_client::codes::{self, Retry};
 use hanse_client::views::FailureView;
-use hanse_client::{ClientError, RpcError};
+use hanse_client::{ClientError, OutcomeUnknown, RpcError};
 use hanse_ledger::SnapshotError;
 use serde_json::{Value, json};
 
@@ -124,6 +124,14 @@ impl From<ClientError> for Failure {
             ClientError::Url { .. } | ClientError::Contract(_) | ClientError::Argument(_) => Failure::usage(message),
             ClientError::Protocol { .. } | ClientError::Make(_) | ClientError::Proof(_) => Failure::error(message),
         }
+    }
+}
+
+impl From<OutcomeUnknown> for Failure {
+    fn from(unknown: OutcomeUnknown) -> Self {
+        let mut failure = Failure::new(Exit::Unknown, unknown.to_string());
+        failure.code = Some(codes::OUTCOME_UNKNOWN.code);
+        failure.hint(format!("ask again with: hanse tx status {}", unknown.tx_id))
     }
 }
 

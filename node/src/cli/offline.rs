@@ -159,5 +159,5 @@ pub(crate) async fn send(file: &str, common: &Common) -> Result<(), Failure> {
     };
     let signed: SignedTransaction = decoded(&signed)?;
     let session = Session::open(common).await?;
-    finish(&session.client.submit(&signed).await?, session.output)
+    finish(&session.submit(&signed).await?, session.output)
 }

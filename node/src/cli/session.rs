@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use hanse_client::views::ChainInfo;
+use hanse_client::submit::COMMIT_TIMEOUT;
+use hanse_client::views::{ChainInfo, ReceiptView};
 use hanse_client::{ChainContext, Client, ClientError, Contract};
-use hanse_types::Address;
-use hanse_types::crypto::{SecretKey, Signer};
+use hanse_types::crypto::SecretKey;
+use hanse_types::{Address, SignedTransaction};
 
 use super::Common;
 use super::exit::Failure;
@@ -69,6 +70,11 @@ impl Session {
         }
     }
 
+    /// Submits a transaction and waits until it is in a block, through broken connections and restarts of the node.
+    pub(crate) async fn submit(&self, signed: &SignedTransaction) -> Result<ReceiptView, Failure> {
+        Ok(self.client.submit_and_wait(signed, COMMIT_TIMEOUT).await?.receipt()?)
+    }
+
     /// A contract by name or address.
     pub(crate) fn contract(name: &str) -> Result<Contract, Failure> {
         name.parse().map_err(|error: hanse_client::text::ContractError| Failure::usage(error.to_string()))
@@ -101,9 +107,4 @@ async fn first_answer(client: &Client) -> Result<ChainInfo, ClientError> {
             other => return other,
         }
     }
-}
-
-/// The address that a signer controls.
-pub(crate) fn address_of(signer: &dyn Signer) -> Address {
-    signer.public_key().address()
 }

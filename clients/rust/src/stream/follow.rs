@@ -11,7 +11,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE as CONTENT_TYPE_HEADER};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sse_stream::{Sse, SseStream};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{
     BLOCKS_PATH, BlockStream, BlockStreamParams, CONTENT_TYPE, CURSOR_FRAME, Cursor, END_FRAME, EVENTS_PATH,
@@ -40,10 +40,12 @@ pub struct Follow<C, V> {
     cursor: Option<C>,
     newest: Option<Height>,
     connection: Option<Frames>,
-    /// Attempts to connect since the last frame, that of the connection included.
+    /// Connections that failed or were lost since the last frame.
     attempts: u32,
-    /// When the connection was lost, while it is.
+    /// When the connection was lost, while it is,
     lost: Option<Instant>,
+    /// and when to try again.
+    again: Option<Instant>,
     patience: Duration,
     /// Whether a node ever answered: before it did, every error is told.
     answered: bool,
@@ -110,6 +112,7 @@ impl<C: Cursor, V: DeserializeOwned> Follow<C, V> {
             connection: None,
             attempts: 0,
             lost: None,
+            again: None,
             patience: Duration::MAX,
             answered: false,
             values: PhantomData,
@@ -186,11 +189,9 @@ impl<C: Cursor, V: DeserializeOwned> Follow<C, V> {
     }
 
     async fn connect(&mut self) -> Result<(), ClientError> {
-        if self.attempts > 0 {
-            sleep(backoff(self.attempts)).await;
+        if let Some(again) = self.again {
+            sleep_until(again).await;
         }
-        // Counted before the attempt, so that one that is cancelled counts.
-        self.attempts = self.attempts.saturating_add(1);
         let Some(mut request) = self.request.try_clone() else {
             return Err(self.client.protocol("a request can't be repeated".into()));
         };
@@ -212,8 +213,7 @@ impl<C: Cursor, V: DeserializeOwned> Follow<C, V> {
 
     /// What a frame says, if it is something new.
     fn take(&mut self, frame: Sse) -> Result<Option<Step<C, V>>, ClientError> {
-        // Not 0: a node that ends each stream at once is not asked in a tight loop.
-        self.attempts = 1;
+        self.attempts = 0;
         self.lost = None;
         let Some(data) = frame.data else { return Ok(None) };
         match frame.event.as_deref() {
@@ -257,6 +257,8 @@ impl<C: Cursor, V: DeserializeOwned> Follow<C, V> {
         if !self.answered || !passes(&error) || since.elapsed() >= self.patience {
             return Err(error);
         }
+        self.attempts = self.attempts.saturating_add(1);
+        self.again = Some(Instant::now() + backoff(self.attempts));
         Ok(Step::Lost { reason: error.to_string() })
     }
 }
@@ -270,7 +272,7 @@ fn passes(error: &ClientError) -> bool {
     }
 }
 
-/// The wait before an attempt after so many: doubled each time, and spread, lest all readers of a node that restarts
+/// The wait after so many failures: doubled each time, and spread, lest all readers of a node that restarts
 /// come back at the same moment.
 fn backoff(attempts: u32) -> Duration {
     let longest = BACKOFF_MIN.saturating_mul(1 << attempts.saturating_sub(1).min(16)).min(BACKOFF_MAX);
