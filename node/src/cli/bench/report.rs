@@ -1,20 +1,34 @@
 //! The figures of a load.
 
-use std::num::NonZeroUsize;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use hanse_client::codes::ErrorCode;
 use serde::Serialize;
 
-use super::follow::Run;
+use super::beside::{Answers, Sample, asks_in};
+use super::recorder::{Percentiles, Recorder, Slot};
+use super::signing::cores;
 use crate::cli::output::{fields, grouped};
 
 /// What is printed. Times are in milliseconds.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
-    workload: String,
-    transactions: usize,
-    failed: u32,
-    blocks: u32,
+    /// Second by second, before the figures of the whole.
+    pub(super) timeline: Vec<Slot>,
+    pub(super) samples: Vec<Sample>,
+    workload: &'static str,
+    /// `closed`: each connection sends its next batch when the one before is committed. `rate`: each batch has its time.
+    loop_kind: &'static str,
+    accounts: u32,
+    skew: f64,
+    batch: u32,
+    connections: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offered_per_second: Option<u32>,
+    transactions: u64,
+    failed: u64,
+    blocks: u64,
     largest_block: u32,
     last_height: u64,
     elapsed_ms: f64,
@@ -22,82 +36,221 @@ pub(super) struct Report {
     cores: usize,
     transactions_per_second_per_core: f64,
     gas_per_second: f64,
-    signing_ms: f64,
-    latency_ms: Latency,
+    latency_ms: Percentiles,
+    /// Refusals by name; in a closed loop what was refused was sent again.
+    refused: BTreeMap<String, u64>,
+    /// Batches of a fixed rate for which nothing was left to send.
+    skipped: u64,
+    /// Signatures that the same cores verify per second when they do nothing else, in this run,
+    verified_per_second: f64,
+    /// and what part of that is reached from end to end.
+    ratio_to_verification: f64,
+    cpu: Cpu,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<Memory>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    questions: Option<Answers>,
+    /// Part of the throughput that is lost while questions are asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loss_by_questions: Option<f64>,
+    /// 1, 5 and 15 minutes, before the load.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    load_average: Option<[f64; 3]>,
 }
 
-#[derive(Debug, Serialize)]
-struct Latency {
-    p50: f64,
-    p90: f64,
-    p99: f64,
-    max: f64,
+/// CPU time while the load was on.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(super) struct Cpu {
+    /// Of the node, in seconds, if it runs on this machine.
+    pub(super) node_s: Option<f64>,
+    /// Of this program.
+    pub(super) load_s: Option<f64>,
+    /// Transactions for each second of the node's CPU time: its throughput on one core, without the load's share.
+    pub(super) transactions_per_node_second: Option<f64>,
+}
+
+impl Cpu {
+    /// Adds what node and load used between two moments.
+    pub(super) fn add(&mut self, before: [Option<Duration>; 2], after: [Option<Duration>; 2]) {
+        for (sum, (before, after)) in
+            [&mut self.node_s, &mut self.load_s].into_iter().zip(before.into_iter().zip(after))
+        {
+            let used = before.zip(after).map(|(before, after)| after.saturating_sub(before).as_secs_f64());
+            *sum = used.map(|used| sum.unwrap_or_default() + used);
+        }
+    }
+}
+
+/// The node's memory, in bytes.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Memory {
+    first: u64,
+    most: u64,
+    last: u64,
+}
+
+/// How a load was sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    pub(super) workload: &'static str,
+    pub(super) accounts: u32,
+    pub(super) skew: f64,
+    pub(super) batch: u32,
+    pub(super) connections: u32,
+    pub(super) rate: Option<u32>,
+}
+
+/// What was measured beside the load.
+pub(super) struct Beside {
+    /// Filled in once it was measured again.
+    pub(super) verified_per_second: f64,
+    pub(super) cpu: Cpu,
+    pub(super) samples: Vec<Sample>,
+    pub(super) questions: Option<Answers>,
+    pub(super) load_average: Option<[f64; 3]>,
 }
 
 impl Report {
     /// The figures of a run.
-    pub(super) fn new(run: &Run, signing: Duration, workload: String) -> Report {
-        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let seconds = run.elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
-        let rate = run.latencies.len() as f64 / seconds;
+    pub(super) fn new(shape: Shape, run: &Recorder, beside: Beside) -> Report {
+        let seconds = run.active().as_secs_f64().max(f64::MIN_POSITIVE);
+        let (rate, timeline) = (run.committed() as f64 / seconds, run.timeline());
+        let per_second = |node_s: f64| run.committed() as f64 / node_s.max(f64::MIN_POSITIVE);
+        let transactions_per_node_second = beside.cpu.node_s.map(per_second);
         Report {
-            workload,
-            transactions: run.latencies.len(),
+            workload: shape.workload,
+            loop_kind: if shape.rate.is_some() { "rate" } else { "closed" },
+            accounts: shape.accounts,
+            skew: shape.skew,
+            batch: shape.batch,
+            connections: shape.connections,
+            offered_per_second: shape.rate,
+            transactions: run.committed(),
             failed: run.failed,
             blocks: run.blocks,
             largest_block: run.largest_block,
             last_height: run.last_height.0,
-            elapsed_ms: milliseconds(run.elapsed),
+            elapsed_ms: milliseconds(run.active()),
             transactions_per_second: rate,
-            cores,
-            transactions_per_second_per_core: rate / cores as f64,
+            cores: cores(),
+            transactions_per_second_per_core: rate / cores() as f64,
             gas_per_second: run.gas.0 as f64 / seconds,
-            signing_ms: milliseconds(signing),
-            latency_ms: Latency {
-                p50: milliseconds(percentile(&run.latencies, 50)),
-                p90: milliseconds(percentile(&run.latencies, 90)),
-                p99: milliseconds(percentile(&run.latencies, 99)),
-                max: milliseconds(percentile(&run.latencies, 100)),
-            },
+            latency_ms: run.latencies(),
+            refused: run.refusals().iter().map(|(code, count)| (name(*code), *count)).collect(),
+            skipped: run.skipped,
+            verified_per_second: beside.verified_per_second,
+            ratio_to_verification: rate / beside.verified_per_second,
+            cpu: Cpu { transactions_per_node_second, ..beside.cpu },
+            memory: memory(&beside.samples),
+            loss_by_questions: beside.questions.and_then(|_| loss(&timeline)),
+            questions: beside.questions,
+            load_average: beside.load_average,
+            timeline,
+            samples: beside.samples,
         }
     }
 
     /// For people.
     pub(super) fn text(&self) -> String {
-        let latency = &self.latency_ms;
-        fields([
-            ("workload", self.workload.clone()),
-            ("transactions", format!("{}, {} failed", grouped(self.transactions as u64), self.failed)),
-            ("blocks", format!("{}, the fullest with {}", self.blocks, grouped(self.largest_block.into()))),
-            ("time", format!("{:.2} s from the first submission to the last block", self.elapsed_ms / 1_000.0)),
+        let mut lines = vec![
+            ("workload", format!("{}, {} accounts, skew {}", self.workload, grouped(self.accounts.into()), self.skew)),
+            ("load", self.load_text()),
+            ("transactions", format!("{}, {} failed", grouped(self.transactions), grouped(self.failed))),
+            ("blocks", format!("{}, the fullest with {}", grouped(self.blocks), grouped(self.largest_block.into()))),
+            ("time", format!("{:.2} s with something under way", self.elapsed_ms / 1_000.0)),
             ("throughput", format!("{} transactions/s", grouped(self.transactions_per_second as u64))),
+            ("per core", self.core_text()),
+            ("latency", self.latency_text()),
             (
-                "per core",
+                "yardstick",
                 format!(
-                    "{} transactions/s on each of {} cores, which node and load share",
-                    grouped(self.transactions_per_second_per_core as u64),
-                    self.cores
+                    "{:.2} of {} signatures/s, which the same cores verify in batches and do nothing else",
+                    self.ratio_to_verification,
+                    grouped(self.verified_per_second as u64)
                 ),
             ),
-            (
-                "latency",
-                format!(
-                    "{:.0} ms median, {:.0} ms 90 %, {:.0} ms 99 %, {:.0} ms longest",
-                    latency.p50, latency.p90, latency.p99, latency.max
-                ),
+        ];
+        lines.extend(self.refused.iter().map(|(name, count)| ("refused", format!("{name} {}", grouped(*count)))));
+        if self.skipped > 0 {
+            lines.push(("skipped", format!("{} batches: nothing was left to send", grouped(self.skipped))));
+        }
+        if let Some(memory) = &self.memory {
+            let [first, most, last] = [memory.first, memory.most, memory.last].map(|bytes| bytes >> 20);
+            lines.push(("memory", format!("{first} MiB first, {last} MiB last, {most} MiB at most, of the node")));
+        }
+        if let (Some(answers), Some(loss)) = (&self.questions, self.loss_by_questions) {
+            lines.push(("questions", questions_text(answers, loss)));
+        }
+        if let Some([one, five, fifteen]) = self.load_average {
+            lines.push(("machine", format!("load average {one} {five} {fifteen} before the run")));
+        }
+        fields(lines)
+    }
+
+    fn load_text(&self) -> String {
+        let how = format!("{} connections, batches of {}", self.connections, self.batch);
+        match self.offered_per_second {
+            None => format!("closed loop, {how}"),
+            Some(rate) => format!("{} offered per second, {how}", grouped(rate.into())),
+        }
+    }
+
+    fn core_text(&self) -> String {
+        let shared = grouped(self.transactions_per_second_per_core as u64);
+        let shared = format!("{shared} transactions/s on each of {} cores, which node and load share", self.cores);
+        match (self.cpu.transactions_per_node_second, self.cpu.node_s, self.cpu.load_s) {
+            (Some(per_second), Some(node), Some(load)) => format!(
+                "{shared}; {} for each second of the node's CPU time (node {node:.1} s, load {load:.1} s)",
+                grouped(per_second as u64)
             ),
-        ])
+            _ => shared,
+        }
+    }
+
+    fn latency_text(&self) -> String {
+        let Percentiles { p50, p90, p99, p99_9, max } = self.latency_ms;
+        let from = if self.offered_per_second.is_some() { "from when each was due" } else { "from submission" };
+        format!(
+            "{p50:.0} ms median, {p90:.0} ms 90 %, {p99:.0} ms 99 %, {p99_9:.0} ms 99.9 %, {max:.0} ms longest, {from}"
+        )
     }
 }
 
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1_000.0
+fn questions_text(answers: &Answers, loss: f64) -> String {
+    format!(
+        "{} clients had {} answers/s ({:.1} ms median, {:.1} ms 99 %, {} refused) and cost {:.1} % of the throughput",
+        answers.clients,
+        grouped(answers.answers_per_second as u64),
+        answers.p50,
+        answers.p99,
+        grouped(answers.refused),
+        loss * 100.0
+    )
 }
 
-/// The least value that is not below so many percent of all; of sorted values.
-fn percentile(sorted: &[Duration], percent: usize) -> Duration {
-    let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted.get(rank - 1).copied().unwrap_or_default()
+fn name(code: i32) -> String {
+    ErrorCode::of(code).map_or_else(|| code.to_string(), |code| code.name.to_owned())
+}
+
+fn memory(samples: &[Sample]) -> Option<Memory> {
+    let most = samples.iter().map(|sample| sample.memory).max()?;
+    Some(Memory { first: samples.first()?.memory, most, last: samples.last()?.memory })
+}
+
+/// Part of the throughput that is lost in seconds with questions, by the seconds in which the load was on throughout.
+fn loss(timeline: &[Slot]) -> Option<f64> {
+    let mean = |asking: bool| {
+        let chosen = timeline.iter().filter(|slot| slot.full && asks_in(slot.at) == asking);
+        let counts: Vec<u64> = chosen.map(|slot| slot.committed).collect();
+        (!counts.is_empty()).then(|| counts.iter().sum::<u64>() as f64 / counts.len() as f64)
+    };
+    let (without, with) = (mean(false)?, mean(true)?);
+    (without > 0.0).then(|| 1.0 - with / without)
+}
+
+/// For JSON.
+pub(super) fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
 }
 
 #[cfg(test)]
@@ -105,10 +258,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_values_that_occurred() {
-        let sorted: Vec<Duration> = (1..=200).map(Duration::from_millis).collect();
-        let at = |percent| percentile(&sorted, percent).as_millis();
-        assert_eq!([at(50), at(90), at(99), at(100)], [100, 180, 198, 200]);
-        assert_eq!(percentile(&[], 50), Duration::ZERO);
+    fn the_loss_is_that_of_whole_seconds() {
+        let slot = |at, committed| Slot { at, committed, p50: 0.0, p99: 0.0, full: at != 9 };
+        let timeline: Vec<Slot> = (0..10).map(|at| slot(at, if asks_in(at) { 80 } else { 100 })).collect();
+        let found = loss(&timeline).unwrap_or_default();
+        assert!((found - 0.2).abs() < 1e-9, "{found}");
+        assert_eq!(loss(&timeline[..5]), None);
     }
 }

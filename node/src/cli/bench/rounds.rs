@@ -1,0 +1,114 @@
+//! A load in rounds: transactions are signed before they are sent, and a signature holds for some blocks only.
+//!
+//! Each round is signed while nothing is sent, then sent; the pauses between are not counted. A short load is one round.
+
+use std::time::{Duration, Instant};
+
+/// Transactions of one round: less than a hundred megabytes.
+const ROUND: usize = 200_000;
+/// And of one that offers at a fixed rate: more than a pool holds and a node takes meanwhile, so that it can be overloaded.
+const OFFERED: usize = 600_000;
+/// How long one round may last: a transaction's reference block must be recent when it arrives.
+const ROUND_TIME: Duration = Duration::from_secs(10);
+/// How much more than expected is signed for a given time, lest it run out early.
+const RESERVE: f64 = 1.5;
+/// Least of a round.
+const LEAST: usize = 2_000;
+
+/// How much there is to do.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Amount {
+    /// So many transactions.
+    Transactions(usize),
+    /// As many as go in so long.
+    Time(Duration),
+}
+
+/// What is left of a load.
+pub(super) struct Rounds {
+    left: Amount,
+    rate: Option<u32>,
+}
+
+/// The next round.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Round {
+    /// Transactions to sign.
+    pub(super) transactions: usize,
+    /// How long to send, if that ends it.
+    pub(super) time: Option<Duration>,
+}
+
+impl Round {
+    /// When it ends, if it begins now.
+    pub(super) fn until(&self) -> Option<Instant> {
+        self.time.map(|time| Instant::now() + time)
+    }
+}
+
+impl Rounds {
+    /// All of it.
+    pub(super) fn new(amount: Amount, rate: Option<u32>) -> Rounds {
+        Rounds { left: amount, rate }
+    }
+
+    /// The next round, given what the node takes per second as far as that is known; none if all is done.
+    pub(super) fn next(&self, per_second: f64) -> Option<Round> {
+        match self.left {
+            Amount::Transactions(0) => None,
+            Amount::Transactions(left) => {
+                let by_rate = self.rate.map_or(ROUND, |rate| (f64::from(rate) * ROUND_TIME.as_secs_f64()) as usize);
+                Some(Round { transactions: left.min(ROUND).min(by_rate.max(1)), time: None })
+            }
+            Amount::Time(left) if left < Duration::from_millis(100) => None,
+            Amount::Time(left) => {
+                let time = left.min(ROUND_TIME);
+                let offered = self.rate.map_or(per_second * RESERVE, f64::from) * time.as_secs_f64();
+                let most = if self.rate.is_some() { OFFERED } else { ROUND };
+                let transactions = (offered.ceil() as usize).clamp(LEAST, most);
+                Some(Round { transactions, time: Some(time) })
+            }
+        }
+    }
+
+    /// A round was done, which took so long.
+    pub(super) fn done(&mut self, round: Round, took: Duration) {
+        match &mut self.left {
+            Amount::Transactions(left) => *left = left.saturating_sub(round.transactions),
+            Amount::Time(left) => *left = left.saturating_sub(took.max(Duration::from_millis(100))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_count_is_done_in_rounds() {
+        let mut rounds = Rounds::new(Amount::Transactions(450_000), None);
+        let mut counts = Vec::new();
+        while let Some(round) = rounds.next(0.0) {
+            counts.push(round.transactions);
+            rounds.done(round, Duration::from_secs(1));
+        }
+        assert_eq!(counts, [200_000, 200_000, 50_000]);
+        let slow = Rounds::new(Amount::Transactions(450_000), Some(1_000)).next(0.0).unwrap();
+        assert_eq!(slow.transactions, 10_000);
+    }
+
+    #[test]
+    fn a_time_is_done_in_rounds() {
+        let mut rounds = Rounds::new(Amount::Time(Duration::from_secs(25)), None);
+        let mut times = Vec::new();
+        while let Some(round) = rounds.next(1_000.0) {
+            assert_eq!(round.transactions, (1_500 * round.time.unwrap().as_secs()) as usize);
+            times.push(round.time.unwrap().as_secs());
+            rounds.done(round, round.time.unwrap());
+        }
+        assert_eq!(times, [10, 10, 5]);
+        let overload = Rounds::new(Amount::Time(Duration::from_secs(60)), Some(400_000)).next(0.0).unwrap();
+        assert_eq!(overload, Round { transactions: OFFERED, time: Some(ROUND_TIME) });
+    }
+}
