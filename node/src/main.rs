@@ -3,6 +3,8 @@
 //! - [`cli`] is what people and scripts type: commands, arguments, output, exit codes.
 //! - [`rpc`] answers requests of a running node, strictly and within bounds.
 //! - [`dev`] is a chain on this machine with accounts that everyone knows.
+//! - [`service`] is a node as a process, by settings that [`config`] reads from a file; [`log`] and [`metrics`] are what
+//!   it tells its operators.
 //! - [`keys`] finds the key that signs: a development account, or an encrypted file.
 //!
 //! A command talks to a node by RPC only, as every application does; nothing here reads a running node's files. What a
@@ -11,9 +13,13 @@
 //! Start reading at [`cli`].
 
 mod cli;
+mod config;
 mod dev;
 mod keys;
+mod log;
+mod metrics;
 mod rpc;
+mod service;
 
 /// Threads make and free many small things, often not the same ones.
 #[global_allocator]

@@ -156,6 +156,8 @@ async fn operation(world: &mut Recorder) {
     world.call("ledger_snapshot", "under a name", json!({ "name": "monday" })).await;
     world.call("ledger_info", "the ledger", json!({})).await;
     world.call("ledger_prune", "nothing yet", json!({ "below": 0 })).await;
+    world.call("node_logLevel", "what is logged", json!({})).await;
+    world.call("node_logLevel", "one part, more closely", json!({ "target": "hanse_group", "level": "debug" })).await;
 }
 
 /// What a value is made of, without the values: those differ from run to run.

@@ -78,6 +78,14 @@ pub struct Build<'a> {
     pub quiet: bool,
 }
 
+/// Whether this machine can build contracts, without building one.
+///
+/// # Errors
+/// If a tool or the target's library is missing; the error says how to get it.
+pub fn check_tools() -> Result<(), BuildError> {
+    toolchain::cargo().map(drop)
+}
+
 /// Builds a contract. Cargo decides whether anything is to be done.
 ///
 /// # Errors

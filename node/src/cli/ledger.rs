@@ -16,7 +16,7 @@ use super::Common;
 use super::exit::{Exit, Failure};
 use super::output::{Output, fields, grouped, table};
 use super::session::Session;
-use crate::dev::{GENESIS_FILE, GROUP_FOLDER, write_genesis};
+use crate::service::{ChainFolder, write_genesis};
 
 /// How long a node may take to write and check a snapshot.
 const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -30,7 +30,7 @@ pub(crate) enum LedgerCommand {
         /// Its name; the newest block's height if not given
         name: Option<String>,
     },
-    /// Make a chain's folder of a snapshot, for `hanse dev --dir`
+    /// Make a chain's folder of a snapshot: the data folder of a node, or one for `hanse dev --dir`
     Restore {
         /// The snapshot's folder
         snapshot: PathBuf,
@@ -135,7 +135,8 @@ fn restore_chain(snapshot: &Path, folder: &Path, genesis_hash: Option<&Hash>) ->
     let mut name = folder.file_name().unwrap_or_default().to_owned();
     name.push(".restoring");
     let draft = folder.with_file_name(name);
-    let group = draft.join(GROUP_FOLDER);
+    let draft = ChainFolder(draft);
+    let group = draft.group();
     std::fs::create_dir_all(&group)?;
     let database = group.join(LEDGER_FOLDER);
     // Of an attempt that a crash ended.
@@ -144,13 +145,13 @@ fn restore_chain(snapshot: &Path, folder: &Path, genesis_hash: Option<&Hash>) ->
     let restored = match restored {
         Ok(restored) => restored,
         Err(error) => {
-            std::fs::remove_dir_all(&draft)?;
+            std::fs::remove_dir_all(&draft.0)?;
             return Err(error.into());
         }
     };
     let genesis = serde_json::to_vec_pretty(&restored.genesis).map_err(|error| Failure::error(error.to_string()))?;
-    write_genesis(&draft.join(GENESIS_FILE), &genesis)?;
-    std::fs::rename(&draft, folder)?;
+    write_genesis(&draft.genesis_path(), &genesis)?;
+    std::fs::rename(&draft.0, folder)?;
     Ok(Seen {
         folder: folder.display().to_string(),
         chain_id: restored.genesis.chain_id.clone(),
@@ -163,11 +164,12 @@ fn restore_chain(snapshot: &Path, folder: &Path, genesis_hash: Option<&Hash>) ->
 }
 
 fn check_chain(folder: &Path) -> Result<Seen, Failure> {
-    let path = folder.join(GENESIS_FILE);
+    let chain = ChainFolder(folder.to_owned());
+    let path = chain.genesis_path();
     let no_chain = |reason: String| Failure::new(Exit::NotFound, format!("{}: {reason}", path.display()));
     let bytes = std::fs::read(&path).map_err(|error| no_chain(error.to_string()))?;
     let genesis: Genesis = serde_json::from_slice(&bytes).map_err(|error| no_chain(error.to_string()))?;
-    let (options, database) = (LedgerOptions::default(), folder.join(GROUP_FOLDER).join(LEDGER_FOLDER));
+    let (options, database) = (LedgerOptions::default(), chain.group().join(LEDGER_FOLDER));
     let store = RocksStore::open_read_only(&database, &genesis.chain_id, &options)
         .map_err(LedgerError::from)
         .map_err(SnapshotError::from)?;

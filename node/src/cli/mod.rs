@@ -8,18 +8,23 @@ mod arguments;
 mod bench;
 mod build;
 mod chain;
+mod config;
 mod contract;
+mod doctor;
 mod exit;
 mod failed;
 mod gas_table;
 mod host;
+mod init;
 mod key;
 mod ledger;
+mod log;
 mod new;
 mod offline;
 mod output;
 mod proof;
 mod session;
+mod start;
 mod state;
 mod test;
 mod watch;
@@ -35,6 +40,8 @@ use output::Output;
 
 /// Address of the node that `hanse dev` starts.
 pub(crate) const DEFAULT_RPC: &str = "http://127.0.0.1:7420";
+/// Its port.
+pub(crate) const DEFAULT_PORT: u16 = 7420;
 
 #[derive(Debug, Parser)]
 #[command(name = "hanse", version, about = "A consortium ledger: run a chain, build contracts, call them")]
@@ -69,6 +76,18 @@ pub(crate) struct Common {
 enum Command {
     /// Run a chain on this machine, for development
     Dev(dev::DevArgs),
+    /// Write the configuration, the key and the genesis of a new chain's node
+    Init(init::InitArgs),
+    /// Run a node as a service, by its configuration
+    Start(start::StartArgs),
+    /// Look for what is wrong with this machine, a configuration or a node, and say what to do
+    Doctor(doctor::DoctorArgs),
+    /// Change what a running node logs
+    #[command(subcommand)]
+    Log(log::LogCommand),
+    /// Check and print a node's configuration
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// Write, build, deploy and call contracts
     #[command(subcommand)]
     Contract(contract::ContractCommand),
@@ -125,6 +144,11 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     let output = Output { json: common.json, quiet: common.quiet };
     match cli.command {
         Command::Dev(args) => dev::run(args, output.json).await.map_err(|error| Failure::error(error.to_string())),
+        Command::Init(args) => init::run(args, &common, output),
+        Command::Start(args) => start::run(args, &common, output).await,
+        Command::Doctor(args) => doctor::run(args, &common, output).await,
+        Command::Log(command) => log::run(command, &common, output).await,
+        Command::Config(command) => config::run(command, output),
         Command::Contract(command) => contract::run(command, common).await,
         Command::Key(command) => key::run(command, &common, output),
         Command::Tx(command) => chain::tx(command, &common).await,

@@ -118,6 +118,11 @@ pub(crate) struct PasswordSource<'a> {
 }
 
 impl KeyFolder {
+    /// This folder.
+    pub(crate) fn at(folder: impl Into<PathBuf>) -> KeyFolder {
+        KeyFolder(folder.into())
+    }
+
     /// The folder that the environment names.
     pub(crate) fn of_user() -> Result<KeyFolder, KeyError> {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -125,6 +130,11 @@ impl KeyFolder {
             .or_else(|| variable("XDG_CONFIG_HOME").map(|config| config.join("hanse/keys")))
             .or_else(|| variable("HOME").map(|home| home.join(".config/hanse/keys")));
         folder.map(KeyFolder).ok_or(KeyError::NoFolder)
+    }
+
+    /// Where it is.
+    pub(crate) fn path_of_folder(&self) -> &Path {
+        &self.0
     }
 
     /// Makes a key and writes it, encrypted; gives its public key.
@@ -137,6 +147,13 @@ impl KeyFolder {
         self.check_free(name)?;
         let password = source.for_new(name)?;
         self.write(name, &random_key(algorithm)?, &password)
+    }
+
+    /// Makes a key and writes it as it is: only the file's mode protects it. Gives its public key.
+    pub(crate) fn create_plain(&self, name: &str, algorithm: Algorithm) -> Result<PublicKey, KeyError> {
+        self.check_free(name)?;
+        let key = random_key(algorithm)?;
+        self.write_pem(name, &key, &key_file::to_plain_pem(&key))
     }
 
     /// Takes over a key from a PEM file of PKCS#8, encrypted or not, and writes it encrypted. An encrypted one keeps its
@@ -169,11 +186,16 @@ impl KeyFolder {
     }
 
     fn write(&self, name: &str, key: &SecretKey, password: &str) -> Result<PublicKey, KeyError> {
+        let path = self.path(name, "pem")?;
+        let pem = key_file::to_pem(key, password.as_bytes(), random()?)
+            .map_err(|error| KeyError::Content { path: shown(&path), error })?;
+        self.write_pem(name, key, &pem)
+    }
+
+    fn write_pem(&self, name: &str, key: &SecretKey, pem: &str) -> Result<PublicKey, KeyError> {
         let secret_path = self.path(name, "pem")?;
         let public_path = self.path(name, "pub")?;
         let public = key.public_key();
-        let pem = key_file::to_pem(key, password.as_bytes(), random()?)
-            .map_err(|error| KeyError::Content { path: shown(&secret_path), error })?;
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0).map_err(|e| file_error(&self.0, e))?;
         write_new(&secret_path, pem.as_bytes(), 0o600)?;
         write_new(&public_path, format!("{public}\n").as_bytes(), 0o644)?;
@@ -183,12 +205,7 @@ impl KeyFolder {
     /// The key of this name, opened with its password.
     pub(crate) fn open(&self, name: &str, source: PasswordSource<'_>) -> Result<SecretKey, KeyError> {
         let path = self.path(name, "pem")?;
-        let metadata = fs::metadata(&path).map_err(|error| self.missing(name, &path, error))?;
-        let mode = metadata.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(KeyError::Mode { path: shown(&path), mode });
-        }
-        let text = Zeroizing::new(fs::read_to_string(&path).map_err(|error| file_error(&path, error))?);
+        let text = read_private(&path, |error| self.missing(name, &path, error))?;
         let password = source.existing(name)?;
         key_file::from_pem(&text, password.as_bytes()).map_err(|error| KeyError::Content { path: shown(&path), error })
     }
@@ -264,6 +281,26 @@ impl PasswordSource<'_> {
         }
         Ok(password)
     }
+}
+
+/// The key in a file; one that is not encrypted needs no password. Its mode is checked all the same.
+pub(crate) fn open_file(path: &Path, source: PasswordSource<'_>) -> Result<SecretKey, KeyError> {
+    let text = read_private(path, |error| file_error(path, error))?;
+    if let Ok(key) = key_file::from_plain_pem(&text) {
+        return Ok(key);
+    }
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let password = source.existing(&name)?;
+    key_file::from_pem(&text, password.as_bytes()).map_err(|error| KeyError::Content { path: shown(path), error })
+}
+
+/// The text of a file that nobody else may read.
+fn read_private(path: &Path, absent: impl FnOnce(std::io::Error) -> KeyError) -> Result<Zeroizing<String>, KeyError> {
+    let mode = fs::metadata(path).map_err(absent)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(KeyError::Mode { path: shown(path), mode });
+    }
+    Ok(Zeroizing::new(fs::read_to_string(path).map_err(|error| file_error(path, error))?))
 }
 
 /// Asks a person, if there is one.
@@ -364,6 +401,17 @@ mod tests {
         fs::write(&plain, "no key").unwrap();
         assert!(matches!(folder.import("none", &plain, source), Err(KeyError::Content { .. })));
         assert!(!folder.path("none", "pem").unwrap().exists());
+    }
+
+    #[test]
+    fn a_key_without_a_password_opens_by_its_file_and_keeps_its_mode() {
+        let (_dir, folder, _) = folder_and_password();
+        let public = folder.create_plain("plain", Algorithm::Ed25519).unwrap();
+        let path = folder.path("plain", "pem").unwrap();
+        let nobody = PasswordSource { file: None };
+        assert_eq!(open_file(&path, nobody).unwrap().public_key(), public);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o604)).unwrap();
+        assert!(matches!(open_file(&path, nobody), Err(KeyError::Mode { mode: 0o604, .. })));
     }
 
     #[test]

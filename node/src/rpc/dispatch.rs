@@ -1,5 +1,7 @@
 //! From a body to an answer: the envelope, batches, the group, and which method.
 
+use std::time::Instant;
+
 use futures::future::join_all;
 use hanse_client::codes;
 use hanse_client::jsonrpc::{Request, Response, RpcError, VERSION};
@@ -7,7 +9,12 @@ use hanse_client::methods::GROUP;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::http::code_of;
+use super::registry::Entry;
 use super::{Node, errors, limits, registry};
+
+/// What requests that name no method of the table are called among the methods.
+const NO_METHOD: &str = "unknown";
 
 /// One response, or those of a batch in the order of its requests.
 #[derive(Debug, Serialize)]
@@ -41,10 +48,15 @@ fn refused(error: RpcError) -> Answer {
 
 async fn single(node: &Node, request: Value) -> Response {
     let id = request.get("id").filter(|id| is_id(id)).cloned().unwrap_or(Value::Null);
-    let outcome = match parse(request) {
-        Ok(request) => run(node, request).await,
-        Err(error) => Err(error),
+    let started = Instant::now();
+    let (method, outcome) = match parse(request) {
+        Ok(request) => match registry::find(&request.method) {
+            Some(entry) => (entry.method.name, run(node, entry, request.params).await),
+            None => (NO_METHOD, Err(unknown(&request.method))),
+        },
+        Err(error) => (NO_METHOD, Err(error)),
     };
+    node.metrics.requests.answered(method, code_of(&outcome), started.elapsed());
     Response::new(id, outcome)
 }
 
@@ -65,10 +77,9 @@ fn parse(request: Value) -> Result<Request, RpcError> {
     Ok(request)
 }
 
-async fn run(node: &Node, request: Request) -> Result<Value, RpcError> {
-    let entry = registry::find(&request.method).ok_or_else(|| unknown(&request.method))?;
+async fn run(node: &Node, entry: &Entry, params: Value) -> Result<Value, RpcError> {
     let _permit = node.requests.try_acquire().map_err(|_| errors::busy())?;
-    let mut params = match request.params {
+    let mut params = match params {
         Value::Null => Map::new(),
         Value::Object(params) => params,
         _ => return Err(invalid(entry.method.name, "params must be an object")),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -18,7 +19,11 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 
 use super::listener::{PatientListener, Peer};
+use super::metrics::metrics;
 use super::{Node, dispatch, errors, handlers, limits, stream};
+
+/// What the bulk path is called among the methods.
+const BULK: &str = "bulk_submit";
 
 /// Serves until `stop` completes, then lets requests that are being served end.
 ///
@@ -42,6 +47,7 @@ pub(crate) async fn serve(
         .route(openrpc::PATH, get(|| async { json(StatusCode::OK, openrpc::document()) }))
         .route("/health", get(|| async { "ok\n" }))
         .route("/ready", get(ready))
+        .route("/metrics", get(metrics))
         .with_state(node.clone());
     let listener = PatientListener::new(listener, limits::READER_PATIENCE);
     let service = routes.into_make_service_with_connect_info::<Peer>();
@@ -58,7 +64,10 @@ async fn json_rpc(State(node): State<Arc<Node>>, body: Bytes) -> Response {
 }
 
 async fn submit_bulk(State(node): State<Arc<Node>>, RawQuery(query): RawQuery, body: Bytes) -> Response {
-    match submit_all(&node, query.as_deref().unwrap_or_default(), &body).await {
+    let started = Instant::now();
+    let outcome = submit_all(&node, query.as_deref().unwrap_or_default(), &body).await;
+    node.metrics.requests.answered(BULK, code_of(&outcome), started.elapsed());
+    match outcome {
         Ok(answer) => json(StatusCode::OK, &answer),
         Err(error) if error.is(codes::BUSY) => json(StatusCode::SERVICE_UNAVAILABLE, &error),
         Err(error) => json(StatusCode::BAD_REQUEST, &error),
@@ -78,6 +87,11 @@ async fn within_memory(State(node): State<Arc<Node>>, request: Request, next: Ne
         Ok(response) => response,
         Err(_) => json(StatusCode::REQUEST_TIMEOUT, &errors::busy()),
     }
+}
+
+/// The error code of an outcome; 0 of success.
+pub(super) fn code_of<T>(outcome: &Result<T, RpcError>) -> i32 {
+    outcome.as_ref().err().map_or(0, |error| error.code)
 }
 
 async fn submit_all(node: &Node, query: &str, body: &[u8]) -> Result<ManySubmitted, RpcError> {

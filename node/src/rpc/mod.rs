@@ -11,6 +11,7 @@
 //! | `GET /v1/stream/events`, `GET /v1/stream/blocks` | events and blocks as they are committed ([`stream`]) |
 //! | `GET /openrpc.json` | the description of all methods ([`hanse_client::openrpc`]) |
 //! | `GET /health` | 200 while the process serves |
+//! | `GET /metrics` | figures for Prometheus ([`crate::metrics`]) |
 //! | `GET /ready` | 200 while the group takes transactions, 503 with the reason when not |
 //!
 //! It knows nothing of consensus, execution or storage; it asks the group. Start reading at [`http`].
@@ -21,8 +22,9 @@ mod dispatch;
 mod errors;
 mod handlers;
 mod http;
-mod limits;
+pub(crate) mod limits;
 mod listener;
+mod metrics;
 mod registry;
 mod render;
 mod stream;
@@ -33,7 +35,50 @@ use std::sync::Arc;
 use hanse_group::Group;
 use tokio::sync::Semaphore;
 
+use crate::log::Log;
+use crate::metrics::Metrics;
+
 pub(crate) use http::serve;
+
+/// How many requests are served at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Capacity {
+    /// All of them, those that wait for a block included.
+    pub(crate) requests: usize,
+    /// Questions about past states, and proofs: they cost more than others.
+    pub(crate) deep_reads: usize,
+    /// Streams,
+    pub(crate) streams: usize,
+    /// and those of one client.
+    pub(crate) streams_per_client: usize,
+}
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Capacity {
+            requests: limits::CONCURRENT_REQUESTS,
+            deep_reads: limits::DEEP_READS,
+            streams: limits::STREAMS,
+            streams_per_client: limits::STREAMS_PER_CLIENT,
+        }
+    }
+}
+
+/// What requests are answered from.
+pub(crate) struct Setup {
+    /// The group.
+    pub(crate) group: Group,
+    /// Where snapshots of its ledger are kept.
+    pub(crate) snapshots: PathBuf,
+    /// How many are answered at a time.
+    pub(crate) capacity: Capacity,
+    /// Figures of the process.
+    pub(crate) metrics: Arc<Metrics>,
+    /// Whether anybody may ask for them.
+    pub(crate) serve_metrics: bool,
+    /// The process's log.
+    pub(crate) log: Arc<Log>,
+}
 
 /// What the handlers of one node share.
 pub(crate) struct Node {
@@ -50,20 +95,27 @@ pub(crate) struct Node {
     deep_reads: Semaphore,
     abis: abi::AbiCache,
     streams: stream::Streams,
+    metrics: Arc<Metrics>,
+    serve_metrics: bool,
+    log: Arc<Log>,
 }
 
 impl Node {
-    /// A server's state for this group, whose snapshots go into a folder.
-    pub(crate) fn new(group: Group, snapshots: PathBuf) -> Arc<Node> {
+    /// A server's state.
+    pub(crate) fn new(setup: Setup) -> Arc<Node> {
+        let Setup { group, snapshots, capacity, metrics, serve_metrics, log } = setup;
         Arc::new(Node {
             group,
             snapshots,
             snapshot_writer: Semaphore::new(1),
-            requests: Semaphore::new(limits::CONCURRENT_REQUESTS),
+            requests: Semaphore::new(capacity.requests),
             bulk_kib: Semaphore::new(limits::BULK_KIB),
-            deep_reads: Semaphore::new(limits::DEEP_READS),
+            deep_reads: Semaphore::new(capacity.deep_reads),
             abis: abi::AbiCache::default(),
-            streams: stream::Streams::new(),
+            streams: stream::Streams::new(capacity.streams, capacity.streams_per_client),
+            metrics,
+            serve_metrics,
+            log,
         })
     }
 }

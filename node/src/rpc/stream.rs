@@ -44,9 +44,10 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    pub(super) fn new() -> Streams {
+    /// For at most so many streams, and so many of one client.
+    pub(super) fn new(most: usize, most_per_client: usize) -> Streams {
         Streams {
-            seats: Arc::new(Seats::new(limits::STREAMS, limits::STREAMS_PER_CLIENT)),
+            seats: Arc::new(Seats::new(most, most_per_client)),
             reads: Semaphore::new(limits::STREAM_READS),
             stopping: watch::Sender::new(false),
         }

@@ -3,7 +3,7 @@
 
 pub(crate) mod proxy;
 
-use std::io::{BufRead, BufReader};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -19,6 +19,8 @@ pub(crate) struct Node {
     process: Child,
     pub(crate) url: String,
     pub(crate) started: Value,
+    /// Keys of the commands that are run against it.
+    keys: PathBuf,
 }
 
 impl Node {
@@ -39,18 +41,32 @@ impl Node {
         Node::launch(shell, folder, &[])
     }
 
+    /// Runs the service that `hanse init node` made in this folder, with further variables.
+    pub(crate) fn serve(folder: &Path, variables: &[(&str, &str)]) -> Node {
+        let mut program = Command::new(HANSE);
+        program.current_dir(folder).args(["start", "--json", "--config", "node/hanse.toml"]);
+        Node::ready(program.envs(variables.iter().copied()), folder)
+    }
+
+    /// The same without asking for JSON; with what it says until it is ready.
+    pub(crate) fn serve_quietly(folder: &Path) -> (Node, String) {
+        let mut program = Command::new(HANSE);
+        program.current_dir(folder).args(["start", "--config", "node/hanse.toml"]);
+        let mut process = program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let line = first_line(&mut process);
+        let url = line.trim().to_owned();
+        (Node { process, url, started: Value::Null, keys: folder.join("keys") }, line)
+    }
+
     fn launch(mut program: Command, folder: &Path, options: &[&str]) -> Node {
-        let mut process = program
-            .args(["dev", "--json", "--port", "0", "--dir"])
-            .arg(folder)
-            .args(options)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let started: Value = serde_json::from_str(&line).expect("hanse dev prints one line of JSON when it is ready");
-        Node { process, url: started["url"].as_str().unwrap().to_owned(), started }
+        Node::ready(program.args(["dev", "--json", "--port", "0", "--dir"]).arg(folder).args(options), folder)
+    }
+
+    fn ready(program: &mut Command, folder: &Path) -> Node {
+        let mut process = program.stdout(Stdio::piped()).spawn().unwrap();
+        let line = first_line(&mut process);
+        let started: Value = serde_json::from_str(&line).expect("a node prints one line of JSON when it is ready");
+        Node { process, url: started["url"].as_str().unwrap().to_owned(), started, keys: folder.join("keys") }
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -74,9 +90,23 @@ impl Node {
         assert!(self.process.wait().unwrap().success());
     }
 
+    /// The same of one whose output was kept; what it said since it was ready, and what it complained of.
+    pub(crate) fn stop_and_read(mut self) -> (String, String) {
+        let read = |stream: &mut dyn Read| {
+            let mut text = String::new();
+            stream.read_to_string(&mut text).unwrap();
+            text
+        };
+        let (mut output, mut errors) = (self.process.stdout.take().unwrap(), self.process.stderr.take().unwrap());
+        self.stop();
+        (read(&mut output), read(&mut errors))
+    }
+
     /// Runs a command against this node.
     pub(crate) fn hanse(&self, args: &[&str]) -> Output {
-        Command::new(HANSE).env("HANSE_RPC", &self.url).args(args).stdin(Stdio::null()).output().unwrap()
+        let mut command = Command::new(HANSE);
+        command.env("HANSE_RPC", &self.url).env("HANSE_KEYS", &self.keys);
+        command.args(args).stdin(Stdio::null()).output().unwrap()
     }
 
     /// Runs a command that must succeed; its result in JSON.
@@ -103,6 +133,20 @@ impl Drop for Node {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The first line that a process prints. What it prints after that is still there to be read.
+fn first_line(process: &mut Child) -> String {
+    let mut line = Vec::new();
+    let output = process.stdout.as_mut().unwrap();
+    while line.last() != Some(&b'\n') {
+        let mut byte = [0];
+        match output.read(&mut byte).unwrap() {
+            0 => break,
+            _ => line.push(byte[0]),
+        }
+    }
+    String::from_utf8(line).unwrap()
 }
 
 /// Runs the program without a node.

@@ -13,6 +13,7 @@ mod contract;
 mod dag;
 mod event;
 mod ledger;
+mod node;
 mod pool;
 mod state;
 mod tx;
@@ -30,6 +31,7 @@ pub use contract::*;
 pub use dag::*;
 pub use event::*;
 pub use ledger::*;
+pub use node::*;
 pub use pool::*;
 pub use state::*;
 pub use tx::*;
@@ -121,7 +123,7 @@ fn again<T: Serialize + DeserializeOwned>(value: Value) -> Result<Value, serde_j
 
 /// All methods, by namespace; [`Discover`] aside, which describes them.
 pub fn all() -> impl Iterator<Item = &'static Description> {
-    [CHAIN, BLOCK, TX, STATE, CONTRACT, DAG, EVENT, POOL, LEDGER].into_iter().flatten()
+    [CHAIN, BLOCK, TX, STATE, CONTRACT, DAG, EVENT, POOL, LEDGER, NODE].into_iter().flatten()
 }
 
 /// The table of a namespace: for each method its words, its type, its name, parameters, answer, and how it may fail beside

@@ -6,6 +6,7 @@ mod contract;
 mod dag;
 pub(crate) mod event;
 mod ledger;
+mod node;
 mod pool;
 mod rpc;
 mod state;
@@ -27,4 +28,5 @@ pub(super) const METHODS: &[&[Entry]] = &[
     event::METHODS,
     pool::METHODS,
     ledger::METHODS,
+    node::METHODS,
 ];

@@ -1,0 +1,25 @@
+//! The node as its operators see it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::methods;
+use crate::views::LogLevels;
+
+methods! { NODE:
+    /// Tells what the node logs, after changing it if a level is given. A change holds until the node is started again.
+    LogLevel = "node_logLevel", LogLevelParams => LogLevels, fails [];
+}
+
+/// Of [`LogLevel`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogLevelParams {
+    /// Whose level: a module's path such as `hanse_group`, or `hanse::brief`, `hanse::event`, `hanse::exception`. All that
+    /// have no level of their own if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// `off`, `error`, `warn`, `info`, `debug` or `trace`; nothing is changed if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<String>,
+}

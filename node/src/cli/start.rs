@@ -1,0 +1,159 @@
+//! `hanse start`: a node as a service. It says nothing while all is well: what it has to say is in its logs.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use hanse_group::{DropLimits, Group, GroupConfig};
+use hanse_ledger::LedgerOptions;
+use hanse_txpool::PoolLimits;
+use hanse_types::Genesis;
+use serde::Serialize;
+
+use super::Common;
+use super::exit::Failure;
+use super::output::Output;
+use crate::config::{self, Loaded};
+use crate::keys::file::{PasswordSource, open_file};
+use crate::log::{FileLog, Log};
+use crate::rpc::Capacity;
+use crate::service::{self, ChainFolder, Housekeeping, Setup};
+
+#[derive(Debug, Args)]
+pub(crate) struct StartArgs {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = config::FILE)]
+    pub(crate) config: PathBuf,
+}
+
+/// What is printed with --json once the node takes requests.
+#[derive(Serialize)]
+struct Started {
+    url: String,
+    chain_id: String,
+    group_id: String,
+    genesis_hash: String,
+    height: u64,
+}
+
+/// `hanse start`.
+pub(crate) async fn run(args: StartArgs, common: &Common, output: Output) -> Result<(), Failure> {
+    let loaded = Loaded::read(&args.config, config::load::environment())?;
+    let genesis = checked(&loaded)?;
+    let own = loaded.resolve(&loaded.config.node.key_password_file);
+    let own = (!loaded.config.node.key_password_file.as_os_str().is_empty()).then_some(own.as_path());
+    let source = PasswordSource { file: common.password_file.as_deref().or(own) };
+    let signer = open_file(&loaded.resolve(&loaded.config.node.key), source)?;
+    let folder = ChainFolder(loaded.resolve(&loaded.config.node.data));
+    folder.adopt(&genesis).map_err(|error| Failure::error(error.to_string()))?;
+    let log = Arc::new(log(&loaded).map_err(|error| Failure::error(error.to_string()))?);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = %loaded.path.display(), "starting");
+
+    let rpc = &loaded.config.rpc;
+    let setup = Setup {
+        group: group_config(&loaded, genesis, &folder),
+        signer,
+        listen: rpc.listen,
+        capacity: Capacity {
+            requests: rpc.requests,
+            deep_reads: rpc.deep_reads,
+            streams: rpc.streams,
+            streams_per_client: rpc.streams_per_client,
+        },
+        serve_metrics: loaded.config.metrics.enabled,
+        folder,
+        housekeeping: housekeeping(&loaded),
+        log: log.clone(),
+    };
+    let any_port = rpc.listen.port() == 0;
+    let served = service::run(setup, |group, address| announce(group, address, any_port, output)).await;
+    if let Err(error) = &served {
+        tracing::error!(%error, "the node ends");
+    }
+    log.close();
+    served.map_err(|error| Failure::error(error.to_string()))
+}
+
+/// The genesis, if nothing is wrong.
+fn checked(loaded: &Loaded) -> Result<Genesis, Failure> {
+    let mut report = config::check::check(loaded);
+    let genesis = config::check::check_genesis(loaded, &mut config::check::Report::default());
+    std::mem::take(&mut report.problems).into_result()?;
+    genesis.ok_or_else(|| Failure::error("there is no genesis"))
+}
+
+fn group_config(loaded: &Loaded, genesis: Genesis, folder: &ChainFolder) -> GroupConfig {
+    let (execution, pool, ledger) = (&loaded.config.execution, &loaded.config.pool, &loaded.config.ledger);
+    let usual = GroupConfig::new(genesis, folder.group());
+    GroupConfig {
+        threads: if execution.threads == 0 { usual.threads } else { execution.threads },
+        bind_cores: execution.bind_cores,
+        query_threads: execution.query_threads,
+        pool: PoolLimits {
+            count: pool.transactions,
+            bytes: pool.mib << 20,
+            sender_count: pool.sender_transactions,
+            sender_bytes: pool.sender_mib << 20,
+            ..usual.pool
+        },
+        drops: DropLimits {
+            count: pool.dropped,
+            bytes: pool.dropped_mib << 20,
+            age_ms: pool.dropped_days * config::keys::DAY_MS,
+        },
+        intake_waiting: pool.verifying,
+        ledger: LedgerOptions {
+            block_cache_bytes: ledger.block_cache_mib << 20,
+            write_buffer_bytes: ledger.write_buffer_mib << 20,
+            value_cache_bytes: ledger.value_cache_mib << 20,
+            page_cache_bytes: ledger.page_cache_mib << 20,
+            open_files_max: ledger.open_files,
+            index_topics: ledger.index_topics,
+        },
+        ..usual
+    }
+}
+
+fn housekeeping(loaded: &Loaded) -> Housekeeping {
+    let (history, snapshots) = (&loaded.config.history, &loaded.config.snapshots);
+    Housekeeping {
+        keep_history: history.keep_blocks,
+        snapshot_every: snapshots.every_blocks,
+        keep_snapshots: snapshots.keep,
+    }
+}
+
+fn log(loaded: &Loaded) -> Result<Log, crate::log::LogError> {
+    let log = &loaded.config.log;
+    let folder = loaded.resolve(&log.folder);
+    let [system, brief, event, exception] = crate::log::NAMES;
+    let file = |name, period, keep| FileLog { name, folder: folder.clone(), period, keep };
+    let files = [
+        file(system, log.system_period, log.system_files),
+        file(brief, log.brief_period, log.brief_files),
+        file(event, log.event_period, log.event_files),
+        file(exception, log.exception_period, log.exception_files),
+    ];
+    Log::to_files(log.level.clone(), log.format, files)
+}
+
+/// Tells whoever started it that it takes requests: the service manager, a script that asked for JSON, a person at a
+/// terminal; and anybody, where nobody else knows the port.
+fn announce(group: &Group, address: SocketAddr, any_port: bool, output: Output) -> std::io::Result<()> {
+    let genesis = group.genesis();
+    let started = Started {
+        url: format!("http://{address}"),
+        chain_id: genesis.chain_id.clone(),
+        group_id: genesis.group_id.clone(),
+        genesis_hash: group.genesis_hash().to_string(),
+        height: group.tip().borrow().height.0,
+    };
+    match (output.json, any_port) {
+        (true, _) => println!("{}", serde_json::to_string(&started).map_err(std::io::Error::other)?),
+        (false, true) => println!("{}", started.url),
+        (false, false) => output.note(format!("{} at {}; stop with Ctrl-C", started.chain_id, started.url)),
+    }
+    // Without a service manager there is nobody to tell.
+    sd_notify::notify(&[sd_notify::NotifyState::Ready])
+}

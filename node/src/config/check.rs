@@ -1,0 +1,225 @@
+//! Whether what a configuration names can be used: the genesis, the key, folders, memory. Nothing is made or changed, so
+//! that it can be asked beside a running node.
+
+use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
+
+use hanse_types::crypto::PublicKey;
+use hanse_types::{Address, Genesis};
+
+use super::error::Problems;
+use super::load::Loaded;
+use crate::keys::dev;
+use crate::service::{ChainFolder, read_genesis};
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// The node does not start with these.
+    pub(crate) problems: Problems,
+    /// It starts, but perhaps not as was meant.
+    pub(crate) notes: Problems,
+}
+
+/// Looks at everything.
+pub(crate) fn check(loaded: &Loaded) -> Report {
+    let mut report = Report::default();
+    let genesis = check_genesis(loaded, &mut report);
+    check_key(loaded, genesis.as_ref(), &mut report);
+    let config = &loaded.config;
+    for (section, key, folder) in [("node", "data", &config.node.data), ("log", "folder", &config.log.folder)] {
+        if let Err(reason) = can_be_written(&loaded.resolve(folder)) {
+            report.problems.add(loaded.origin(section, key), format!("{section}.{key}: {reason}"));
+        }
+    }
+    check_machine(loaded, &mut report);
+    report
+}
+
+/// The genesis of the configuration, if it is one that a node can run.
+pub(crate) fn check_genesis(loaded: &Loaded, report: &mut Report) -> Option<Genesis> {
+    let origin = loaded.origin("node", "genesis");
+    let problem = |report: &mut Report, text: String| report.problems.add(origin, format!("node.genesis: {text}"));
+    let genesis = match read_genesis(&loaded.resolve(&loaded.config.node.genesis)) {
+        Ok(genesis) => genesis,
+        Err(error) => {
+            problem(report, error.to_string());
+            return None;
+        }
+    };
+    if let Err(error) = genesis.check() {
+        problem(report, format!("the genesis is not sound: {error}"));
+    }
+    if let Some(name) = development_key(&genesis) {
+        problem(
+            report,
+            format!("it names the development key {name}, which everyone has; `hanse dev` is for such chains"),
+        );
+    }
+    match ChainFolder(loaded.resolve(&loaded.config.node.data)).genesis() {
+        Ok(Some(found)) if found != genesis => problem(
+            report,
+            format!(
+                "the data folder has the chain {} ({}), not {} ({})",
+                found.chain_id,
+                found.hash(),
+                genesis.chain_id,
+                genesis.hash()
+            ),
+        ),
+        Ok(_) => {}
+        Err(error) => report.problems.add(loaded.origin("node", "data"), format!("node.data: {error}")),
+    }
+    Some(genesis)
+}
+
+/// A development key that has a say on a chain, by its name.
+pub(crate) fn development_key(genesis: &Genesis) -> Option<&'static str> {
+    use hanse_types::crypto::Signer;
+    let validator = dev::validator().public_key();
+    if genesis.validators.iter().any(|known| known.key == validator) {
+        return Some("validator");
+    }
+    let has_a_say = |address: &Address| {
+        genesis.administrators.contains(address) || genesis.accounts.iter().any(|account| account.address == *address)
+    };
+    dev::NAMES.into_iter().find(|name| dev::address(name).is_some_and(|address| has_a_say(&address)))
+}
+
+/// Looks at the key's file without opening it: that takes its password.
+fn check_key(loaded: &Loaded, genesis: Option<&Genesis>, report: &mut Report) {
+    let path = loaded.resolve(&loaded.config.node.key);
+    let origin = loaded.origin("node", "key");
+    if let Err(reason) = private_file(&path) {
+        report.problems.add(origin, format!("node.key: {reason}"));
+    }
+    let password = &loaded.config.node.key_password_file;
+    if !password.as_os_str().is_empty()
+        && let Err(reason) = not_public_file(&loaded.resolve(password))
+    {
+        report.problems.add(loaded.origin("node", "key_password_file"), format!("node.key_password_file: {reason}"));
+    }
+    let public = std::fs::read_to_string(path.with_extension("pub")).ok().and_then(|text| text.trim().parse().ok());
+    if let (Some(public), Some(genesis)) = (public, genesis) {
+        let is_validator = |key: &PublicKey| genesis.validators.iter().any(|validator| validator.key == *key);
+        if !is_validator(&public) {
+            report.problems.add(origin, format!("node.key: {public} is none of the validators of the genesis"));
+        }
+    }
+}
+
+/// Whether a file with a secret is there, can be read, and by nobody else.
+pub(crate) fn private_file(path: &Path) -> Result<(), String> {
+    secret_file(path, 0o077)
+}
+
+/// The same of a file that a service manager hands over: it lets the service read by an access list, which looks like a
+/// right of the group.
+fn not_public_file(path: &Path) -> Result<(), String> {
+    secret_file(path, 0o007)
+}
+
+fn secret_file(path: &Path, forbidden: u32) -> Result<(), String> {
+    let metadata = std::fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & forbidden != 0 {
+        return Err(format!(
+            "{path} can be read by others (mode {mode:o}); run: chmod 600 {path}",
+            path = path.display()
+        ));
+    }
+    std::fs::File::open(path).map(drop).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Whether a folder is there and can be written, or can be made.
+pub(crate) fn can_be_written(folder: &Path) -> Result<(), String> {
+    let absolute = std::path::absolute(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let existing = absolute.ancestors().find(|path| path.exists()).map(PathBuf::from).unwrap_or_default();
+    if !existing.is_dir() {
+        return Err(format!("{} is no folder", existing.display()));
+    }
+    let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    rustix::fs::access(&existing, access).map_err(|error| format!("{} can't be written: {error}", existing.display()))
+}
+
+fn check_machine(loaded: &Loaded, report: &mut Report) {
+    let config = &loaded.config;
+    if !is_local(config.rpc.listen.ip()) {
+        let text = "rpc.listen: there is no login and no TLS; whoever reaches this address may send transactions, take snapshots and prune";
+        report.notes.add(loaded.origin("rpc", "listen"), text);
+    }
+    let cores = available_parallelism().map_or(1, usize::from);
+    if config.execution.bind_cores && config.execution.threads > cores {
+        let text = format!(
+            "execution.bind_cores: without effect, there are {cores} cores for {} threads",
+            config.execution.threads
+        );
+        report.notes.add(loaded.origin("execution", "bind_cores"), text);
+    }
+    let ledger = &config.ledger;
+    let caches = ledger.block_cache_mib + ledger.write_buffer_mib + ledger.value_cache_mib + ledger.page_cache_mib;
+    let memory = memory_mib();
+    if memory.is_some_and(|memory| caches + config.pool.mib > memory) {
+        let text = format!(
+            "ledger, pool: together they may take {} MiB, the machine has {}",
+            caches + config.pool.mib,
+            memory.unwrap_or_default()
+        );
+        report.notes.add(loaded.origin("ledger", "block_cache_mib"), text);
+    }
+    if config.pool.sender_transactions > config.pool.transactions || config.pool.sender_mib > config.pool.mib {
+        let text = "pool: one sender may have more than the whole pool, so one can keep out all others";
+        report.notes.add(loaded.origin("pool", "sender_transactions"), text);
+    }
+}
+
+fn is_local(address: IpAddr) -> bool {
+    address.is_loopback()
+}
+
+/// The machine's memory, where the system tells it.
+fn memory_mib() -> Option<usize> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib >> 10)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_development_chain_is_known_by_any_of_its_keys() {
+        let genesis = crate::dev::example_genesis();
+        assert_eq!(development_key(&genesis), Some("validator"));
+        let own = Genesis { validators: Vec::new(), ..genesis.clone() };
+        assert_eq!(development_key(&own), Some("alice"));
+        let own = Genesis { administrators: Vec::new(), accounts: Vec::new(), ..own };
+        assert_eq!(development_key(&own), None);
+    }
+
+    #[test]
+    fn a_folder_that_is_absent_is_judged_by_where_it_would_be_made() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(can_be_written(&folder.path().join("a/b/c")), Ok(()));
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert!(can_be_written(&file.join("x")).unwrap_err().contains("is no folder"));
+    }
+
+    #[test]
+    fn a_secret_that_others_can_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key.pem");
+        assert!(private_file(&path).unwrap_err().contains("key.pem"));
+        std::fs::write(&path, "x").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(private_file(&path).unwrap_err().contains("chmod 600"));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(private_file(&path), Ok(()));
+    }
+}

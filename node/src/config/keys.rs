@@ -1,0 +1,261 @@
+//! Every key, once: section, name, words, type, default, bounds.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use hanse_group::DropLimits;
+use hanse_ledger::LedgerOptions;
+use hanse_txpool::PoolLimits;
+
+use crate::cli::DEFAULT_PORT;
+use crate::log::{Format, Levels, Period};
+use crate::rpc;
+
+/// A day.
+pub(crate) const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// A section of the file.
+#[derive(Debug)]
+pub(crate) struct Section {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// What it is about, line by line.
+    pub(crate) about: &'static [&'static str],
+    /// Its keys.
+    pub(crate) keys: &'static [Key],
+}
+
+/// A key of a section.
+#[derive(Debug)]
+pub(crate) struct Key {
+    /// Its name in its section.
+    pub(crate) name: &'static str,
+    /// What it says, line by line.
+    pub(crate) about: &'static [&'static str],
+    /// The least and the most, of a number.
+    pub(crate) bounds: Option<RangeInclusive<i64>>,
+}
+
+/// Declares the sections' types, their defaults, and the table that describes them.
+macro_rules! sections {
+    ($(
+        $(#[doc = $about:literal])+
+        $section:ident: $Section:ident {$(
+            $(#[doc = $doc:literal])+
+            $key:ident: $Type:ty = $default:expr $(, in $bounds:expr)?;
+        )+}
+    )+) => {
+        /// All values.
+        #[derive(Clone, Debug, PartialEq, Default)]
+        pub(crate) struct Config {$(
+            $(#[doc = $about])+
+            pub(crate) $section: $Section,
+        )+}
+
+        $(
+            $(#[doc = $about])+
+            #[derive(Clone, Debug, PartialEq)]
+            pub(crate) struct $Section {$(
+                $(#[doc = $doc])+
+                pub(crate) $key: $Type,
+            )+}
+
+            impl Default for $Section {
+                fn default() -> Self {
+                    $Section { $($key: $default,)+ }
+                }
+            }
+        )+
+
+        /// What there is, in the order of the file.
+        pub(crate) const SECTIONS: &[Section] = &[$(Section {
+            name: stringify!($section),
+            about: &[$($about),+],
+            keys: &[$(Key {
+                name: stringify!($key),
+                about: &[$($doc),+],
+                bounds: sections!(@bounds $($bounds)?),
+            }),+],
+        }),+];
+
+        impl Config {
+            /// Sets a key of the table; the text says what is wrong with the value.
+            pub(crate) fn set(&mut self, section: &str, key: &str, value: toml::Value) -> Result<(), String> {
+                match (section, key) {
+                    $($((stringify!($section), stringify!($key)) => {
+                        self.$section.$key = value.try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
+                    })+)+
+                    _ => return Err("there is no such key".into()),
+                }
+                Ok(())
+            }
+
+            /// The value of a key of the table, as it stands in a file; none if there is no such key.
+            pub(crate) fn get(&self, section: &str, key: &str) -> Option<toml::Value> {
+                match (section, key) {
+                    $($((stringify!($section), stringify!($key)) => toml::Value::try_from(&self.$section.$key).ok(),)+)+
+                    _ => None,
+                }
+            }
+        }
+    };
+    (@bounds) => { None };
+    (@bounds $bounds:expr) => { Some($bounds) };
+}
+
+sections! {
+    /// This node's files. Relative paths start at the folder of this file.
+    node: Node {
+        /// Folder of the chain: its ledger, compiled contracts, snapshots. Made if it is not there.
+        data: PathBuf = "data".into();
+        /// The genesis, the same file on every node of the group.
+        genesis: PathBuf = "genesis.json".into();
+        /// This node's validator key, a PKCS#8 file that nobody else can read (mode 0600).
+        key: PathBuf = "validator.pem".into();
+        /// File with the key's password. If empty, it is taken from the variable HANSE_KEY_PASSWORD, or asked for on a
+        /// terminal; a key that is not encrypted needs none.
+        key_password_file: PathBuf = PathBuf::new();
+    }
+    /// Where and how requests are served. There is no login and no TLS: listen where only those can connect who may,
+    /// or put a proxy in front.
+    rpc: Rpc {
+        /// Address and port. Port 0 takes a free one, which is printed.
+        listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT));
+        /// Requests that are served at the same time; more are refused as busy.
+        requests: usize = rpc::limits::CONCURRENT_REQUESTS, in 1..=1_000_000;
+        /// Questions about past states, and proofs, that are worked on at the same time.
+        deep_reads: usize = rpc::limits::DEEP_READS, in 1..=1_000;
+        /// Streams that are open at the same time.
+        streams: usize = rpc::limits::STREAMS, in 1..=1_000_000;
+        /// Streams of one client, by its address. Behind a proxy all clients have one.
+        streams_per_client: usize = rpc::limits::STREAMS_PER_CLIENT, in 1..=1_000_000;
+    }
+    /// Threads.
+    execution: Execution {
+        /// Threads that execute blocks and verify signatures; 0 is one per core.
+        threads: usize = 0, in 0..=1_024;
+        /// Bind each of them to a core. Only for a machine that does nothing else; without effect where there are more
+        /// threads than cores.
+        bind_cores: bool = false;
+        /// Threads that answer queries and simulations.
+        query_threads: usize = 1, in 1..=256;
+    }
+    /// What may wait for a block. More is refused, and may be sent again later.
+    pool: Pool {
+        /// Most transactions.
+        transactions: usize = PoolLimits::default().count, in 1..=100_000_000;
+        /// Most MiB of them.
+        mib: usize = PoolLimits::default().bytes >> 20, in 8..=1_048_576;
+        /// Most transactions of one sender.
+        sender_transactions: usize = PoolLimits::default().sender_count, in 1..=100_000_000;
+        /// Most MiB of one sender.
+        sender_mib: usize = PoolLimits::default().sender_bytes >> 20, in 4..=1_048_576;
+        /// Most submissions that wait for their signatures to be verified.
+        verifying: usize = 100_000, in 1..=100_000_000;
+        /// Transactions that left the pool without being executed: how many are remembered, with what a retry needs.
+        dropped: usize = DropLimits::default().count, in 1..=100_000_000;
+        /// Most MiB of them.
+        dropped_mib: usize = DropLimits::default().bytes >> 20, in 1..=1_048_576;
+        /// Most days that one is remembered.
+        dropped_days: u64 = DropLimits::default().age_ms / DAY_MS, in 1..=36_500;
+    }
+    /// The database. These are the most that each part takes; together with the pool they are most of the node's memory.
+    ledger: Ledger {
+        /// MiB for blocks of tables that were read.
+        block_cache_mib: usize = LedgerOptions::default().block_cache_bytes >> 20, in 8..=1_048_576;
+        /// MiB for what was written and is in no table yet.
+        write_buffer_mib: usize = LedgerOptions::default().write_buffer_bytes >> 20, in 16..=1_048_576;
+        /// MiB for recently used values of the state.
+        value_cache_mib: usize = LedgerOptions::default().value_cache_bytes >> 20, in 1..=1_048_576;
+        /// MiB for recently used pages of the state's tree (commitment merkle); about a tenth of what the state takes.
+        page_cache_mib: usize = LedgerOptions::default().page_cache_bytes >> 20, in 1..=1_048_576;
+        /// Most files that the database holds open.
+        open_files: i32 = LedgerOptions::default().open_files_max, in 64..=1_000_000;
+        /// Find events by their first topic too, which costs an index entry per event.
+        index_topics: bool = LedgerOptions::default().index_topics;
+    }
+    /// Access sets and past states of old blocks. Blocks, transactions and receipts are never given up.
+    history: History {
+        /// Newest blocks that keep theirs; what is older is given up. 0 keeps all.
+        keep_blocks: u64 = 0, in 0..=i64::MAX;
+    }
+    /// Snapshots of the running ledger, into the folder snapshots of the data folder.
+    snapshots: Snapshots {
+        /// Take one each time so many blocks have passed; 0 takes none.
+        every_blocks: u64 = 0, in 0..=i64::MAX;
+        /// Of those taken by this rule, how many are kept; the oldest goes first. Snapshots that were asked for stay.
+        keep: usize = 3, in 1..=10_000;
+    }
+    /// Four logs: system.log (the node), brief.log (a line per transaction and block), event.log (a line per contract
+    /// event), exception.log (transactions that failed or were dropped). Times are UTC.
+    log: Log {
+        /// Their folder.
+        folder: PathBuf = "log".into();
+        /// text or json.
+        format: Format = Format::Text;
+        /// What is logged: a level (off, error, warn, info, debug, trace), then levels of single targets, such as
+        /// "info,hanse_group=debug,hanse::brief=off". Changed while the node runs by `hanse log level`.
+        level: Levels = Levels::service();
+        /// When a new file is begun: minutely, hourly, daily or never.
+        system_period: Period = Period::Hourly;
+        /// Files that are kept.
+        system_files: usize = 168, in 1..=100_000;
+        /// The same for brief.log, which is the largest.
+        brief_period: Period = Period::Hourly;
+        /// Files that are kept.
+        brief_files: usize = 72, in 1..=100_000;
+        /// The same for event.log.
+        event_period: Period = Period::Hourly;
+        /// Files that are kept.
+        event_files: usize = 168, in 1..=100_000;
+        /// The same for exception.log.
+        exception_period: Period = Period::Daily;
+        /// Files that are kept.
+        exception_files: usize = 90, in 1..=100_000;
+    }
+    /// Figures for Prometheus.
+    metrics: Metrics {
+        /// Serve them at GET /metrics, where requests are served.
+        enabled: bool = true;
+    }
+}
+
+/// All sections' keys, in the order of the file.
+pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static Key)> {
+    SECTIONS.iter().flat_map(|section| section.keys.iter().map(|key| (section.name, key)))
+}
+
+/// A section's and a key's name as one.
+pub(crate) fn full_name(section: &str, key: &str) -> String {
+    format!("{section}.{key}")
+}
+
+/// The variable that overrides a key.
+pub(crate) fn variable(section: &str, key: &str) -> String {
+    format!("HANSE_{section}__{key}").to_uppercase()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn every_key_has_words_a_value_and_a_default_within_its_bounds() {
+        let config = Config::default();
+        let mut count = 0;
+        for (section, key) in all() {
+            let name = full_name(section, key.name);
+            let value = config.get(section, key.name).unwrap_or_else(|| panic!("{name} has no value"));
+            assert_eq!(key.bounds.is_some(), value.is_integer(), "{name}");
+            if let (Some(bounds), Some(number)) = (&key.bounds, value.as_integer()) {
+                assert!(bounds.contains(&number), "{name} = {number}");
+            }
+            assert!(key.about.last().unwrap().ends_with('.'), "{name}");
+            assert!(Config::default().set(section, key.name, value).is_ok(), "{name}");
+            count += 1;
+        }
+        assert!(count > 30);
+    }
+}

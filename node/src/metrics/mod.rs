@@ -1,0 +1,74 @@
+//! Figures of a running node, for Prometheus: `GET /metrics` in the OpenMetrics text format.
+//!
+//! What happens per block is told by the group ([`GroupMetrics`] is its observer) and costs a few counters; what merely *is*
+//! (the pool, the disk, the process) is looked at when somebody asks ([`scrape`]). Nothing here is on the path of a
+//! transaction. Names and units follow the conventions of Prometheus; every figure of a chain has the label `group`. What
+//! each one says is its help text, and `docs/operating.md` says which ones to watch.
+//!
+//! It knows nothing of how figures are stored or shown. Start reading at [`Metrics`].
+
+mod chain;
+mod process;
+mod requests;
+mod scrape;
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use hanse_group::Group;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use crate::log::Log;
+
+pub(crate) use chain::GroupMetrics;
+
+use chain::ChainMetrics;
+use requests::RequestMetrics;
+use scrape::Scrape;
+
+/// What OpenMetrics is called in HTTP.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Labels of a figure: names and values.
+type Labels<const N: usize> = [(&'static str, String); N];
+
+/// All figures of this process.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: RwLock<Registry>,
+    chain: ChainMetrics,
+    /// Requests that were answered.
+    pub(crate) requests: RequestMetrics,
+}
+
+impl Metrics {
+    /// Figures of a process that serves nothing yet.
+    pub(crate) fn new() -> Arc<Metrics> {
+        let mut registry = Registry::default();
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION")), ("target", std::env::consts::ARCH)]);
+        registry.register("hanse_build", "The program that runs", build);
+        let chain = ChainMetrics::register(&mut registry);
+        let requests = RequestMetrics::register(&mut registry);
+        Arc::new(Metrics { registry: RwLock::new(registry), chain, requests })
+    }
+
+    /// Who keeps a group's figures.
+    pub(crate) fn observer(&self, group: &str) -> Arc<GroupMetrics> {
+        Arc::new(self.chain.of_group(group))
+    }
+
+    /// From now on, looks at this group, its folder and the log whenever it is asked.
+    pub(crate) fn watch(&self, group: Group, folder: PathBuf, pool_capacity: usize, log: Arc<Log>) {
+        let scrape = Scrape { group, folder, pool_capacity, log };
+        self.registry.write().unwrap_or_else(PoisonError::into_inner).register_collector(Box::new(scrape));
+    }
+
+    /// All of them, as text.
+    pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &*self.registry.read().unwrap_or_else(PoisonError::into_inner))?;
+        Ok(text)
+    }
+}

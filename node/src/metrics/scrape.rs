@@ -1,0 +1,150 @@
+//! What is looked at when somebody asks: the pool, the disk, lost log lines, the process.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hanse_group::Group;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Unit;
+
+use super::chain::GROUP;
+use super::process::Process;
+use crate::log::Log;
+
+/// Where to look.
+pub(super) struct Scrape {
+    pub(super) group: Group,
+    /// A folder on the disk of the data.
+    pub(super) folder: PathBuf,
+    /// Most transactions in the pool.
+    pub(super) pool_capacity: usize,
+    pub(super) log: Arc<Log>,
+}
+
+impl fmt::Debug for Scrape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scrape").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+impl Collector for Scrape {
+    fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
+        let mut figures = Figures(encoder);
+        self.pool(&mut figures)?;
+        self.disk(&mut figures)?;
+        self.lost_lines(&mut figures)?;
+        match Process::read() {
+            Some(process) => of_process(&process, &mut figures),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Scrape {
+    fn group_label(&self) -> (&'static str, &str) {
+        (GROUP, &self.group.genesis().group_id)
+    }
+
+    fn pool(&self, figures: &mut Figures<'_>) -> fmt::Result {
+        let (status, group) = (self.group.pool_status(), self.group_label());
+        let help = "1 while the group takes transactions, 0 once it has stopped";
+        figures.gauge("hanse_group_running", help, None, &[([group], u64::from(self.group.is_running()))])?;
+        let help = "Transactions that wait, and those in blocks under way";
+        let states = [("waiting", status.waiting), ("sealed", status.sealed)];
+        let states = states.map(|(state, count)| ([group, ("state", state)], count as u64));
+        figures.gauge("hanse_pool_transactions", help, None, &states)?;
+        let help = "Canonical bytes of the transactions in the pool";
+        figures.gauge("hanse_pool", help, BYTES, &[([group], status.bytes as u64)])?;
+        let help = "Most transactions that the pool takes";
+        figures.gauge("hanse_pool_capacity_transactions", help, None, &[([group], self.pool_capacity as u64)])
+    }
+
+    fn disk(&self, figures: &mut Figures<'_>) -> fmt::Result {
+        let group = self.group_label();
+        if let Ok(statistics) = self.group.ledger().statistics() {
+            let help = "Bytes of the ledger's tables on disk";
+            figures.gauge("hanse_storage", help, BYTES, &[([group], statistics.disk_bytes)])?;
+            let help = "Oldest height whose past state can be read";
+            figures.gauge("hanse_history_oldest_height", help, None, &[([group], statistics.history_from.0)])?;
+        }
+        let Ok(disk) = rustix::fs::statvfs(&self.folder) else { return Ok(()) };
+        let [free, size] = [disk.f_bavail, disk.f_blocks].map(|blocks| blocks.saturating_mul(disk.f_frsize));
+        figures.gauge("hanse_disk_free", "Bytes left for the node on the disk of its data", BYTES, &[([], free)])?;
+        figures.gauge("hanse_disk_size", "Bytes of the disk of the node's data", BYTES, &[([], size)])
+    }
+
+    fn lost_lines(&self, figures: &mut Figures<'_>) -> fmt::Result {
+        let lost: Vec<_> = self.log.lost().map(|(name, count)| ([("log", name)], count)).collect();
+        let help = "Lines of a log that were lost, to a full queue or to a disk that refused";
+        figures.counter("hanse_log_dropped", help, None, &lost)
+    }
+}
+
+/// The names are Prometheus' own, the same for every program.
+fn of_process(process: &Process, figures: &mut Figures<'_>) -> fmt::Result {
+    let start = process.start_seconds;
+    figures.counter("process_cpu", "Time on processors, user and system", SECONDS, &[([], process.cpu_seconds)])?;
+    figures.gauge("process_start_time", "When the process started, since 1970", SECONDS, &[([], start)])?;
+    let (resident, reserved) = (process.resident_bytes, process.virtual_bytes);
+    figures.gauge("process_resident_memory", "Memory that the process has", BYTES, &[([], resident)])?;
+    figures.gauge("process_virtual_memory", "Addresses that the process has", BYTES, &[([], reserved)])?;
+    figures.gauge("process_open_fds", "Files and sockets that are open", None, &[([], process.open_files)])?;
+    figures.gauge("process_max_fds", "Files and sockets that may be open", None, &[([], process.files_max)])?;
+    figures.gauge("process_threads", "Threads", None, &[([], process.threads)])
+}
+
+const BYTES: Option<&Unit> = Some(&Unit::Bytes);
+const SECONDS: Option<&Unit> = Some(&Unit::Seconds);
+
+/// Writes figures whose values are known at once, each with its labels.
+struct Figures<'a>(DescriptorEncoder<'a>);
+
+type Values<'a, const N: usize, V> = [([(&'a str, &'a str); N], V)];
+
+impl Figures<'_> {
+    fn gauge<const N: usize, V: EncodeGaugeValue + Copy>(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        values: &Values<'_, N, V>,
+    ) -> fmt::Result {
+        self.write(name, help, unit, MetricType::Gauge, values, |value| ConstGauge::new(value))
+    }
+
+    fn counter<const N: usize, V: EncodeCounterValue + Copy>(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        values: &Values<'_, N, V>,
+    ) -> fmt::Result {
+        self.write(name, help, unit, MetricType::Counter, values, |value| ConstCounter::new(value))
+    }
+
+    fn write<const N: usize, V: Copy, M: EncodeMetric>(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        kind: MetricType,
+        values: &Values<'_, N, V>,
+        metric: impl Fn(V) -> M,
+    ) -> fmt::Result {
+        // As the registry does with what is registered: a help is a sentence.
+        let mut encoder = self.0.encode_descriptor(name, &format!("{help}."), unit, kind)?;
+        for (labels, value) in values {
+            match N {
+                // Empty braces are allowed, and not every scraper knows that.
+                0 => return metric(*value).encode(encoder),
+                _ => metric(*value).encode(encoder.encode_family(labels)?)?,
+            }
+        }
+        Ok(())
+    }
+}
