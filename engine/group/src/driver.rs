@@ -69,6 +69,8 @@ pub(crate) enum Event {
     NotKept {
         reason: String,
     },
+    /// The clock was moved ahead.
+    ClockMoved,
     Stop,
 }
 
@@ -115,7 +117,7 @@ impl Driver {
         loop {
             let event = tokio::select! {
                 event = events.recv() => event,
-                () = sleep_until(self.clock, self.timer) => {
+                () = sleep_until(&self.clock, self.timer) => {
                     self.timer = None;
                     self.tell(Input::Tick);
                     continue;
@@ -161,6 +163,7 @@ impl Driver {
                 }
             }
             Event::Persisted { height, result, took } => self.persisted(height, result, took),
+            Event::ClockMoved => self.tell(Input::Tick),
             Event::Stop => {}
         }
         self.close_if_done();
@@ -304,7 +307,7 @@ impl Driver {
 }
 
 /// Waits for a time, for ever if there is none.
-async fn sleep_until(clock: Clock, time: Option<Timestamp>) {
+async fn sleep_until(clock: &Clock, time: Option<Timestamp>) {
     match time {
         Some(time) => tokio::time::sleep_until(Instant::now() + clock.until(time)).await,
         None => std::future::pending().await,

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
+use crate::clock::Clock;
 use crate::driver::{Event, Events};
 use crate::drops::Drops;
 use crate::feed::{Feed, Outcome};
@@ -43,6 +44,7 @@ pub(crate) struct Inner {
     /// Held by whoever tries a failed transaction again.
     pub(crate) retrying: tokio::sync::Mutex<()>,
     pub(crate) queries: Queries,
+    pub(crate) clock: Clock,
     pub(crate) status: watch::Receiver<PoolStatus>,
     /// Why the group takes nothing any more.
     pub(crate) stopped: watch::Receiver<Option<Arc<str>>>,
@@ -282,6 +284,20 @@ impl Group {
     /// The newest committed header, and its successors as they come.
     pub fn tip(&self) -> watch::Receiver<Arc<Header>> {
         self.inner.feed.tip()
+    }
+
+    /// Milliseconds by which the group's clock was moved ahead of the machine's.
+    pub fn clock_ahead_ms(&self) -> u64 {
+        self.inner.clock.ahead_ms()
+    }
+
+    /// Moves the group's clock ahead, for a chain in development: the next block is of the new time, and what expires
+    /// until then has expired. Says by how much the clock was moved altogether, in milliseconds.
+    pub async fn advance_clock(&self, by: Duration) -> u64 {
+        let ahead = self.inner.clock.advance(u64::try_from(by.as_millis()).unwrap_or(u64::MAX));
+        // A group that has stopped needs no time.
+        let _ = self.inner.events.send(Event::ClockMoved).await;
+        ahead
     }
 
     /// What waits.

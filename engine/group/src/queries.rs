@@ -70,9 +70,9 @@ impl Queries {
     /// Runs a transaction on the newest state, for its answer only.
     pub(crate) async fn run(&self, transaction: Transaction, read_only: bool) -> Result<Simulation, QueryError> {
         let (sender, answer) = oneshot::channel();
-        let (vm, ledger, clock) = (self.vm.clone(), self.ledger.clone(), self.clock);
+        let (vm, ledger, clock) = (self.vm.clone(), self.ledger.clone(), self.clock.clone());
         self.pool.spawn(move || {
-            let answer = simulate(&vm, &ledger, clock, &transaction, read_only);
+            let answer = simulate(&vm, &ledger, &clock, &transaction, read_only);
             // Let go of it first: whoever has the answer may go on to close the ledger and open it anew.
             drop(ledger);
             // Whoever asked may have gone.
@@ -110,7 +110,7 @@ impl Queries {
 fn simulate(
     vm: &Vm,
     ledger: &Ledger,
-    clock: Clock,
+    clock: &Clock,
     transaction: &Transaction,
     read_only: bool,
 ) -> Result<Simulation, QueryError> {

@@ -186,7 +186,7 @@ impl Parts {
         let (stopped, stopped_seen) = watch::channel(None);
         let driver = Driver {
             replica,
-            clock,
+            clock: clock.clone(),
             chain: Chain::new(durable_base(&ledger), recent.into_iter().rev()),
             ledger: ledger.clone(),
             feed: feed.clone(),
@@ -208,7 +208,8 @@ impl Parts {
             inner: Arc::new(Inner {
                 genesis_hash: genesis.hash(),
                 genesis,
-                queries: Queries::new(queries, query_pool, ledger.clone(), clock),
+                queries: Queries::new(queries, query_pool, ledger.clone(), clock.clone()),
+                clock,
                 ledger,
                 intake: Mutex::new(Some(intake)),
                 preparation,
