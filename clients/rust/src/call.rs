@@ -29,6 +29,8 @@ pub struct ChainContext {
     pub gas_max: Gas,
     /// The longest life of a transaction.
     pub lifetime_max: Duration,
+    /// By how much a chain in development is ahead of this machine's time; nothing elsewhere.
+    pub clock_ahead: Duration,
 }
 
 impl From<&ChainInfo> for ChainContext {
@@ -43,7 +45,15 @@ impl From<&ChainInfo> for ChainContext {
             ref_hash,
             gas_max: info.params.tx_gas_max,
             lifetime_max: Duration::from_millis(info.params.tx_lifetime_ms_max),
+            clock_ahead: Duration::from_millis(info.clock_ahead_ms.unwrap_or_default()),
         }
+    }
+}
+
+impl ChainContext {
+    /// The chain's time, by this machine's clock.
+    fn now(&self) -> Timestamp {
+        now().plus_ms(self.clock_ahead.as_millis() as u64)
     }
 }
 
@@ -117,7 +127,7 @@ impl Call {
     /// If there is no randomness, or the signer refuses.
     pub fn sign(self, chain: &ChainContext, signer: &dyn Signer) -> Result<SignedTransaction, MakeError> {
         let nonce = getrandom::u64().map_err(MakeError::Random)?;
-        self.sign_with(chain, signer, nonce, now())
+        self.sign_with(chain, signer, nonce, chain.now())
     }
 
     /// As [`Call::sign`], with the nonce and the time given: the same arguments give the same transaction.
@@ -141,7 +151,7 @@ impl Call {
     /// If there is no randomness.
     pub fn unsigned(self, chain: &ChainContext, sender: Address) -> Result<Transaction, MakeError> {
         let nonce = getrandom::u64().map_err(MakeError::Random)?;
-        Ok(self.unsigned_with(chain, sender, nonce, now()))
+        Ok(self.unsigned_with(chain, sender, nonce, chain.now()))
     }
 
     fn unsigned_with(self, chain: &ChainContext, sender: Address, nonce: u64, now: Timestamp) -> Transaction {
@@ -200,6 +210,7 @@ pub(crate) mod test_values {
             ref_hash: [1; 8],
             gas_max: Gas(1_000),
             lifetime_max: Duration::from_secs(60),
+            clock_ahead: Duration::ZERO,
         }
     }
 

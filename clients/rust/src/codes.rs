@@ -85,6 +85,8 @@ codes! {
         "Ask for the proof of a later block.";
     EXISTS = 1008, "exists", Never,
         "There is something of that name already, and nothing is overwritten.", "Choose another name.";
+    NOT_DEVELOPMENT = 1009, "not_development", Never,
+        "Only a chain in development does this at its user's word.", "`hanse dev` starts such a chain.";
     STILL_VALID = 1020, "still_valid", Later,
         "The failed transaction may still get into a block, so nothing may replace it yet.",
         "Send the same transaction again, or wait until it has expired.";

@@ -330,6 +330,15 @@ impl Group {
         let join = || tasks.threads.into_iter().for_each(|thread| drop(thread.join()));
         let _ = tokio::task::spawn_blocking(join).await;
     }
+
+    /// [`Group::stop`], and then waits until nobody uses the group and its files are closed, at most so long; whether they
+    /// are. The group can be opened again then.
+    pub async fn close(self, patience: Duration) -> bool {
+        self.stop().await;
+        let closed = self.ledger().closed();
+        drop(self);
+        tokio::task::spawn_blocking(move || closed.wait(patience)).await.unwrap_or(false)
+    }
 }
 
 /// Gas of a view that is asked for by a client: bounds how long it takes.

@@ -12,7 +12,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::error::LedgerError;
 use crate::meta::TipRecord;
 use crate::options::LedgerOptions;
-use crate::store::{Batch, Read, RocksStore, Store, Table};
+use crate::store::{Batch, Closed, Read, RocksStore, Store, Table};
 use crate::views::{Caches, LedgerView};
 use crate::{keys, open};
 
@@ -117,6 +117,11 @@ impl Ledger {
         options: LedgerOptions,
     ) -> Result<Ledger, LedgerError> {
         open::open(store, genesis, genesis_state, options)
+    }
+
+    /// Knows when nobody uses the ledger's store any more, so that it can be opened again.
+    pub fn closed(&self) -> Closed {
+        self.shared.store.closed()
     }
 
     /// The founders' agreement.

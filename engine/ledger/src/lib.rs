@@ -53,4 +53,4 @@ pub use proofs::{InclusionProof, StateProof, Tree};
 pub use query::{TransactionPlace, TransactionsPage};
 pub use queue::{DroppedTransaction, QueueWrite, Renewal};
 pub use snapshot::{Manifest, SnapshotError};
-pub use store::{MemoryStore, RocksStore, Store};
+pub use store::{Closed, MemoryStore, RocksStore, Store};

@@ -8,10 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub mod batch;
+mod closing;
 pub mod memory;
 pub mod rocks;
 
 pub use batch::{Batch, Operation};
+pub use closing::Closed;
+pub(crate) use closing::Closing;
 pub use memory::{Fault, MemoryStore};
 pub use rocks::RocksStore;
 
@@ -136,6 +139,9 @@ pub trait Store: Read {
     /// # Errors
     /// If the store fails; then nothing more should be written until it is opened anew.
     fn write(&self, batch: &Batch) -> Result<(), StoreError>;
+
+    /// Knows when nobody uses the store any more and it is closed.
+    fn closed(&self) -> Closed;
 
     /// The tables as they are now, which later writes do not change.
     fn snapshot(&self) -> Arc<dyn Read>;

@@ -11,7 +11,7 @@ mod chain;
 mod config;
 mod contract;
 mod doctor;
-mod exit;
+pub(crate) mod exit;
 mod failed;
 mod gas_table;
 mod host;
@@ -21,9 +21,9 @@ mod ledger;
 mod log;
 mod new;
 mod offline;
-mod output;
+pub(crate) mod output;
 mod proof;
-mod session;
+pub(crate) mod session;
 mod start;
 mod state;
 mod test;
@@ -34,7 +34,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::dev;
+use crate::dev::{self, DevArgs};
 use exit::Failure;
 use output::Output;
 
@@ -75,7 +75,7 @@ pub(crate) struct Common {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run a chain on this machine, for development
-    Dev(dev::DevArgs),
+    Dev(DevArgs),
     /// Write the configuration, the key and the genesis of a new chain's node
     Init(init::InitArgs),
     /// Run a node as a service, by its configuration
@@ -143,6 +143,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     let common = cli.common;
     let output = Output { json: common.json, quiet: common.quiet };
     match cli.command {
+        Command::Dev(DevArgs { command: Some(command), .. }) => dev::command(command, &common).await,
         Command::Dev(args) => dev::run(args, output.json).await.map_err(|error| Failure::error(error.to_string())),
         Command::Init(args) => init::run(args, &common, output),
         Command::Start(args) => start::run(args, &common, output).await,

@@ -64,15 +64,17 @@ pub(crate) async fn run(args: StartArgs, common: &Common, output: Output) -> Res
         serve_metrics: loaded.config.metrics.enabled,
         folder,
         housekeeping: housekeeping(&loaded),
+        is_development: false,
         log: log.clone(),
     };
     let any_port = rpc.listen.port() == 0;
-    let served = service::run(setup, |group, address| announce(group, address, any_port, output)).await;
+    let served =
+        service::run(setup, service::stop_signal()?, |group, address| announce(group, address, any_port, output)).await;
     if let Err(error) = &served {
         tracing::error!(%error, "the node ends");
     }
     log.close();
-    served.map_err(|error| Failure::error(error.to_string()))
+    served.map(drop).map_err(|error| Failure::error(error.to_string()))
 }
 
 /// The genesis, if nothing is wrong.

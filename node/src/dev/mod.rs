@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use futures::FutureExt;
 use hanse_client::call::now;
 use hanse_group::{Group, GroupConfig};
 use hanse_types::crypto::Signer;
@@ -20,13 +21,20 @@ use crate::cli::DEFAULT_PORT;
 use crate::keys::dev;
 use crate::log::{Format, Log, LogError};
 use crate::rpc;
-use crate::service::{self, ChainFolder, FolderError, Housekeeping, ServiceError, Setup};
+use crate::service::{self, ChainFolder, Ended, FolderError, Housekeeping, ServiceError, Setup};
+
+mod command;
+
+pub(crate) use command::{DevCommand, run as command};
 
 /// What each development account holds at the start.
 const FUNDS: u128 = 1_000_000_000_000_000_000;
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct DevArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<DevCommand>,
     /// Keep the chain in this folder, and go on with the one that is there
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
@@ -110,11 +118,25 @@ pub(crate) async fn run(args: DevArgs, json: bool) -> Result<(), DevError> {
     };
     let kept = args.dir.as_deref().or(temporary.as_ref().map(|folder| folder.path()));
     let folder = ChainFolder(kept.unwrap_or(Path::new(".")).to_owned());
-    let setup = setup(&args, &folder, log)?;
-    Ok(service::run(setup, |group, address| announce(group, address, &folder.0, json)).await?)
+    service::mend(&folder)?;
+    let (log, stop) = (Arc::new(log), service::stop_signal()?.boxed().shared());
+    // Only this machine: the accounts' keys are public.
+    let mut listen = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
+    let mut is_first = true;
+    loop {
+        let setup = setup(&args, &folder, listen, log.clone())?;
+        let announce = |group: &Group, address| match std::mem::take(&mut is_first) {
+            true => announce(group, address, &folder.0, json),
+            false => Ok(()),
+        };
+        match service::run(setup, stop.clone(), announce).await? {
+            Ended::Stopped => return Ok(()),
+            Ended::Reverted(address) => listen = address,
+        }
+    }
 }
 
-fn setup(args: &DevArgs, folder: &ChainFolder, log: Log) -> Result<Setup, DevError> {
+fn setup(args: &DevArgs, folder: &ChainFolder, listen: SocketAddr, log: Arc<Log>) -> Result<Setup, DevError> {
     let genesis = match folder.genesis()? {
         Some(genesis) => genesis,
         None => new_genesis(args.commitment, args.block_interval),
@@ -127,13 +149,13 @@ fn setup(args: &DevArgs, folder: &ChainFolder, log: Log) -> Result<Setup, DevErr
     Ok(Setup {
         group,
         signer: dev::validator(),
-        // Only this machine: the accounts' keys are public.
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
+        listen,
         capacity: rpc::Capacity::default(),
         serve_metrics: true,
         folder: folder.clone(),
         housekeeping: Housekeeping::default(),
-        log: Arc::new(log),
+        is_development: true,
+        log,
     })
 }
 
@@ -186,5 +208,5 @@ fn text(started: &Started) -> String {
     for account in &started.accounts {
         text += &format!("  {:6} {}\n", account.name, account.address);
     }
-    text + "\nstop with Ctrl-C\n"
+    text + "\n`hanse key export alice` prints a key; stop with Ctrl-C\n"
 }

@@ -37,6 +37,7 @@ use tokio::sync::Semaphore;
 
 use crate::log::Log;
 use crate::metrics::Metrics;
+use crate::service::Development;
 
 pub(crate) use http::serve;
 
@@ -78,6 +79,8 @@ pub(crate) struct Setup {
     pub(crate) serve_metrics: bool,
     /// The process's log.
     pub(crate) log: Arc<Log>,
+    /// If the chain is one in development.
+    pub(crate) development: Option<Development>,
 }
 
 /// What the handlers of one node share.
@@ -98,12 +101,14 @@ pub(crate) struct Node {
     metrics: Arc<Metrics>,
     serve_metrics: bool,
     log: Arc<Log>,
+    /// If the chain is one in development.
+    development: Option<Development>,
 }
 
 impl Node {
     /// A server's state.
     pub(crate) fn new(setup: Setup) -> Arc<Node> {
-        let Setup { group, snapshots, capacity, metrics, serve_metrics, log } = setup;
+        let Setup { group, snapshots, capacity, metrics, serve_metrics, log, development } = setup;
         Arc::new(Node {
             group,
             snapshots,
@@ -116,6 +121,7 @@ impl Node {
             metrics,
             serve_metrics,
             log,
+            development,
         })
     }
 }

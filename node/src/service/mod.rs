@@ -6,11 +6,14 @@
 //!
 //! It knows nothing of configuration files and of command lines. Start reading at [`run`].
 
+mod development;
 mod folder;
 mod housekeeping;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use hanse_group::{Group, GroupConfig};
 use hanse_types::crypto::{SecretKey, Signer};
@@ -22,6 +25,7 @@ use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::rpc;
 
+pub(crate) use development::{Development, mend};
 pub(crate) use folder::{ChainFolder, FolderError, read_genesis, write_genesis};
 pub(crate) use housekeeping::Housekeeping;
 
@@ -41,8 +45,22 @@ pub(crate) struct Setup {
     pub(crate) folder: ChainFolder,
     /// What is done to the ledger in time.
     pub(crate) housekeeping: Housekeeping,
+    /// Whether the chain is one in development, which its user may move ahead in time and back to a snapshot.
+    pub(crate) is_development: bool,
     /// The process's log.
     pub(crate) log: Arc<Log>,
+}
+
+/// How long a node waits for the last question before it takes a chain back.
+const CLOSING: Duration = Duration::from_secs(30);
+
+/// Why a node has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The process was told to stop.
+    Stopped,
+    /// It shall go on with the older chain that is in its folder now, at this address.
+    Reverted(SocketAddr),
 }
 
 /// Why a node does not run.
@@ -59,17 +77,23 @@ pub(crate) enum ServiceError {
     /// The group did not open.
     #[error(transparent)]
     Open(#[from] hanse_group::OpenError),
+    /// Something of the node still runs.
+    #[error(
+        "a question to the chain has not ended in time, so the chain could not be taken back; start the node again"
+    )]
+    InUse,
     /// The system refused something else.
     #[error(transparent)]
     System(#[from] std::io::Error),
 }
 
-/// Runs a node until the process is told to stop. `announce` is called once it takes requests, with its address.
+/// Runs a node until `stop` completes, or its chain is taken back. `announce` is called once it takes requests, with its
+/// address.
 pub(crate) async fn run(
     setup: Setup,
+    stop: impl Future<Output = ()> + Send + 'static,
     announce: impl FnOnce(&Group, SocketAddr) -> std::io::Result<()>,
-) -> Result<(), ServiceError> {
-    let stop = stop_signal()?;
+) -> Result<Ended, ServiceError> {
     let address = setup.listen;
     let bound = TcpListener::bind(address).await;
     let listener = bound.map_err(|error| ServiceError::Listen { address, error })?;
@@ -87,7 +111,10 @@ pub(crate) async fn run(
     let genesis = group.genesis();
     let (chain, group_id, height) = (&genesis.chain_id, &genesis.group_id, group.tip().borrow().height.0);
     tracing::info!(height, %chain, group = %group_id, address = %listener.local_addr()?, "started");
-    announce(&group, listener.local_addr()?)?;
+    let address = listener.local_addr()?;
+    announce(&group, address)?;
+    let development = setup.is_development.then(|| Development::new(setup.folder.clone()));
+    let (stop, ended) = either(stop, development.as_ref());
     let node = rpc::Node::new(rpc::Setup {
         group: group.clone(),
         snapshots,
@@ -95,13 +122,46 @@ pub(crate) async fn run(
         metrics,
         serve_metrics: setup.serve_metrics,
         log: setup.log,
+        development,
     });
     let served = rpc::serve(listener, node, stop).await;
     beside.abort();
-    group.stop().await;
     heights.abort();
-    tracing::info!("stopped");
-    Ok(served?)
+    let is_closed = group.close(CLOSING).await;
+    served?;
+    if !ended.load(Ordering::Relaxed) {
+        tracing::info!("stopped");
+        return Ok(Ended::Stopped);
+    }
+    if !is_closed {
+        return Err(ServiceError::InUse);
+    }
+    development::exchange(&setup.folder)?;
+    tracing::info!("taken back to a snapshot");
+    Ok(Ended::Reverted(address))
+}
+
+/// Completes when the first of both does, and tells which: true if the chain shall be taken back.
+fn either(
+    stop: impl Future<Output = ()> + Send + 'static,
+    development: Option<&Development>,
+) -> (impl Future<Output = ()> + Send + 'static, Arc<AtomicBool>) {
+    let reverted = development.map(Development::reverted);
+    let is_reverted = Arc::new(AtomicBool::new(false));
+    let told = is_reverted.clone();
+    let first = async move {
+        let reverted = async {
+            match reverted {
+                Some(reverted) => reverted.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = stop => {}
+            () = reverted => told.store(true, Ordering::Relaxed),
+        }
+    };
+    (first, is_reverted)
 }
 
 /// Tells the log the chain's height.
@@ -116,7 +176,7 @@ async fn tell_heights(group: Group, log: Arc<Log>) {
 }
 
 /// Completes when the process is asked to end.
-fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, std::io::Error> {
+pub(crate) fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, std::io::Error> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     Ok(async move {

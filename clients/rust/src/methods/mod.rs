@@ -11,6 +11,7 @@ mod block;
 mod chain;
 mod contract;
 mod dag;
+mod dev;
 mod event;
 mod ledger;
 mod node;
@@ -29,6 +30,7 @@ pub use block::*;
 pub use chain::*;
 pub use contract::*;
 pub use dag::*;
+pub use dev::*;
 pub use event::*;
 pub use ledger::*;
 pub use node::*;
@@ -123,7 +125,7 @@ fn again<T: Serialize + DeserializeOwned>(value: Value) -> Result<Value, serde_j
 
 /// All methods, by namespace; [`Discover`] aside, which describes them.
 pub fn all() -> impl Iterator<Item = &'static Description> {
-    [CHAIN, BLOCK, TX, STATE, CONTRACT, DAG, EVENT, POOL, LEDGER, NODE].into_iter().flatten()
+    [CHAIN, BLOCK, TX, STATE, CONTRACT, DAG, EVENT, POOL, LEDGER, NODE, DEV].into_iter().flatten()
 }
 
 /// The table of a namespace: for each method its words, its type, its name, parameters, answer, and how it may fail beside

@@ -25,6 +25,9 @@ pub struct ChainInfo {
     pub node_version: String,
     /// What one request may hold.
     pub limits: RequestLimits,
+    /// Milliseconds by which a chain in development has moved its clock ahead of the machine's; absent elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_ahead_ms: Option<u64>,
     /// Why the node takes no transactions any more; absent while it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{Batch, Operation, Pair, RangeQuery, Read, Store, Table};
+use super::{Batch, Closed, Operation, Pair, RangeQuery, Read, Store, Table};
 use crate::error::StoreError;
 
 /// What goes wrong with a write.
@@ -69,6 +69,10 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
+    fn closed(&self) -> Closed {
+        Closed::already()
+    }
+
     fn write(&self, batch: &Batch) -> Result<(), StoreError> {
         let mut state = self.state.lock();
         let fault = state.plan.filter(|plan| plan.at == state.writes).map(|plan| plan.fault);

@@ -14,7 +14,7 @@ use rocksdb::{
     WriteOptions,
 };
 
-use super::{Batch, Operation, Pair, RangeQuery, Read, Store, Table};
+use super::{Batch, Closed, Closing, Operation, Pair, RangeQuery, Read, Store, Table};
 use crate::error::StoreError;
 use crate::options::LedgerOptions;
 
@@ -33,6 +33,8 @@ struct Shared {
     db: DB,
     place: String,
     families: [String; Table::ALL.len()],
+    /// Stands after the database, and so is dropped after it.
+    closing: Closing,
 }
 
 impl RocksStore {
@@ -62,7 +64,9 @@ impl RocksStore {
 
     fn of(db: DB, path: &Path, chain: &str) -> RocksStore {
         let families = Table::ALL.map(|table| table.column_family(chain));
-        RocksStore { shared: Arc::new(Shared { db, place: path.display().to_string(), families }) }
+        RocksStore {
+            shared: Arc::new(Shared { db, place: path.display().to_string(), families, closing: Closing::default() }),
+        }
     }
 }
 
@@ -154,6 +158,10 @@ impl Read for RocksStore {
 }
 
 impl Store for RocksStore {
+    fn closed(&self) -> Closed {
+        self.shared.closing.closed()
+    }
+
     fn write(&self, batch: &Batch) -> Result<(), StoreError> {
         let families: Vec<_> = Table::ALL.iter().map(|table| self.shared.family(*table)).collect::<Result<_, _>>()?;
         let mut record = WriteBatch::with_capacity_bytes(batch.byte_count() + 16 * batch.len());

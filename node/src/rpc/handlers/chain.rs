@@ -25,6 +25,7 @@ fn info(node: &Node, NoParams {}: &NoParams) -> Result<ChainInfo, RpcError> {
         params,
         node_version: env!("CARGO_PKG_VERSION").into(),
         limits: limits::view(),
+        clock_ahead_ms: node.development.as_ref().map(|_| node.group.clock_ahead_ms()),
         stopped: node.group.stopped().map(|reason| reason.to_string()),
     })
 }

@@ -4,6 +4,7 @@ mod block;
 mod chain;
 mod contract;
 mod dag;
+mod dev;
 pub(crate) mod event;
 mod ledger;
 mod node;
@@ -29,4 +30,5 @@ pub(super) const METHODS: &[&[Entry]] = &[
     pool::METHODS,
     ledger::METHODS,
     node::METHODS,
+    dev::METHODS,
 ];
