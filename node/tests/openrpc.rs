@@ -158,6 +158,9 @@ async fn operation(world: &mut Recorder) {
     world.call("ledger_prune", "nothing yet", json!({ "below": 0 })).await;
     world.call("node_logLevel", "what is logged", json!({})).await;
     world.call("node_logLevel", "one part, more closely", json!({ "target": "hanse_group", "level": "debug" })).await;
+    world.call("dev_advanceTime", "an hour", json!({ "by_ms": 3_600_000 })).await;
+    // The last one: the node starts again.
+    world.call("dev_revert", "to a snapshot", json!({ "snapshot": "monday" })).await;
 }
 
 /// What a value is made of, without the values: those differ from run to run.

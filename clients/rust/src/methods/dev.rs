@@ -1,6 +1,7 @@
 //! What a chain in development does at its user's word. No other chain has these methods' effects: there they are refused.
 
 use hanse_types::{Hash, Height};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::methods;
@@ -15,7 +16,7 @@ methods! { DEV:
 }
 
 /// Of [`AdvanceTime`].
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdvanceTimeParams {
     /// By how many milliseconds.
@@ -23,14 +24,14 @@ pub struct AdvanceTimeParams {
 }
 
 /// Of [`AdvanceTime`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClockAdvanced {
     /// By how many milliseconds the clock is ahead of the machine's now.
     pub clock_ahead_ms: u64,
 }
 
 /// Of [`RevertChain`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RevertParams {
     /// The snapshot's name, as `ledger_info` lists it.
@@ -38,7 +39,7 @@ pub struct RevertParams {
 }
 
 /// Of [`RevertChain`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reverting {
     /// The height to which the chain goes back.
     pub height: Height,

@@ -265,6 +265,7 @@ mod tests {
             ref_hash: [0; 8],
             gas_max: Gas(1),
             lifetime_max: std::time::Duration::from_secs(60),
+            clock_ahead: std::time::Duration::ZERO,
         }
     }
 

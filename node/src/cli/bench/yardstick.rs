@@ -84,6 +84,7 @@ fn context(genesis: &Genesis) -> ChainContext {
         ref_hash: [0; 8],
         gas_max: genesis.params.tx_gas_max,
         lifetime_max: Duration::from_millis(genesis.params.tx_lifetime_ms_max),
+        clock_ahead: Duration::ZERO,
     }
 }
 
