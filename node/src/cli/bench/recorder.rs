@@ -24,7 +24,7 @@ pub(super) struct Recorder {
     active: Vec<(Instant, Instant)>,
     last_seen: Instant,
     refusals: BTreeMap<i32, u64>,
-    /// Offers of a fixed rate for which there was nothing to send.
+    /// Batches of a fixed rate that were not offered: nothing was left to send, or no connection free in time.
     pub(super) skipped: u64,
     /// Transactions that ran and failed, of this load or of others at the same time.
     pub(super) failed: u64,

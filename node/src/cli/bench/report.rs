@@ -39,7 +39,7 @@ pub(super) struct Report {
     latency_ms: Percentiles,
     /// Refusals by name; in a closed loop what was refused was sent again.
     refused: BTreeMap<String, u64>,
-    /// Batches of a fixed rate for which nothing was left to send.
+    /// Batches of a fixed rate that were not offered: nothing was left to send, or no connection free in time.
     skipped: u64,
     /// Signatures that the same cores verify per second when they do nothing else, in this run,
     verified_per_second: f64,
@@ -172,7 +172,10 @@ impl Report {
         ];
         lines.extend(self.refused.iter().map(|(name, count)| ("refused", format!("{name} {}", grouped(*count)))));
         if self.skipped > 0 {
-            lines.push(("skipped", format!("{} batches: nothing was left to send", grouped(self.skipped))));
+            lines.push((
+                "skipped",
+                format!("{} batches: nothing left to send, or no connection free in time", grouped(self.skipped)),
+            ));
         }
         if let Some(memory) = &self.memory {
             let [first, most, last] = [memory.first, memory.most, memory.last].map(|bytes| bytes >> 20);

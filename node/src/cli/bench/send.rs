@@ -132,6 +132,8 @@ struct Schedule {
     started: Instant,
     interval: Duration,
     offers: u64,
+    /// After which none is made any more, though it was due.
+    until: Option<Instant>,
     next: AtomicU64,
 }
 
@@ -140,8 +142,8 @@ impl Schedule {
         let started = Instant::now();
         let interval = Duration::from_secs_f64(plan.batch as f64 / f64::from(rate));
         let by_time = |until: Instant| (until - started).as_secs_f64() / interval.as_secs_f64();
-        let offers = plan.until.map_or(count.div_ceil(plan.batch) as u64, |until| by_time(until) as u64);
-        Schedule { started, interval, offers, next: AtomicU64::new(0) }
+        let offers = plan.until.map_or(count.div_ceil(plan.batch) as u64, |until| by_time(until).ceil() as u64);
+        Schedule { started, interval, offers, until: plan.until, next: AtomicU64::new(0) }
     }
 
     /// The next batch's time.
@@ -155,8 +157,12 @@ impl Schedule {
 async fn at_rate(client: &Client, queue: &Queue, schedule: &Schedule, tracker: &Tracker) -> Result<(), Failure> {
     while let Some(due) = schedule.next() {
         tokio::time::sleep_until(due.into()).await;
+        if schedule.until.is_some_and(|until| Instant::now() > until) {
+            tracker.not_offered();
+            continue;
+        }
         let Some(batch) = queue.next()? else {
-            tracker.nothing_to_send();
+            tracker.not_offered();
             continue;
         };
         drop(tracker.submitting(&batch.ids, due));

@@ -98,8 +98,8 @@ impl Tracker {
         self.state().recorder.refused(code);
     }
 
-    /// An offer was due when there was nothing left to send.
-    pub(super) fn nothing_to_send(&self) {
+    /// An offer was due when there was nothing left to send, or no connection free before the time was over.
+    pub(super) fn not_offered(&self) {
         self.state().recorder.skipped += 1;
     }
 

@@ -1,0 +1,83 @@
+//! `hanse bench` on a real node: every workload's calls are those of its contract, and the figures are consistent.
+//! How fast anything is, is no matter of a test.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::Node;
+use serde_json::{Value, json};
+
+/// A short load; its report.
+fn bench(node: &Node, args: &[&str]) -> Value {
+    node.run(&[&["bench", "--accounts", "40", "--batch", "50", "--connections", "4"], args].concat())
+}
+
+fn check(report: &Value, transactions: u64) {
+    assert_eq!((&report["transactions"], &report["failed"]), (&json!(transactions), &json!(0)), "{report}");
+    let seconds = report["timeline"].as_array().unwrap();
+    assert_eq!(seconds.iter().map(|slot| slot["committed"].as_u64().unwrap()).sum::<u64>(), transactions);
+    let latency = |name: &str| report["latency_ms"][name].as_f64().unwrap();
+    let order = ["p50", "p90", "p99", "p99_9", "max"].map(latency);
+    assert!(order[0] > 0.0 && order.is_sorted(), "{order:?}");
+    let rate = report["transactions_per_second"].as_f64().unwrap();
+    let verified = report["verified_per_second"].as_f64().unwrap();
+    assert!((report["ratio_to_verification"].as_f64().unwrap() - rate / verified).abs() < 1e-9);
+}
+
+#[test]
+fn every_workload_runs_on_its_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path());
+    let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts");
+    for contract in ["counter", "smallbank", "kv"] {
+        let output = common::hanse(&shipped.join(contract), &["--json", "contract", "build"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let built: Value = serde_json::from_slice(&output.stdout).unwrap();
+        node.run(&["contract", "deploy", contract, "--wasm", built["wasm"].as_str().unwrap()]);
+    }
+    check(&bench(&node, &["--transactions", "300"]), 300);
+    check(&bench(&node, &["--workload", "counter", "--transactions", "300", "--skew", "1"]), 300);
+    assert_eq!(node.run(&["contract", "query", "counter", "get"])["result"], "330");
+    check(&bench(&node, &["--workload", "ycsb", "--transactions", "300"]), 300);
+    // Who was emptied by an amalgamation can't pay: that is no fault of the load.
+    let report = bench(&node, &["--workload", "smallbank", "--transactions", "300"]);
+    assert_eq!(report["transactions"], 300);
+    node.stop();
+}
+
+#[test]
+fn a_fixed_rate_is_kept_and_questions_are_asked_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path());
+    let plot = folder.path().join("load.svg");
+    let args =
+        ["--duration", "7", "--rate", "500", "--warm-up", "0", "--queries", "2", "--plot", plot.to_str().unwrap()];
+    let report = bench(&node, &args);
+    // On a busy machine, a batch may find no connection free in time; then it is said to be skipped.
+    let skipped = report["skipped"].as_u64().unwrap();
+    check(&report, 3_500 - 50 * skipped);
+    assert_eq!((&report["loop_kind"], &report["offered_per_second"]), (&json!("rate"), &json!(500)));
+    // All was sent at its time, so no faster than that.
+    assert!(skipped > 0 || report["elapsed_ms"].as_f64().unwrap() >= 6_800.0, "{report}");
+    assert!(report["questions"]["answers_per_second"].as_f64().unwrap() > 0.0);
+    if cfg!(target_os = "linux") {
+        assert!(report["memory"]["most"].as_u64() >= report["memory"]["first"].as_u64());
+        assert!(report["cpu"]["node_s"].as_f64().unwrap() > 0.0);
+        assert!(report["samples"].as_array().unwrap().len() >= 6);
+    }
+    assert!(std::fs::read_to_string(plot).unwrap().starts_with("<svg"));
+    node.stop();
+}
+
+#[test]
+fn a_load_that_can_not_be_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path());
+    let (exit, error) = node.fail(&["bench", "--workload", "counter"]);
+    assert_eq!(exit, 7);
+    assert!(error["hint"].as_str().unwrap().contains("hanse contract deploy counter"), "{error}");
+    for wrong in [&["bench", "--skew", "-1"][..], &["bench", "--duration", "1", "--transactions", "1"]] {
+        assert_eq!(node.hanse(wrong).status.code(), Some(2), "{wrong:?}");
+    }
+    node.stop();
+}
