@@ -79,10 +79,10 @@ pub(crate) async fn run(args: StartArgs, common: &Common, output: Output) -> Res
 
 /// The genesis, if nothing is wrong.
 fn checked(loaded: &Loaded) -> Result<Genesis, Failure> {
-    let mut report = config::check::check(loaded);
-    let genesis = config::check::check_genesis(loaded, &mut config::check::Report::default());
-    std::mem::take(&mut report.problems).into_result()?;
-    genesis.ok_or_else(|| Failure::error("there is no genesis"))
+    let report = config::check::check(loaded);
+    report.problems.into_result()?;
+    // A genesis that could not be read is a problem, which was told.
+    report.genesis.ok_or_else(|| Failure::error("there is no genesis"))
 }
 
 fn group_config(loaded: &Loaded, genesis: Genesis, folder: &ChainFolder) -> GroupConfig {

@@ -17,6 +17,8 @@ use crate::service::{ChainFolder, read_genesis};
 /// What was found.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
+    /// The genesis that the configuration names, if it is one.
+    pub(crate) genesis: Option<Genesis>,
     /// The node does not start with these.
     pub(crate) problems: Problems,
     /// It starts, but perhaps not as was meant.
@@ -26,8 +28,8 @@ pub(crate) struct Report {
 /// Looks at everything.
 pub(crate) fn check(loaded: &Loaded) -> Report {
     let mut report = Report::default();
-    let genesis = check_genesis(loaded, &mut report);
-    check_key(loaded, genesis.as_ref(), &mut report);
+    report.genesis = check_genesis(loaded, &mut report);
+    check_key(loaded, &mut report);
     let config = &loaded.config;
     for (section, key, folder) in [("node", "data", &config.node.data), ("log", "folder", &config.log.folder)] {
         if let Err(reason) = can_be_written(&loaded.resolve(folder)) {
@@ -38,8 +40,8 @@ pub(crate) fn check(loaded: &Loaded) -> Report {
     report
 }
 
-/// The genesis of the configuration, if it is one that a node can run.
-pub(crate) fn check_genesis(loaded: &Loaded, report: &mut Report) -> Option<Genesis> {
+/// The genesis of the configuration; what keeps a node from running it is in the report.
+fn check_genesis(loaded: &Loaded, report: &mut Report) -> Option<Genesis> {
     let origin = loaded.origin("node", "genesis");
     let problem = |report: &mut Report, text: String| report.problems.add(origin, format!("node.genesis: {text}"));
     let genesis = match read_genesis(&loaded.resolve(&loaded.config.node.genesis)) {
@@ -89,7 +91,7 @@ pub(crate) fn development_key(genesis: &Genesis) -> Option<&'static str> {
 }
 
 /// Looks at the key's file without opening it: that takes its password.
-fn check_key(loaded: &Loaded, genesis: Option<&Genesis>, report: &mut Report) {
+fn check_key(loaded: &Loaded, report: &mut Report) {
     let path = loaded.resolve(&loaded.config.node.key);
     let origin = loaded.origin("node", "key");
     if let Err(reason) = private_file(&path) {
@@ -102,7 +104,7 @@ fn check_key(loaded: &Loaded, genesis: Option<&Genesis>, report: &mut Report) {
         report.problems.add(loaded.origin("node", "key_password_file"), format!("node.key_password_file: {reason}"));
     }
     let public = std::fs::read_to_string(path.with_extension("pub")).ok().and_then(|text| text.trim().parse().ok());
-    if let (Some(public), Some(genesis)) = (public, genesis) {
+    if let (Some(public), Some(genesis)) = (public, &report.genesis) {
         let is_validator = |key: &PublicKey| genesis.validators.iter().any(|validator| validator.key == *key);
         if !is_validator(&public) {
             report.problems.add(origin, format!("node.key: {public} is none of the validators of the genesis"));

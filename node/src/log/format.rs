@@ -202,8 +202,7 @@ mod tests {
         let text = Arc::new(Mutex::new(String::new()));
         let subscriber = tracing_subscriber::registry().with(Capture(format, height, text.clone()));
         tracing::subscriber::with_default(subscriber, log);
-        let text = text.lock().unwrap().clone();
-        text
+        Arc::into_inner(text).unwrap().into_inner().unwrap()
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl Metrics {
     /// All of them, as text.
     pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
-        encode(&mut text, &*self.registry.read().unwrap_or_else(PoisonError::into_inner))?;
+        encode(&mut text, &self.registry.read().unwrap_or_else(PoisonError::into_inner))?;
         Ok(text)
     }
 }
