@@ -165,6 +165,21 @@ fn the_configuration_says_what_it_is_and_where_from() {
 }
 
 #[test]
+fn a_chain_in_development_does_not_keep_history_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start_with(folder.path(), &["--keep-history", "2", "--block-interval", "1"]);
+    let oldest = |node: &Node| node.run(&["ledger", "info"])["oldest_height"].as_u64().unwrap();
+    let mut sent = 0;
+    while oldest(&node) == 0 {
+        assert_eq!(node.run(&["contract", "call", "account", "transfer", "bob", "1"])["status"], "success");
+        sent += 1;
+        assert!(sent < 100, "nothing was given up");
+    }
+    assert!(sent > 2);
+    node.stop();
+}
+
+#[test]
 fn history_and_snapshots_are_kept_by_the_rules() {
     let folder = tempfile::tempdir().unwrap();
     let password = folder.path().join("password");

@@ -30,6 +30,9 @@ pub(crate) use command::{DevCommand, run as command};
 /// What each development account holds at the start.
 const FUNDS: u128 = 1_000_000_000_000_000_000;
 
+/// Blocks that keep their history, if nothing else is said.
+const KEEP_HISTORY: u64 = 10_000;
+
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct DevArgs {
@@ -50,6 +53,10 @@ pub(crate) struct DevArgs {
     /// How headers commit to the state; for a new chain
     #[arg(long, value_enum, default_value_t)]
     commitment: Commitment,
+    /// Newest blocks that keep their access sets and past states; what is older is given up, so that a chain that runs on
+    /// and on fills no disk with them. 0 keeps all
+    #[arg(long, default_value_t = KEEP_HISTORY, value_name = "BLOCKS")]
+    keep_history: u64,
     /// Log as JSON, one object per line. What is logged is said by HANSE_LOG, such as info or hanse_group=debug
     #[arg(long)]
     log_json: bool,
@@ -153,7 +160,7 @@ fn setup(args: &DevArgs, folder: &ChainFolder, listen: SocketAddr, log: Arc<Log>
         capacity: rpc::Capacity::default(),
         serve_metrics: true,
         folder: folder.clone(),
-        housekeeping: Housekeeping::default(),
+        housekeeping: Housekeeping { keep_history: args.keep_history, ..Housekeeping::default() },
         is_development: true,
         log,
     })
