@@ -57,15 +57,20 @@ impl Recorder {
             http: reqwest::Client::new(),
             alice: SecretKey::ed25519(seed),
             examples: BTreeMap::new(),
-            folder: folder,
+            folder,
         }
     }
 
     /// Makes a call and keeps it as an example.
     async fn call(&mut self, method: &str, name: &str, params: Value) -> Value {
+        let url = self.node.url.clone();
+        self.call_at(&url, method, name, params).await
+    }
+
+    async fn call_at(&mut self, url: &str, method: &str, name: &str, params: Value) -> Value {
         let known = methods::all().find(|known| known.name == method).unwrap();
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-        let answer = self.http.post(&self.node.url).body(request.to_string()).send().await.unwrap();
+        let answer = self.http.post(url).body(request.to_string()).send().await.unwrap();
         let mut answer: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
         assert!(answer.get("error").is_none(), "{method} {params}: {answer}");
         let result = answer["result"].take();
@@ -99,6 +104,8 @@ async fn record() -> Value {
 
 async fn chain_and_transactions(world: &mut Recorder) {
     world.call("chain_info", "the chain", json!({})).await;
+    world.call("chain_status", "how it is doing", json!({})).await;
+    world.call("chain_params", "at the beginning", json!({ "height": 0 })).await;
     let payment = world.payment(5).await;
     let submitted =
         world.call("tx_submit", "a payment, until it is in a block", json!({ "transaction": payment })).await;
@@ -113,15 +120,36 @@ async fn chain_and_transactions(world: &mut Recorder) {
     world.call("tx_status", "one that never came", json!({ "tx_id": Hash::ZERO })).await;
     world.call("tx_get", "a payment", json!({ "tx_id": id })).await;
     world.call("tx_receipt", "a receipt with its proof", json!({ "tx_id": id, "proof": true })).await;
+    world.call("tx_wait", "a payment that is there already", json!({ "tx_id": id })).await;
+    world.call("tx_rwset", "a payment", json!({ "tx_id": id })).await;
     world.call("tx_proof", "the access set, proven", json!({ "tx_id": id, "of": "access_set" })).await;
     let height = submitted["receipt"]["height"].clone();
-    let params = json!({ "at": height, "include": ["transactions", "receipts"] });
+    let params = json!({ "at": height, "include": ["transactions", "receipts", "dag", "rw_sets"] });
     world.call("block_get", "a block with all in it", params).await;
+    world.call("block_list", "two blocks", json!({ "below": height, "limit": 2 })).await;
     world.call("block_certificate", "of a block", json!({ "at": height })).await;
     let before = height.as_u64().unwrap() - 1;
     world.call("block_wait", "a block that is there already", json!({ "after": before, "timeout_ms": 1000 })).await;
     world.call("dag_get", "of a block", json!({ "at": height, "vertices": 10 })).await;
+    world.call("dag_hotKeys", "of three blocks", json!({ "at": height, "blocks": 3 })).await;
+    world.call("dag_stats", "of one block", json!({ "last": 1 })).await;
+    waiting(world).await;
     world.call("pool_status", "the pool", json!({})).await;
+    world.call("pool_list", "nothing waits", json!({ "limit": 2 })).await;
+}
+
+/// A transaction that waits, on a chain that makes its blocks at leisure.
+async fn waiting(world: &mut Recorder) {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start_with(folder.path(), &["--block-interval", "60000"]);
+    let context = ChainContext::from(&node.client().chain_info().await.unwrap());
+    let args = borsh::to_vec(&(Address([9; 20]), 5u128)).unwrap();
+    let call = Call::new(Contract::native(1), "transfer", args);
+    let transaction = json!(Bytes(call.sign(&context, &world.alice).unwrap().encode()));
+    let params = json!({ "transaction": transaction, "wait": "none" });
+    let id = world.call_at(&node.url, "tx_submit", "a payment, not even kept", params).await["tx_id"].clone();
+    world.call_at(&node.url, "pool_get", "a payment that waits", json!({ "tx_id": id })).await;
+    world.call_at(&node.url, "pool_list", "all that waits", json!({})).await;
 }
 
 /// A transaction whose code fails, and another attempt.
@@ -141,6 +169,16 @@ async fn state_and_contracts(world: &mut Recorder) {
     let bob = world.node.started["accounts"][1]["address"].clone();
     let params = json!({ "contract": "token", "key": "0x737570706c7900", "proof": true });
     world.call("state_get", "a key with its proof", params).await;
+    let params = json!({ "contract": "token", "keys": ["0x737570706c7900", "0x00"] });
+    world.call("state_getMany", "one that has a value, and one that has none", params).await;
+    world.call("state_range", "a token's first keys", json!({ "contract": "token", "limit": 2 })).await;
+    world.call("state_root", "after the genesis block", json!({ "height": 0 })).await;
+    world.call("contract_list", "the chain's own and one more", json!({})).await;
+    let params = json!({ "contract": "token", "field": "balances", "element": alice });
+    world.call("contract_storage", "a balance", params).await;
+    world.call("name_get", "of a contract", json!({ "name": "token" })).await;
+    world.call("name_list", "two of them", json!({ "limit": 2 })).await;
+    lifecycle(world, &alice).await;
     world.call("contract_get", "a deployed contract", json!({ "contract": "token" })).await;
     world.call("contract_get", "a native contract", json!({ "contract": "account" })).await;
     world.call("contract_abi", "of a native contract", json!({ "contract": "names" })).await;
@@ -152,10 +190,24 @@ async fn state_and_contracts(world: &mut Recorder) {
     world.call("event_query", "transfers", json!({ "contract": "token", "name": "Transfer", "limit": 1 })).await;
 }
 
+/// Unsigned transactions.
+async fn lifecycle(world: &mut Recorder, sender: &Value) {
+    // A module without anything in it: what is shown is the transaction.
+    let code = json!("0x0061736d01000000");
+    let params = json!({ "sender": sender, "name": "empty", "code": code });
+    world.call("contract_deploy", "a module", params).await;
+    let params = json!({ "sender": sender, "contract": "token", "code": code });
+    world.call("contract_upgrade", "to another module", params).await;
+    for method in ["contract_freeze", "contract_unfreeze", "contract_revoke"] {
+        world.call(method, "a contract", json!({ "sender": sender, "contract": "token" })).await;
+    }
+}
+
 async fn operation(world: &mut Recorder) {
     world.call("ledger_snapshot", "under a name", json!({ "name": "monday" })).await;
     world.call("ledger_info", "the ledger", json!({})).await;
     world.call("ledger_prune", "nothing yet", json!({ "below": 0 })).await;
+    world.call("node_info", "the node", json!({})).await;
     world.call("node_logLevel", "what is logged", json!({})).await;
     world.call("node_logLevel", "one part, more closely", json!({ "target": "hanse_group", "level": "debug" })).await;
     world.call("dev_advanceTime", "an hour", json!({ "by_ms": 3_600_000 })).await;

@@ -137,7 +137,11 @@ async fn whole_chain(client: &Client) -> (Vec<(Hash, Height)>, Vec<EventCursor>)
     let (mut transactions, mut events) = (Vec::new(), Vec::new());
     let tip = client.chain_info().await.unwrap().height;
     for height in 1..=tip.0 {
-        let params = BlockParams { at: BlockAt::Height(Height(height)), include: vec![BlockPart::Receipts] };
+        let params = BlockParams {
+            at: BlockAt::Height(Height(height)),
+            include: vec![BlockPart::Receipts],
+            ..BlockParams::default()
+        };
         for receipt in client.call::<GetBlock>(params).await.unwrap().receipts.unwrap() {
             assert_eq!(receipt.outcome.status, Status::Success);
             transactions.push((receipt.tx_id, receipt.height));

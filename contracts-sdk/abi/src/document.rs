@@ -18,6 +18,7 @@ mod encode;
 mod hints;
 mod parts;
 mod short;
+mod storage;
 mod templates;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 pub use codec::{DecodedError, ValueError};
 pub use hints::HintedKey;
 pub use parts::AbiError;
+pub use storage::StoredKey;
 pub use templates::{KeyTemplate, TemplatePart};
 
 /// All that a contract offers.

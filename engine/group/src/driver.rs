@@ -13,7 +13,7 @@ use std::time::Duration;
 use hanse_consensus::{Precommit, SignedPrecommit, Solo, VoteLog};
 use hanse_ledger::{DroppedTransaction, Ledger, NewBlock, Renewal};
 use hanse_replica::{Input, Output, Replica, Stage, Whereabouts, Work};
-use hanse_txpool::{Dropped, PoolStatus};
+use hanse_txpool::{Dropped, Listed, PoolStatus};
 use hanse_types::crypto::Signer;
 use hanse_types::genesis::ChainIdentity;
 use hanse_types::{Certificate, Hash, Height, Timestamp, TxId, Verified};
@@ -45,6 +45,17 @@ pub(crate) enum Event {
     Locate {
         id: TxId,
         reply: oneshot::Sender<Option<Whereabouts>>,
+    },
+    /// Somebody looks at the pool.
+    List {
+        after: Option<TxId>,
+        limit: usize,
+        reply: oneshot::Sender<(Vec<Listed>, bool)>,
+    },
+    /// Somebody looks at a transaction of the pool.
+    Find {
+        id: TxId,
+        reply: oneshot::Sender<Option<Listed>>,
     },
     /// A failed transaction is to be replaced, or is not after all.
     Renew {
@@ -149,6 +160,8 @@ impl Driver {
             Event::Submitted { transactions, keep, reply } => self.submitted(transactions, keep, reply),
             // Whoever asked may have gone.
             Event::Locate { id, reply } => drop(reply.send(self.replica.locate(&id))),
+            Event::List { after, limit, reply } => drop(reply.send(self.replica.pool().list(after.as_ref(), limit))),
+            Event::Find { id, reply } => drop(reply.send(self.replica.pool().get(&id))),
             Event::Renew { id, renewal, done } => self.push(Job::Renew { id, renewal, done }),
             Event::NotKept { reason } => self.tell(Input::NotKept { reason }),
             Event::Executed { height, result, took } => match result {

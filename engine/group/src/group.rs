@@ -19,7 +19,8 @@ use crate::driver::{Event, Events};
 use crate::drops::Drops;
 use crate::feed::{Feed, Outcome};
 use crate::intake::Submission;
-use crate::observe::{Observe, tally};
+use crate::look::Settings;
+use crate::observe::{Observe, Recent, tally};
 use crate::preparation::Preparation;
 use crate::queries::{ContractInfo, Queries, QueryError, Simulation};
 use crate::submit_error::SubmitError;
@@ -49,6 +50,8 @@ pub(crate) struct Inner {
     /// Why the group takes nothing any more.
     pub(crate) stopped: watch::Receiver<Option<Arc<str>>>,
     pub(crate) observer: Arc<dyn Observe>,
+    pub(crate) recent_figures: Arc<Recent>,
+    pub(crate) settings: Settings,
     pub(crate) tasks: Mutex<Option<Tasks>>,
 }
 
@@ -342,4 +345,4 @@ impl Group {
 }
 
 /// Gas of a view that is asked for by a client: bounds how long it takes.
-const QUERY_GAS: u64 = 1_000_000_000;
+pub const QUERY_GAS: u64 = 1_000_000_000;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hanse_types::{Height, Status, Timestamp};
+use parking_lot::Mutex;
 
 use crate::execution::ExecutedBlock;
 
@@ -62,17 +63,40 @@ pub struct BlockFigures {
     pub write: Duration,
 }
 
+/// Blocks of which figures are kept at hand.
+const RECENT: usize = 1_024;
+
+/// Figures of the newest blocks that were made since the group was opened, the oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Recent(Mutex<VecDeque<BlockFigures>>);
+
+impl Recent {
+    fn push(&self, figures: BlockFigures) {
+        let mut recent = self.0.lock();
+        if recent.len() == RECENT {
+            recent.pop_front();
+        }
+        recent.push_back(figures);
+    }
+
+    /// Of the blocks from this height on.
+    pub(crate) fn since(&self, height: Height) -> Vec<BlockFigures> {
+        self.0.lock().iter().filter(|figures| figures.height >= height).copied().collect()
+    }
+}
+
 /// Remembers what a block under way took until it is durable.
 #[derive(Debug)]
 pub(crate) struct Observation {
     observer: Arc<dyn Observe>,
+    recent: Arc<Recent>,
     /// Blocks that were executed and are not durable: height, time of execution, when that ended.
     under_way: VecDeque<(Height, Duration, Instant)>,
 }
 
 impl Observation {
-    pub(crate) fn new(observer: Arc<dyn Observe>) -> Observation {
-        Observation { observer, under_way: VecDeque::new() }
+    pub(crate) fn new(observer: Arc<dyn Observe>, recent: Arc<Recent>) -> Observation {
+        Observation { observer, recent, under_way: VecDeque::new() }
     }
 
     /// A block was executed, in this time.
@@ -87,7 +111,7 @@ impl Observation {
         let Some((_, execution, ended)) = known.and_then(|at| self.under_way.drain(..=at).next_back()) else { return };
         let receipts = block.content.receipts();
         let succeeded = receipts.iter().filter(|receipt| receipt.status == Status::Success).count() as u64;
-        self.observer.committed(&BlockFigures {
+        let figures = BlockFigures {
             height,
             interval: Duration::from_millis(block.header.timestamp.0.saturating_sub(parent.0)),
             succeeded,
@@ -101,7 +125,9 @@ impl Observation {
             execution,
             commit: ended.elapsed(),
             write,
-        });
+        };
+        self.recent.push(figures);
+        self.observer.committed(&figures);
     }
 
     /// Transactions left the pool unexecuted, for these reasons.

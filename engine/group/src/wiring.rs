@@ -26,7 +26,8 @@ use crate::execution::Executor;
 use crate::feed::Feed;
 use crate::group::{Group, Inner, Tasks};
 use crate::intake;
-use crate::observe::Observation;
+use crate::look::Settings;
+use crate::observe::{Observation, Recent};
 use crate::preparation::Preparation;
 use crate::queries::Queries;
 use crate::queue;
@@ -184,6 +185,7 @@ impl Parts {
             queue::spawn(ledger.clone(), drops.clone(), feed.clone(), events.clone()).map_err(threads)?;
         let (status, status_seen) = watch::channel(replica.pool_status());
         let (stopped, stopped_seen) = watch::channel(None);
+        let recent_figures = Arc::new(Recent::default());
         let driver = Driver {
             replica,
             clock: clock.clone(),
@@ -194,7 +196,7 @@ impl Parts {
             queue,
             status,
             stopped,
-            observation: Observation::new(config.observer.clone()),
+            observation: Observation::new(config.observer.clone(), recent_figures.clone()),
             execute,
             write,
             timer: None,
@@ -221,6 +223,14 @@ impl Parts {
                 status: status_seen,
                 stopped: stopped_seen,
                 observer: config.observer,
+                recent_figures,
+                settings: Settings {
+                    threads: config.threads,
+                    bind_cores: config.bind_cores,
+                    query_threads: config.query_threads,
+                    pool: config.pool,
+                    intake_waiting: config.intake_waiting,
+                },
                 tasks: Mutex::new(Some(tasks)),
             }),
         })

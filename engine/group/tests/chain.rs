@@ -5,8 +5,7 @@ mod common;
 
 use common::*;
 use hanse_group::{Durability, SubmitError, WaitError};
-use hanse_scheduler::replay;
-use hanse_types::{Address, ContractRef, Gas, Height, StateCommitment, Status, Timestamp, block};
+use hanse_types::{Address, ContractRef, Gas, Height, StateCommitment, Status, Timestamp};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn transfers_end_in_blocks_and_survive_a_restart() {
@@ -48,32 +47,7 @@ async fn every_block_replays_to_its_own_header() {
             group.wait(id.unwrap(), PATIENCE).await.unwrap();
         }
     }
-    let verifier = hanse_types::crypto::verified::Verifier::new(group.genesis().clone());
-    let vm = hanse_vm::Vm::new(&hanse_vm::VmConfig::default()).unwrap();
-    let mut transactions = 0;
-    for height in 1..=group.ledger().height().0 {
-        let block = group.ledger().block(Height(height)).unwrap().unwrap();
-        let parent = group.ledger().state_at(Height(height - 1)).unwrap();
-        let verified: Vec<_> = block.transactions.iter().map(|tx| verifier.verify(tx.clone()).unwrap()).collect();
-        assert_eq!(block::tx_root(&verified), block.header.tx_root);
-        let context = hanse_vm::BlockContext {
-            height: Height(height),
-            timestamp: block.header.timestamp,
-            recent_hashes: Vec::new(),
-            params: hanse_vm::system::params::load(&*parent).unwrap(),
-        };
-        let executor = hanse_group::BlockExecutor::new(vm.clone(), context);
-        let run = replay(&executor, &verified, &block.dag, parent).unwrap();
-        assert_eq!(hanse_scheduler::verify(&block.dag, &run), Ok(()));
-        let receipts = group.ledger().receipts(Height(height)).unwrap().unwrap();
-        let rw_sets = run.rw_sets();
-        for (index, receipt) in receipts.iter().enumerate() {
-            assert_eq!(receipt.rw_set, rw_sets[index].digest());
-            assert_eq!(receipt.events, run.executions[index].events);
-        }
-        assert_eq!(block::receipt_root(&receipts), block.header.receipt_root);
-        transactions += verified.len();
-    }
+    let transactions = replay_all(&group);
     assert_eq!(transactions, 1_000);
     group.stop().await;
 }

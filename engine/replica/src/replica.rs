@@ -44,6 +44,11 @@ impl<C: Consensus> Replica<C> {
         self.pool.status()
     }
 
+    /// The pool, to look at.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
     /// Whether a transaction was accepted and is not committed yet.
     pub fn is_pending(&self, id: &TxId) -> bool {
         self.pool.contains(id)

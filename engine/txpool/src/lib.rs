@@ -22,12 +22,14 @@
 
 pub mod admission;
 mod history;
+mod listing;
 mod pool;
 mod refusal;
 mod sealing;
 
 pub use admission::Place;
 pub use history::{CommittedBlock, History, NotNext, REF_BLOCKS_MAX};
+pub use listing::Listed;
 pub use pool::{Arrival, Kept, Pool, PoolLimits, PoolStatus};
 pub use refusal::{BlockRefusal, Refusal, Retry};
 pub use sealing::{Dropped, Sealed};

@@ -70,9 +70,9 @@ pub struct Pool {
     /// What the waiting ones add up to.
     pub(crate) load: Load,
     /// Those in blocks under way. They keep their arrival, and with it their place if they come back.
-    sealed: BTreeMap<Arrival, Entry>,
+    pub(crate) sealed: BTreeMap<Arrival, Entry>,
     /// Both of them.
-    arrivals: HashMap<TxId, Arrival>,
+    pub(crate) arrivals: HashMap<TxId, Arrival>,
     /// The waiting ones by expiration.
     expirations: BTreeSet<(Timestamp, Arrival)>,
     total: Usage,

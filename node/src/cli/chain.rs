@@ -10,9 +10,7 @@ use hanse_client::methods::{
     NoParams, QueryEvents, ReceiptParams, TxParams,
 };
 use hanse_client::proof::check_receipt;
-use hanse_client::views::{
-    BlockView, ChainInfo, DagView, EventView, KeyView, LocatedTransaction, PoolView, ReceiptView,
-};
+use hanse_client::views::{BlockView, ChainInfo, EventView, LocatedTransaction, PoolView, ReceiptView, VertexView};
 use hanse_types::{Hash, Height, TxId};
 use serde::Serialize;
 
@@ -21,12 +19,10 @@ use super::exit::{Exit, Failure};
 use super::failed;
 use super::offline;
 use super::output::{Output, fields, grouped, table};
+use super::parallel;
 use super::proof::{self, Subject, Trust};
 use super::session::Session;
 use super::watch::{self, BlockWatchArgs, EventWatchArgs};
-
-/// Hot keys that people are shown; programs get all that the node gives.
-const SHOWN_KEYS: usize = 5;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TxCommand {
@@ -159,6 +155,8 @@ async fn show(id: Hash, wait: u64, common: &Common) -> Result<(), Failure> {
         #[serde(flatten)]
         located: LocatedTransaction,
         receipt: ReceiptView,
+        /// Its place in the block's DAG.
+        vertex: Option<VertexView>,
         /// Of the block whose header the proof leads to.
         block_hash: Hash,
     }
@@ -170,7 +168,9 @@ async fn show(id: Hash, wait: u64, common: &Common) -> Result<(), Failure> {
     let header = Trust::default().header(&inclusion.block)?.header;
     check_receipt(&inclusion, &header, &TxId(id)).map_err(ClientError::Proof)?;
     let located = session.client.call::<GetTx>(TxParams { tx_id: id }).await?;
-    let shown = Shown { located, receipt: answer.receipt, block_hash: header.hash() };
+    let dag = DagParams { at: BlockAt::Height(answer.receipt.height), vertices: 0, tx_id: Some(id) };
+    let vertex = session.client.call::<GetDag>(dag).await?.vertices.pop();
+    let shown = Shown { located, receipt: answer.receipt, vertex, block_hash: header.hash() };
     session.output.result(&shown, |shown| {
         let transaction = &shown.located.transaction;
         let arguments = match &transaction.arguments {
@@ -182,7 +182,9 @@ async fn show(id: Hash, wait: u64, common: &Common) -> Result<(), Failure> {
             ("sender", transaction.sender.to_string()),
         ]);
         let place = fields([("block hash", format!("{} (proven)", shown.block_hash))]);
-        call + &receipt_text(&shown.receipt) + &place
+        let blocker = shown.vertex.iter().filter_map(|vertex| vertex.blocked_by.as_ref());
+        let waited = fields(blocker.map(|blocker| ("waited for", parallel::because(blocker))));
+        call + &receipt_text(&shown.receipt) + &waited + &place
     })
 }
 
@@ -226,12 +228,12 @@ pub(crate) async fn block(command: BlockCommand, common: &Common) -> Result<(), 
     match command {
         BlockCommand::Show { at } => {
             let include = vec![BlockPart::Transactions, BlockPart::Receipts];
-            let block = session.client.call::<GetBlock>(BlockParams { at, include }).await?;
+            let block = session.client.call::<GetBlock>(BlockParams { at, include, ..BlockParams::default() }).await?;
             session.output.result(&block, block_text)
         }
         BlockCommand::Dag { at, vertices } => {
-            let dag = session.client.call::<GetDag>(DagParams { at, vertices }).await?;
-            session.output.result(&dag, dag_text)
+            let dag = session.client.call::<GetDag>(DagParams { at, vertices, tx_id: None }).await?;
+            session.output.result(&dag, parallel::dag_text)
         }
         BlockCommand::Watch(args) => watch::blocks(&session, args).await,
     }
@@ -260,47 +262,6 @@ fn block_text(block: &BlockView) -> String {
         ]
     });
     format!("{head}\n{}", table(["place", "transaction", "call", "status", "gas"], rows))
-}
-
-fn dag_text(dag: &DagView) -> String {
-    let figures = fields([
-        ("block", grouped(dag.height.0)),
-        (
-            "transactions",
-            format!("{}, {} wait for nobody", grouped(dag.transactions.into()), grouped(dag.roots.into())),
-        ),
-        ("edges", format!("{} in {} bytes", grouped(dag.edges), grouped(dag.encoded_bytes))),
-        ("work", format!("{} gas", grouped(dag.work.0))),
-        ("span", format!("{} gas, {} transactions one after another", grouped(dag.span.0), grouped(dag.depth.into()))),
-        ("parallelism", format!("{:.1} cores could be busy", dag.parallelism)),
-    ]);
-    let keys = dag
-        .hot_keys
-        .iter()
-        .take(SHOWN_KEYS)
-        .map(|hot| [key_text(&hot.key), hot.readers.to_string(), hot.writers.to_string(), hot.adders.to_string()]);
-    let mut text = figures;
-    if !dag.hot_keys.is_empty() {
-        text += "\nkeys that made transactions wait\n";
-        text += &table(["key", "readers", "writers", "adders"], keys);
-    }
-    let vertices = dag.vertices.iter().map(|vertex| {
-        let waits: Vec<String> = vertex.predecessors.iter().map(ToString::to_string).collect();
-        let waits = if waits.is_empty() { "nobody".to_owned() } else { waits.join(" ") };
-        [vertex.index.to_string(), grouped(vertex.gas_used.0), vertex.depth.to_string(), waits]
-    });
-    if !dag.vertices.is_empty() {
-        text += "\n";
-        text += &table(["place", "gas", "depth", "waits for"], vertices);
-    }
-    text
-}
-
-fn key_text(key: &KeyView) -> String {
-    match &key.field {
-        Some(field) => format!("{} {field}", key.contract),
-        None => format!("{} {}", key.contract, key.key),
-    }
 }
 
 /// `hanse event`.

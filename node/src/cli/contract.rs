@@ -18,7 +18,7 @@ use super::exit::{Exit, Failure};
 use super::offline::TransactionFile;
 use super::output::{Output, fields, grouped, table};
 use super::session::Session;
-use super::{Common, build, host, new, test};
+use super::{Common, build, host, new, parallel, test};
 
 /// Number of the native contract that deploys and upgrades.
 const LIFECYCLE: u16 = 2;
@@ -78,6 +78,8 @@ pub(crate) enum ContractCommand {
     },
     /// Call a method by a transaction and wait until it is in a block
     Call(CallArgs),
+    /// Show what a call would do, cost and touch, and which waiting transactions it would conflict with
+    Simulate(CallArgs),
     /// Ask a view for its answer
     Query(CallArgs),
     /// Show a contract's methods, events and errors
@@ -163,6 +165,7 @@ pub(crate) async fn run(command: ContractCommand, common: Common) -> Result<(), 
         ContractCommand::Unfreeze { contract } => govern(&contract, "unfreeze", &common).await,
         ContractCommand::Revoke { contract } => govern(&contract, "revoke", &common).await,
         ContractCommand::Call(args) => call(args, common).await,
+        ContractCommand::Simulate(args) => call(CallArgs { simulate: true, ..args }, common).await,
         ContractCommand::Query(args) => query(args, common).await,
         ContractCommand::Abi { contract } => show_abi(&contract, &common).await,
         ContractCommand::Info { contract } => info(&contract, &common).await,
@@ -395,7 +398,7 @@ fn simulation_text(simulation: &SimulationView) -> String {
         ("gas", grouped(outcome.gas_used.0)),
         ("on block", simulation.height.to_string()),
     ]);
-    format!("{head}\n{}", access_text(&simulation.access))
+    format!("{head}\n{}\n{}", access_text(&simulation.access), parallel::conflicts_text(simulation))
 }
 
 fn access_text(access: &AccessView) -> String {
@@ -403,10 +406,10 @@ fn access_text(access: &AccessView) -> String {
         let place = key.field.clone().unwrap_or_else(|| key.key.to_string());
         [kind.to_owned(), key.contract.to_string(), place]
     };
-    let reads = access.reads.iter().map(|key| row("read", key));
+    let reads = access.reads.iter().map(|key| row("read", &key.key));
     let ranges = access.ranges.iter().map(|range| row("scan", &range.start));
-    let writes = access.writes.iter().map(|key| row("write", key));
-    let adds = access.adds.iter().map(|key| row("add", key));
+    let writes = access.writes.iter().map(|key| row("write", &key.key));
+    let adds = access.adds.iter().map(|key| row("add", &key.key));
     table(["access", "contract", "key"], reads.chain(ranges).chain(writes).chain(adds))
 }
 

@@ -22,6 +22,7 @@ mod log;
 mod new;
 mod offline;
 pub(crate) mod output;
+mod parallel;
 mod proof;
 pub(crate) mod session;
 mod start;
@@ -109,6 +110,9 @@ enum Command {
     /// Look at events
     #[command(subcommand)]
     Event(chain::EventCommand),
+    /// How parallel the chain is, and why not more
+    #[command(subcommand)]
+    Stats(parallel::StatsCommand),
     /// The chain, its newest block, the node's pool
     Status,
     /// Send a load of transfers to a running node and measure
@@ -157,6 +161,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::State(command) => state::run(command, &common).await,
         Command::Ledger(command) => ledger::run(command, &common, output).await,
         Command::Event(command) => chain::event(command, &common).await,
+        Command::Stats(command) => parallel::stats(command, &common).await,
         Command::Status => chain::status(&common).await,
         Command::Bench(args) => bench::run(args, &common).await,
         Command::Errors { code } => chain::errors(code, output),

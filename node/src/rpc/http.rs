@@ -94,7 +94,7 @@ pub(super) fn code_of<T>(outcome: &Result<T, RpcError>) -> i32 {
     outcome.as_ref().err().map_or(0, |error| error.code)
 }
 
-async fn submit_all(node: &Node, query: &str, body: &[u8]) -> Result<ManySubmitted, RpcError> {
+pub(super) async fn submit_all(node: &Node, query: &str, body: &[u8]) -> Result<ManySubmitted, RpcError> {
     let wait = bulk::wait_of(query).map_err(|error| RpcError::new(codes::INVALID_PARAMS, error.to_string()))?;
     let _permit = node.requests.try_acquire().map_err(|_| errors::busy())?;
     let transactions = bulk::decode(body, limits::BULK_TRANSACTIONS).map_err(errors::bulk)?;

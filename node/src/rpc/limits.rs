@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use hanse_client::views::RequestLimits;
+use hanse_group::QUERY_GAS;
+use hanse_types::Gas;
 use hanse_types::limits::SIGNED_TRANSACTION_BYTES;
+
+use super::Capacity;
 
 /// Bytes of a JSON body: a deployment of the largest contract in hexadecimal, and room for its envelope.
 pub(crate) const BODY_BYTES: usize = 2 * SIGNED_TRANSACTION_BYTES + (256 << 10);
@@ -21,6 +25,28 @@ pub(crate) const BULK_TRANSACTIONS: usize = 20_000;
 pub(crate) const CONCURRENT_REQUESTS: usize = 1_024;
 /// Questions about past states, and proofs, that are worked on at the same time: they cost more than others.
 pub(crate) const DEEP_READS: usize = 4;
+/// Simulations and views that run or wait to run: their threads are few, so that blocks have the others.
+pub(crate) const QUERIES: usize = 64;
+/// Entries of a page: blocks, contracts, names, keys, waiting transactions.
+pub(crate) const PAGE_ENTRIES: usize = 100;
+/// Bytes of keys and values after which a page of state ends.
+pub(crate) const PAGE_BYTES: usize = 1 << 20;
+/// Transactions of a block that one answer shows.
+pub(crate) const BLOCK_TRANSACTIONS: usize = 1_000;
+/// Keys in one request for many.
+pub(crate) const STATE_KEYS: usize = 1_000;
+/// Waiting transactions that a simulation is compared with.
+pub(crate) const CONFLICTS_LOOKED_AT: usize = 1_000;
+/// Conflicts that a simulation names.
+pub(crate) const CONFLICTS: usize = 20;
+/// Steps of a critical path that one answer lists.
+pub(crate) const PATH_STEPS: usize = 100;
+/// Blocks of one question about several,
+pub(crate) const DAG_BLOCKS: u64 = 100;
+/// and if it does not say.
+pub(crate) const DAG_BLOCKS_DEFAULT: u64 = 20;
+/// Versions of a name that one answer lists.
+pub(crate) const NAME_VERSIONS: usize = 100;
 /// Longest wait that a request may ask for.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(60);
 /// The wait if a request does not say.
@@ -53,14 +79,32 @@ pub(crate) const CACHED_ABIS: usize = 256;
 const _: () = assert!(BULK_BYTES > SIGNED_TRANSACTION_BYTES);
 
 /// As clients are told.
-pub(crate) fn view() -> RequestLimits {
+pub(crate) fn view(capacity: &Capacity) -> RequestLimits {
     RequestLimits {
         body_bytes: BODY_BYTES,
         bulk_bytes: BULK_BYTES,
         batch_requests: BATCH_REQUESTS,
         bulk_transactions: BULK_TRANSACTIONS,
         wait_ms: WAIT_MAX.as_millis() as u64,
+        requests: capacity.requests,
+        deep_reads: capacity.deep_reads,
+        queries: QUERIES,
+        query_gas: Gas(QUERY_GAS),
+        page_entries: PAGE_ENTRIES,
+        page_bytes: PAGE_BYTES,
+        block_transactions: BLOCK_TRANSACTIONS,
+        state_keys: STATE_KEYS,
+        events: EVENTS_MAX,
+        event_blocks: EVENT_BLOCKS,
+        dag_vertices: DAG_VERTICES,
+        dag_blocks: DAG_BLOCKS,
+        conflicts_looked_at: CONFLICTS_LOOKED_AT,
     }
+}
+
+/// The length of a page that a request gets.
+pub(crate) fn page(asked: Option<usize>) -> usize {
+    asked.unwrap_or(PAGE_ENTRIES).clamp(1, PAGE_ENTRIES)
 }
 
 /// The wait that a request gets.

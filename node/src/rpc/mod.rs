@@ -17,6 +17,7 @@
 //! It knows nothing of consensus, execution or storage; it asks the group. Start reading at [`http`].
 
 mod abi;
+mod conflicts;
 mod dag;
 mod dispatch;
 mod errors;
@@ -25,14 +26,18 @@ mod http;
 pub(crate) mod limits;
 mod listener;
 mod metrics;
+mod range;
 mod registry;
 mod render;
 mod stream;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
+use hanse_client::call::now;
 use hanse_group::Group;
+use hanse_types::Timestamp;
 use tokio::sync::Semaphore;
 
 use crate::log::Log;
@@ -90,13 +95,18 @@ pub(crate) struct Node {
     snapshots: PathBuf,
     /// Held by whoever writes one.
     snapshot_writer: Semaphore,
+    capacity: Capacity,
     /// A permit for each request that is being served.
     requests: Semaphore,
     /// A permit for each KiB of bulk submissions.
     bulk_kib: Semaphore,
     /// A permit for each question that reads much.
     deep_reads: Semaphore,
+    /// A permit for each simulation or view that runs or waits to run.
+    queries: Semaphore,
     abis: abi::AbiCache,
+    /// When it began to serve.
+    started: (Instant, Timestamp),
     streams: stream::Streams,
     metrics: Arc<Metrics>,
     serve_metrics: bool,
@@ -113,10 +123,13 @@ impl Node {
             group,
             snapshots,
             snapshot_writer: Semaphore::new(1),
+            capacity,
             requests: Semaphore::new(capacity.requests),
             bulk_kib: Semaphore::new(limits::BULK_KIB),
             deep_reads: Semaphore::new(capacity.deep_reads),
+            queries: Semaphore::new(limits::QUERIES),
             abis: abi::AbiCache::default(),
+            started: (Instant::now(), now()),
             streams: stream::Streams::new(capacity.streams, capacity.streams_per_client),
             metrics,
             serve_metrics,

@@ -15,12 +15,15 @@ use serde_json::{Map, Value};
 
 use super::{Node, handlers};
 
+/// A handler at work.
+pub(super) type Running<'a> = BoxFuture<'a, Result<Value, RpcError>>;
+
 /// A method that is served.
 pub(super) struct Entry {
     /// What clients know of it.
     pub(super) method: Description,
     /// Runs it with these parameters.
-    pub(super) run: for<'a> fn(&'a Node, Map<String, Value>) -> BoxFuture<'a, Result<Value, RpcError>>,
+    pub(super) run: for<'a> fn(&'a Node, Map<String, Value>) -> Running<'a>,
 }
 
 /// An [`Entry`] of a handler that only reads, a plain function. It blocks on the disk, so other tasks of its thread are

@@ -1,16 +1,18 @@
 //! Values of the chain as RPC shows them, with what the ABI explains beside the bytes.
 
+use hanse_abi::document::StoredKey;
 use hanse_abi::keys::split_key;
 use hanse_client::codes::ErrorCode;
 use hanse_client::views::{
-    AccessView, CertifiedHeader, EventView, FailureView, HeaderView, KeyView, OutcomeView, RangeView, ReceiptView,
-    TransactionView,
+    AccessView, AddView, CertifiedHeader, EntryView, EventView, FailureView, HeaderView, KeyView, OutcomeView,
+    RangeView, ReadView, ReceiptView, TransactionView, WriteView,
 };
 use hanse_client::{Bytes, Contract, RpcError, codes};
 use hanse_types::{
-    Address, Canonical, Certificate, Execution, Header, Receipt, ReceiptEvent, RwSet, SignedTransaction, Status, TxId,
+    Address, Canonical, Certificate, Execution, Header, Read, Receipt, ReceiptEvent, RwSet, SignedTransaction, Status,
+    TxId, Version, Write,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::abi::Abis;
 
@@ -143,9 +145,36 @@ pub(super) fn event(abis: &mut Abis<'_>, found: &ReceiptEvent) -> EventView {
 }
 
 /// A state key.
-pub(super) fn key(full: &[u8]) -> KeyView {
+pub(super) fn key(abis: &mut Abis<'_>, full: &[u8]) -> KeyView {
     let (contract, own) = split_key(full).unwrap_or((Address::ZERO, full));
-    KeyView { contract, key: Bytes(own.to_vec()), field: field(own) }
+    let decoded = abis.of(&contract).and_then(|abi| abi.decode_key(own));
+    let field = decoded.map(|StoredKey { field, element }| match element {
+        None => field,
+        Some(element) => format!("{field}[{}]", words(&element)),
+    });
+    KeyView { contract, key: Bytes(own.to_vec()), field: field.or_else(|| self::field(own)) }
+}
+
+/// A value between brackets: texts without quotes, lists without brackets of their own.
+fn words(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(words).collect::<Vec<String>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+/// The value of a state key, decoded by the ABI of the contract that keeps it.
+pub(super) fn stored(abis: &mut Abis<'_>, full: &[u8], value: &[u8]) -> Option<Value> {
+    let (contract, own) = split_key(full)?;
+    let abi = abis.of(&contract)?;
+    let key = abi.decode_key(own)?;
+    abi.decode_stored(&key.field, value).ok()
+}
+
+/// A key with its value.
+pub(super) fn entry(abis: &mut Abis<'_>, full: &[u8], value: &[u8]) -> EntryView {
+    EntryView { key: key(abis, full), value: Bytes(value.to_vec()), decoded: stored(abis, full, value) }
 }
 
 /// What a contract's own key shows: the field's name, which a zero byte ends, and the element in hexadecimal.
@@ -157,17 +186,31 @@ fn field(own: &[u8]) -> Option<String> {
 }
 
 /// An access set.
-pub(super) fn access(set: &RwSet) -> AccessView {
+pub(super) fn access(abis: &mut Abis<'_>, set: &RwSet) -> AccessView {
     AccessView {
-        reads: set.reads.iter().map(|read| key(&read.key)).collect(),
+        reads: set.reads.iter().map(|read| self::read(abis, read)).collect(),
         ranges: set
             .ranges
             .iter()
-            .map(|range| RangeView { start: key(&range.start), end: Bytes(range.end.clone()) })
+            .map(|range| RangeView { start: key(abis, &range.start), end: Bytes(range.end.clone()) })
             .collect(),
-        writes: set.writes.iter().map(|write| key(&write.key)).collect(),
-        adds: set.adds.iter().map(|add| key(&add.key)).collect(),
+        writes: set.writes.iter().map(|write| self::write(abis, write)).collect(),
+        adds: set.adds.iter().map(|add| AddView { key: key(abis, &add.key), amount: add.delta.amount }).collect(),
     }
+}
+
+fn read(abis: &mut Abis<'_>, read: &Read) -> ReadView {
+    let written_by = match read.version {
+        Version::Parent => None,
+        Version::Tx(index) => Some(index),
+    };
+    ReadView { key: key(abis, &read.key), present: read.present, written_by }
+}
+
+fn write(abis: &mut Abis<'_>, write: &Write) -> WriteView {
+    let decoded = write.value.as_ref().and_then(|value| stored(abis, &write.key, value));
+    let value = write.value.as_ref().map(|value| Bytes(value.to_vec()));
+    WriteView { key: key(abis, &write.key), value, decoded }
 }
 
 #[cfg(test)]

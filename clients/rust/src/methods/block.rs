@@ -1,16 +1,19 @@
 //! Blocks: one, the next, its certificate.
 
-use hanse_types::{Hash, Height};
+use hanse_types::{Hash, Height, TxIndex};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::methods;
-use crate::views::{BlockView, CertifiedHeader, HeaderView};
+use crate::codes;
+use crate::views::{BlockSummary, BlockView, CertifiedHeader, HeaderView};
 
 methods! { BLOCK:
-    /// A block.
-    GetBlock = "block_get", BlockParams => BlockView, fails [];
+    /// A block, by height, hash or as the newest one, with as much of it as is asked for.
+    GetBlock = "block_get", BlockParams => BlockView, fails [&[codes::PRUNED]];
+    /// Blocks in short, the newest first.
+    ListBlocks = "block_list", ListBlocksParams => BlockList, fails [];
     /// A block's header with what shows that it was decided.
     GetCertificate = "block_certificate", CertificateParams => CertifiedHeader, fails [];
     /// Waits for the block after a height.
@@ -97,6 +100,10 @@ pub enum BlockPart {
     Transactions,
     /// Their receipts.
     Receipts,
+    /// Which waits for which.
+    Dag,
+    /// What each observed and did; until it is pruned.
+    RwSets,
 }
 
 /// Of [`GetBlock`].
@@ -109,6 +116,12 @@ pub struct BlockParams {
     /// What to show.
     #[serde(default)]
     pub include: Vec<BlockPart>,
+    /// The first transaction to show, by its place.
+    #[serde(default)]
+    pub from: TxIndex,
+    /// Most transactions to show; the node's own limit if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
 }
 
 /// Of [`GetCertificate`].
@@ -143,6 +156,28 @@ pub struct WaitedBlock {
     /// How many of them failed.
     #[serde(default)]
     pub failed: u32,
+}
+
+/// Of [`ListBlocks`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListBlocksParams {
+    /// Only blocks below this height; a former answer's `next` goes on from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below: Option<Height>,
+    /// Most blocks to give; the node's own limit if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+/// Of [`ListBlocks`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BlockList {
+    /// The blocks, the newest first.
+    pub blocks: Vec<BlockSummary>,
+    /// The `below` that goes on; absent after the genesis block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Height>,
 }
 
 #[cfg(test)]

@@ -1,15 +1,22 @@
 //! How parallel blocks are, and why not more.
 
+use hanse_types::{Hash, Height};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::block::BlockAt;
 use super::methods;
-use crate::views::DagView;
+use crate::codes;
+use crate::views::{BlockParallelism, DagView, HotKeyView, ParallelismTotals};
 
 methods! { DAG:
-    /// A block's DAG, with its figures.
+    /// How parallel a block was, and why not more: figures of its DAG, its critical path with the keys that made each
+    /// transaction on it wait, its hot keys with advice, and as many transactions as are asked for.
     GetDag = "dag_get", DagParams => DagView, fails [];
+    /// The keys that made most transactions wait in a window of blocks, with advice.
+    GetHotKeys = "dag_hotKeys", HotKeysParams => HotKeys, fails [&[codes::PRUNED]];
+    /// How parallel each of the last blocks was, and what it took on this node.
+    GetDagStats = "dag_stats", DagStatsParams => DagStats, fails [];
 }
 
 /// Of [`GetDag`].
@@ -22,6 +29,53 @@ pub struct DagParams {
     /// Most vertices to list; the figures are always of the whole block.
     #[serde(default)]
     pub vertices: usize,
+    /// Only this transaction of the block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tx_id: Option<Hash>,
+}
+
+/// Of [`GetHotKeys`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HotKeysParams {
+    /// The last block of the window.
+    #[serde(default)]
+    pub at: BlockAt,
+    /// How many blocks the window has; the node's own default if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<u64>,
+    /// Most keys to give; the node's own limit if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+/// Of [`GetHotKeys`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HotKeys {
+    /// First block of the window.
+    pub from_height: Height,
+    /// Its last block.
+    pub to_height: Height,
+    /// The keys, the busiest first.
+    pub keys: Vec<HotKeyView>,
+}
+
+/// Of [`GetDagStats`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DagStatsParams {
+    /// How many of the newest blocks; the node's own default if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<u64>,
+}
+
+/// Of [`GetDagStats`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DagStats {
+    /// The blocks, the oldest first.
+    pub blocks: Vec<BlockParallelism>,
+    /// All of them together.
+    pub totals: ParallelismTotals,
 }
 
 #[cfg(test)]

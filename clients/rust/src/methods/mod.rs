@@ -14,6 +14,7 @@ mod dag;
 mod dev;
 mod event;
 mod ledger;
+mod name;
 mod node;
 mod pool;
 mod state;
@@ -33,6 +34,7 @@ pub use dag::*;
 pub use dev::*;
 pub use event::*;
 pub use ledger::*;
+pub use name::*;
 pub use node::*;
 pub use pool::*;
 pub use state::*;
@@ -125,7 +127,7 @@ fn again<T: Serialize + DeserializeOwned>(value: Value) -> Result<Value, serde_j
 
 /// All methods, by namespace; [`Discover`] aside, which describes them.
 pub fn all() -> impl Iterator<Item = &'static Description> {
-    [CHAIN, BLOCK, TX, STATE, CONTRACT, DAG, EVENT, POOL, LEDGER, NODE, DEV].into_iter().flatten()
+    [CHAIN, BLOCK, TX, STATE, CONTRACT, DAG, EVENT, NAME, POOL, LEDGER, NODE, DEV].into_iter().flatten()
 }
 
 /// The table of a namespace: for each method its words, its type, its name, parameters, answer, and how it may fail beside

@@ -3,10 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::methods;
-use crate::views::LogLevels;
+use super::{NoParams, methods};
+use crate::views::{LogLevels, NodeInfo};
 
 methods! { NODE:
+    /// The node: version, build, machine, limits, settings. Secrets are not among them.
+    GetNodeInfo = "node_info", NoParams => NodeInfo, fails [];
     /// Tells what the node logs, after changing it if a level is given. A change holds until the node is started again.
     LogLevel = "node_logLevel", LogLevelParams => LogLevels, fails [];
 }

@@ -8,11 +8,15 @@ use super::tx::{Submitted, TxParams};
 use super::{NoParams, methods};
 use crate::codes::{self, ADMISSION};
 use crate::text::Bytes;
-use crate::views::{FailedTransactionView, FailedView, PoolView};
+use crate::views::{FailedTransactionView, FailedView, PoolView, WaitingView};
 
 methods! { POOL:
     /// What waits in the pool.
     GetPool = "pool_status", NoParams => PoolView, fails [];
+    /// Transactions that wait or are in a block being made, the oldest first.
+    ListPool = "pool_list", ListPoolParams => PoolList, fails [];
+    /// A transaction that waits.
+    GetWaiting = "pool_get", TxParams => WaitingView, fails [];
     /// Transactions that did not do what they were sent for, the newest first: dropped ones, and ones whose code failed.
     ListFailed = "pool_failed", FailedParams => FailedList, fails [];
     /// One of them, with its bytes.
@@ -65,4 +69,27 @@ pub struct RetryParams {
     /// as it was, if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction: Option<Bytes>,
+}
+
+/// Of [`ListPool`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListPoolParams {
+    /// Only what came after this one; a former answer's `next` goes on from there. If it has left the pool since, the list
+    /// begins anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Hash>,
+    /// Most transactions to give; the node's own limit if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+/// Of [`ListPool`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PoolList {
+    /// The transactions.
+    pub transactions: Vec<WaitingView>,
+    /// The `after` that goes on; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Hash>,
 }

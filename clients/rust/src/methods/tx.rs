@@ -9,7 +9,7 @@ use super::methods;
 use crate::codes::{self, ADMISSION};
 use crate::jsonrpc::RpcError;
 use crate::text::Bytes;
-use crate::views::{InclusionProof, LocatedTransaction, ReceiptView, SimulationView, TxStatusView};
+use crate::views::{InclusionProof, LocatedTransaction, ReceiptView, SimulationView, TxAccess, TxStatusView};
 
 methods! { TX:
     /// Sends a transaction, and waits for its receipt if asked to. A receipt of a transaction that failed is an answer,
@@ -23,9 +23,15 @@ methods! { TX:
     GetTx = "tx_get", TxParams => LocatedTransaction, fails [];
     /// A committed transaction's receipt, with a proof if asked for; waits for it if asked to.
     GetReceipt = "tx_receipt", ReceiptParams => ReceiptAnswer, fails [&[codes::EXPIRED, codes::REFUSED]];
+    /// Waits until a transaction is in a block. The end of the wait is no failure of the transaction.
+    WaitTx = "tx_wait", WaitTxParams => ReceiptView,
+        fails [&[codes::EXPIRED, codes::REFUSED, codes::OUTCOME_UNKNOWN]];
+    /// What a committed transaction observed and did, key by key.
+    GetRwSet = "tx_rwset", TxParams => TxAccess, fails [&[codes::PRUNED]];
     /// The proof that a transaction, its receipt or its access set is in its block.
     ProveTx = "tx_proof", ProveTxParams => InclusionProof, fails [&[codes::PRUNED]];
-    /// What a call would do if it ran now: outcome, gas, everything it would touch. Changes nothing.
+    /// What a call would do if it ran now: outcome, gas, events, everything it would touch, and which waiting transactions
+    /// that would set it in order with. Changes nothing.
     SimulateTx = "tx_simulate", CallParams => SimulationView,
         fails [&[codes::BAD_ARGUMENT, codes::NO_ABI, codes::GROUP_STOPPED]];
 }
@@ -172,4 +178,15 @@ pub struct ProveTxParams {
     /// What to prove.
     #[serde(default)]
     pub of: ProofOf,
+}
+
+/// Of [`WaitTx`].
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WaitTxParams {
+    /// The transaction's id.
+    pub tx_id: Hash,
+    /// Longest wait in milliseconds; the node's default if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
 }

@@ -1,8 +1,10 @@
 //! The chain as a whole.
 
-use hanse_types::{Hash, Height, Params, Timestamp};
+use hanse_types::{Gas, Hash, Height, Params, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::PoolView;
 
 /// What a client must know of a chain to make transactions for it, and what an operator first asks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -46,4 +48,63 @@ pub struct RequestLimits {
     pub bulk_transactions: usize,
     /// Longest wait for an outcome, in milliseconds.
     pub wait_ms: u64,
+    /// Requests that are served at the same time.
+    pub requests: usize,
+    /// Questions about past states, proofs and whole blocks that are worked on at the same time.
+    pub deep_reads: usize,
+    /// Simulations and views that run or wait to run.
+    pub queries: usize,
+    /// Gas of a view.
+    pub query_gas: Gas,
+    /// Entries of a page: blocks, contracts, names, keys, waiting transactions.
+    pub page_entries: usize,
+    /// Bytes of keys and values in a page of state.
+    pub page_bytes: usize,
+    /// Transactions of a block that one answer shows.
+    pub block_transactions: usize,
+    /// Keys in one request for many.
+    pub state_keys: usize,
+    /// Events of a page.
+    pub events: usize,
+    /// Blocks that one page of events looks at.
+    pub event_blocks: u64,
+    /// Vertices of a DAG that one answer lists.
+    pub dag_vertices: usize,
+    /// Blocks of one question about several.
+    pub dag_blocks: u64,
+    /// Waiting transactions that a simulation is compared with.
+    pub conflicts_looked_at: usize,
+}
+
+/// How a chain is doing on one node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ChainStatus {
+    /// Height of the newest durable block.
+    pub height: Height,
+    /// Its hash.
+    pub block_hash: Hash,
+    /// Its time.
+    pub block_time: Timestamp,
+    /// How blocks are agreed on: `solo`.
+    pub consensus: String,
+    /// Validators that vote on the next block.
+    pub validators: u32,
+    /// What waits.
+    pub pool: PoolView,
+    /// The oldest height whose access sets and state are left.
+    pub oldest_height: Height,
+    /// Whether transactions are taken.
+    pub running: bool,
+    /// Why not, if not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+}
+
+/// A chain's parameters at one height.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ChainParams {
+    /// After which block: they hold for the one that follows.
+    pub height: Height,
+    /// The parameters.
+    pub params: Params,
 }

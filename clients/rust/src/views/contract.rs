@@ -1,6 +1,6 @@
 //! Contracts.
 
-use hanse_types::{Address, Gas, Hash, Height};
+use hanse_types::{Address, Gas, Hash, Height, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -46,4 +46,32 @@ pub struct DeployedView {
     pub deployed_at: Height,
     /// Height at which it was last upgraded.
     pub upgraded_at: Height,
+}
+
+/// A field of a contract's storage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StorageFieldView {
+    /// Its name.
+    pub name: String,
+    /// Its type in the source.
+    #[serde(rename = "type")]
+    pub ty: String,
+    /// What its author says of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub docs: String,
+}
+
+/// A transaction that waits for its signature.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct UnsignedView {
+    /// Its canonical bytes.
+    pub unsigned: Bytes,
+    /// The bytes that the signature covers.
+    pub sign_bytes: Bytes,
+    /// Hash of the chain's genesis, which they contain.
+    pub genesis_hash: Hash,
+    /// The id that it will have.
+    pub tx_id: Hash,
+    /// When it expires.
+    pub expiration: Timestamp,
 }

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use hanse_types::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::RequestLimits;
 
 /// What a node logs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -14,4 +17,67 @@ pub struct LogLevels {
     pub targets: BTreeMap<String, String>,
     /// For each log that is written to files, how many of its lines were lost since the node started.
     pub lost: BTreeMap<String, u64>,
+}
+
+/// What a node is, and what it runs on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NodeInfo {
+    /// Its version.
+    pub version: String,
+    /// How it was built.
+    pub build: BuildView,
+    /// What it runs on.
+    pub machine: MachineView,
+    /// When it began to serve.
+    pub started_at: Timestamp,
+    /// For how long it has been serving, in milliseconds.
+    pub uptime_ms: u64,
+    /// What one request may hold.
+    pub limits: RequestLimits,
+    /// How its group is run.
+    pub settings: SettingsView,
+}
+
+/// How a program was built.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BuildView {
+    /// The kind of machine that it is for: `x86_64-linux`.
+    pub target: String,
+    /// `release` or `debug`.
+    pub profile: String,
+    /// Version of the transactions that it understands.
+    pub transaction_version: u16,
+    /// Version of the headers that it makes.
+    pub header_version: u16,
+}
+
+/// What a node runs on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MachineView {
+    /// Cores that the process may use.
+    pub cores: usize,
+    /// Bytes of memory; absent where the system does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
+    /// The operating system's kind.
+    pub system: String,
+}
+
+/// How a node runs its group. Nothing of it is agreed on between nodes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SettingsView {
+    /// Threads that execute blocks and verify signatures.
+    pub threads: usize,
+    /// Whether each of them stays on one core.
+    pub bind_cores: bool,
+    /// Threads that answer simulations and views.
+    pub query_threads: usize,
+    /// Most transactions that the pool holds,
+    pub pool_transactions: usize,
+    /// most bytes of them,
+    pub pool_bytes: usize,
+    /// and most transactions of one sender.
+    pub pool_sender_transactions: usize,
+    /// Most submissions that wait for their signatures to be verified.
+    pub intake_waiting: usize,
 }

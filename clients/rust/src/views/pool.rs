@@ -80,3 +80,16 @@ pub struct FailedTransactionView {
     /// Its canonical bytes, with the signature.
     pub encoded: Bytes,
 }
+
+/// A transaction in the pool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WaitingView {
+    /// The transaction.
+    pub transaction: TransactionView,
+    /// Since when it waits, by the node's clock.
+    pub since: Timestamp,
+    /// Whether it is in a block that is being made.
+    pub sealed: bool,
+    /// Its canonical bytes.
+    pub bytes: usize,
+}

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{AccessView, CertifiedHeader, EventView};
+use super::{AccessView, CertifiedHeader, EventView, KeyView};
 use crate::codes::Retry;
 use crate::text::{Bytes, Contract, decimal, status_name};
 
@@ -135,6 +135,14 @@ pub struct SimulationView {
     pub outcome: OutcomeView,
     /// What it would touch.
     pub access: AccessView,
+    /// Waiting transactions that it would run before or after, not beside: those whose contracts' ABIs tell beforehand what
+    /// they touch.
+    pub conflicts: Vec<ConflictView>,
+    /// How much of the pool was looked at for that.
+    pub pool: PoolLook,
+    /// Lines that contracts wrote to the debug log.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub debug: Vec<String>,
 }
 
 /// What became of a transaction.
@@ -175,4 +183,45 @@ pub enum TxStatusView {
     /// The node does not know it: it was never accepted there, or was lost in a crash without having been promised to
     /// outlive one, or was dropped so long ago that it is forgotten.
     Unknown,
+}
+
+/// A transaction that waits, and what sets another in order with it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ConflictView {
+    /// Which.
+    pub tx_id: Hash,
+    /// What it calls.
+    pub contract: Contract,
+    /// The method.
+    pub method: String,
+    /// The key that both touch.
+    pub key: KeyView,
+    /// What the waiting one will do with it: `read`, `write` or `add`.
+    pub theirs: String,
+    /// What the simulated one would do with it: `read`, `scan`, `write` or `add`.
+    pub ours: String,
+}
+
+/// How much of a pool was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PoolLook {
+    /// Transactions that were looked at, the oldest first.
+    pub looked_at: usize,
+    /// Of those, the ones whose accesses are not known beforehand: their contract's ABI does not say.
+    pub unknown: usize,
+    /// Whether more wait than were looked at.
+    pub more: bool,
+}
+
+/// What a committed transaction observed and did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TxAccess {
+    /// Which.
+    pub tx_id: Hash,
+    /// In which block.
+    pub height: Height,
+    /// At which place.
+    pub index: TxIndex,
+    /// What it touched.
+    pub access: AccessView,
 }

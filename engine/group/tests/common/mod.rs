@@ -9,7 +9,7 @@ use hanse_group::{Group, GroupConfig};
 use hanse_types::crypto::{SecretKey, Signer};
 use hanse_types::genesis::{ConsensusKind, CryptoSuite, Genesis, GenesisAccount, Validator};
 use hanse_types::{
-    Address, ContractRef, Gas, Hash, Height, Params, SignedTransaction, StateCommitment, Timestamp, Transaction,
+    Address, ContractRef, Gas, Hash, Height, Params, SignedTransaction, StateCommitment, Timestamp, Transaction, block,
 };
 
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -97,4 +97,35 @@ pub async fn balance(group: &Group, of: u8) -> u128 {
 
 pub fn height(group: &Group) -> Height {
     group.ledger().height()
+}
+
+/// Replays every block from its parent's state, and compares with its header; how many transactions there were.
+pub fn replay_all(group: &Group) -> usize {
+    let verifier = hanse_types::crypto::verified::Verifier::new(group.genesis().clone());
+    let vm = hanse_vm::Vm::new(&hanse_vm::VmConfig::default()).unwrap();
+    let mut transactions = 0;
+    for height in 1..=group.ledger().height().0 {
+        let block = group.ledger().block(Height(height)).unwrap().unwrap();
+        let parent = group.ledger().state_at(Height(height - 1)).unwrap();
+        let verified: Vec<_> = block.transactions.iter().map(|tx| verifier.verify(tx.clone()).unwrap()).collect();
+        assert_eq!(block::tx_root(&verified), block.header.tx_root);
+        let context = hanse_vm::BlockContext {
+            height: Height(height),
+            timestamp: block.header.timestamp,
+            recent_hashes: Vec::new(),
+            params: hanse_vm::system::params::load(&*parent).unwrap(),
+        };
+        let executor = hanse_group::BlockExecutor::new(vm.clone(), context);
+        let run = hanse_scheduler::replay(&executor, &verified, &block.dag, parent).unwrap();
+        assert_eq!(hanse_scheduler::verify(&block.dag, &run), Ok(()));
+        let receipts = group.ledger().receipts(Height(height)).unwrap().unwrap();
+        let rw_sets = run.rw_sets();
+        for (index, receipt) in receipts.iter().enumerate() {
+            assert_eq!(receipt.rw_set, rw_sets[index].digest());
+            assert_eq!(receipt.events, run.executions[index].events);
+        }
+        assert_eq!(block::receipt_root(&receipts), block.header.receipt_root);
+        transactions += verified.len();
+    }
+    transactions
 }

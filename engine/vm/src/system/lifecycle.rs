@@ -105,6 +105,17 @@ pub fn describe(state: &dyn StateView, contract: &Address) -> Result<Option<(Rec
     Ok(record.zip(info))
 }
 
+/// Addresses of deployed contracts in their order, at most `limit` after one.
+///
+/// # Errors
+/// If the state can't be read.
+pub fn list(state: &dyn StateView, after: &Address, limit: usize) -> Result<Vec<Address>, StateError> {
+    let start = [&record_key(after)[..], &[0]].concat();
+    let end = [&record_key(&Address([u8::MAX; 20]))[..], &[0]].concat();
+    let found = state.range(&start, &end, limit, false)?;
+    Ok(found.iter().filter_map(|(key, _)| key.last_chunk().map(|bytes| Address(*bytes))).collect())
+}
+
 /// The code of a contract in a view of the state.
 ///
 /// # Errors

@@ -78,6 +78,62 @@ fn version_element(name: &str, version: u32) -> Vec<u8> {
     [name.as_bytes(), &[0], &version.to_be_bytes()].concat()
 }
 
+/// A name as the state has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// The name.
+    pub name: String,
+    /// Who may register its next version; none for names of the chain itself.
+    pub owner: Option<Address>,
+    /// Its newest version,
+    pub version: u32,
+    /// and the contract behind that.
+    pub address: Address,
+}
+
+/// What is recorded of a name, none if it is not registered.
+///
+/// # Errors
+/// If the state can't be read.
+pub fn describe(state: &dyn StateView, name: &str) -> Result<Option<Name>, StateError> {
+    let Some(latest) = state.get(&key_of(&ADDRESS, "latest", name.as_bytes()))? else { return Ok(None) };
+    recorded(state, name, &latest)
+}
+
+/// Names in alphabetical order, at most `limit` after one.
+///
+/// # Errors
+/// If the state can't be read.
+pub fn list(state: &dyn StateView, after: &str, limit: usize) -> Result<Vec<Name>, StateError> {
+    let first = key_of(&ADDRESS, "latest", &[]);
+    let start = if after.is_empty() { first.clone() } else { [&first[..], after.as_bytes(), &[0]].concat() };
+    let end = [&first[..first.len() - 1], &[1]].concat();
+    let found = state.range(&start, &end, limit, false)?;
+    let name = |key: &[u8]| String::from_utf8(key[first.len()..].to_vec()).ok();
+    let all = found.iter().filter_map(|(key, latest)| Some((name(key)?, latest)));
+    all.filter_map(|(name, latest)| recorded(state, &name, latest).transpose()).collect()
+}
+
+/// The versions of a name with their contracts, the newest first, at most `limit`.
+///
+/// # Errors
+/// If the state can't be read.
+pub fn versions(state: &dyn StateView, name: &str, limit: usize) -> Result<Vec<(u32, Address)>, StateError> {
+    let prefix = key_of(&ADDRESS, "versions", &[name.as_bytes(), &[0]].concat());
+    let end = [&prefix[..], &[u8::MAX; 5]].concat();
+    let found = state.range(&prefix, &end, limit, true)?;
+    let version = |key: &[u8]| key.get(prefix.len()..)?.try_into().ok().map(u32::from_be_bytes);
+    let address = |value: &[u8]| value.first_chunk().map(|bytes| Address(*bytes));
+    Ok(found.iter().filter_map(|(key, value)| Some((version(key)?, address(value)?))).collect())
+}
+
+fn recorded(state: &dyn StateView, name: &str, latest: &[u8]) -> Result<Option<Name>, StateError> {
+    let Ok((address, version)) = borsh::from_slice::<(Address, u32)>(latest) else { return Ok(None) };
+    let owner = state.get(&key_of(&ADDRESS, "owners", name.as_bytes()))?;
+    let owner = owner.and_then(|owner| borsh::from_slice(&owner).ok());
+    Ok(Some(Name { name: name.to_owned(), owner, version, address }))
+}
+
 /// Whether a name may be registered: what a transaction may call a contract by, starting with a letter, so that it never
 /// passes for an address.
 pub fn is_name(name: &str) -> bool {

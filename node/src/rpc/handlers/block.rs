@@ -1,9 +1,11 @@
 //! Blocks.
 
 use hanse_client::RpcError;
-use hanse_client::methods::{BlockAt, BlockParams, BlockPart, CertificateParams, WaitBlockParams, WaitedBlock};
-use hanse_client::views::{BlockView, CertifiedHeader};
-use hanse_types::{Hash, Header, Height};
+use hanse_client::methods::{
+    BlockAt, BlockList, BlockParams, BlockPart, CertificateParams, ListBlocksParams, WaitBlockParams, WaitedBlock,
+};
+use hanse_client::views::{BlockSummary, BlockView, CertifiedHeader, TransactionView};
+use hanse_types::{Hash, Header, Height, TxIndex};
 
 use super::super::abi::Abis;
 use super::super::registry::{Entry, reads, waits};
@@ -11,7 +13,7 @@ use super::super::{Node, errors, limits, render};
 
 /// The methods of this namespace.
 pub(super) const METHODS: &[Entry] =
-    &[reads!(GetBlock, get), reads!(GetCertificate, certificate), waits!(WaitBlock, wait)];
+    &[reads!(GetBlock, get), reads!(ListBlocks, list), reads!(GetCertificate, certificate), waits!(WaitBlock, wait)];
 
 /// The header of the block that a client means.
 pub(super) fn header(node: &Node, at: BlockAt) -> Result<Header, RpcError> {
@@ -34,29 +36,90 @@ pub(super) fn header(node: &Node, at: BlockAt) -> Result<Header, RpcError> {
 /// [`hanse_client::methods::GetBlock`].
 fn get(node: &Node, params: &BlockParams) -> Result<BlockView, RpcError> {
     let header = header(node, params.at)?;
-    let height = header.height;
-    let mut abis = Abis::new(node);
     let wants = |part| params.include.contains(&part);
-    let transactions = wants(BlockPart::Transactions).then(|| transactions(node, &mut abis, height)).transpose()?;
-    let receipts = match wants(BlockPart::Receipts) {
-        false => None,
-        true => {
-            let found = node.group.ledger().receipts(height).map_err(errors::ledger)?;
-            Some(found.unwrap_or_default().iter().map(|receipt| render::receipt(&mut abis, receipt)).collect())
-        }
+    let mut view = BlockView {
+        header: render::header(&header),
+        transactions: None,
+        receipts: None,
+        dag: None,
+        rw_sets: None,
+        next: None,
     };
-    Ok(BlockView { header: render::header(&header), transactions, receipts })
+    if params.include.is_empty() {
+        return Ok(view);
+    }
+    let page = Page::of(params, &header);
+    let mut abis = Abis::new(node);
+    if wants(BlockPart::Transactions) {
+        view.transactions = Some(page.transactions(node, &mut abis)?);
+    }
+    if wants(BlockPart::Receipts) {
+        let receipts = node.group.ledger().receipts(page.height).map_err(errors::ledger)?.unwrap_or_default();
+        view.receipts = Some(page.cut(&receipts).iter().map(|receipt| render::receipt(&mut abis, receipt)).collect());
+    }
+    if wants(BlockPart::Dag) {
+        view.dag = Some(page.dag(node)?);
+    }
+    if wants(BlockPart::RwSets) {
+        let sets = node.group.ledger().rw_sets(page.height).map_err(errors::ledger)?.unwrap_or_default();
+        view.rw_sets = Some(page.cut(&sets).iter().map(|set| render::access(&mut abis, set)).collect());
+    }
+    view.next = (page.end < header.tx_count as usize).then_some(TxIndex(page.end as u32));
+    Ok(view)
 }
 
-fn transactions(
-    node: &Node,
-    abis: &mut Abis<'_>,
+/// The transactions of a block that one answer shows.
+struct Page {
     height: Height,
-) -> Result<Vec<hanse_client::views::TransactionView>, RpcError> {
+    start: usize,
+    end: usize,
+}
+
+impl Page {
+    fn of(params: &BlockParams, header: &Header) -> Page {
+        let count = header.tx_count as usize;
+        let limit = params.limit.unwrap_or(limits::BLOCK_TRANSACTIONS).clamp(1, limits::BLOCK_TRANSACTIONS);
+        let start = params.from.as_usize().min(count);
+        Page { height: header.height, start, end: start.saturating_add(limit).min(count) }
+    }
+
+    fn cut<'a, T>(&self, all: &'a [T]) -> &'a [T] {
+        all.get(self.start..self.end).unwrap_or_default()
+    }
+
+    fn transactions(&self, node: &Node, abis: &mut Abis<'_>) -> Result<Vec<TransactionView>, RpcError> {
+        let (first, count) = (TxIndex(self.start as u32), self.end - self.start);
+        let page = node.group.ledger().transactions(self.height, first, count).map_err(errors::ledger)?;
+        let page = page.ok_or_else(|| errors::not_found(format!("block {}", self.height)))?;
+        Ok(page.transactions.iter().zip(page.ids).map(|(signed, id)| render::transaction(abis, signed, id)).collect())
+    }
+
+    fn dag(&self, node: &Node) -> Result<Vec<Vec<TxIndex>>, RpcError> {
+        let dag = node.group.ledger().dag(self.height).map_err(errors::ledger)?;
+        let dag = dag.ok_or_else(|| errors::not_found(format!("block {}", self.height)))?;
+        let row = |vertex| dag.predecessors(vertex).iter().map(|index| TxIndex(*index)).collect();
+        Ok((self.start..self.end.min(dag.len())).map(row).collect())
+    }
+}
+
+/// [`hanse_client::methods::ListBlocks`].
+fn list(node: &Node, params: &ListBlocksParams) -> Result<BlockList, RpcError> {
     let ledger = node.group.ledger();
-    let all = ledger.transactions(height, hanse_types::TxIndex(0), usize::MAX).map_err(errors::ledger)?;
-    let page = all.ok_or_else(|| errors::not_found(format!("block {height}")))?;
-    Ok(page.transactions.iter().zip(page.ids).map(|(signed, id)| render::transaction(abis, signed, id)).collect())
+    let above = ledger.height().next();
+    let below = params.below.map_or(above, |below| below.min(above));
+    let first = below.0.saturating_sub(limits::page(params.limit) as u64);
+    let mut blocks = Vec::new();
+    for height in (first..below.0).rev().map(Height) {
+        let Some(header) = ledger.header(height).map_err(errors::ledger)? else { continue };
+        blocks.push(BlockSummary {
+            height,
+            hash: header.hash(),
+            timestamp: header.timestamp,
+            tx_count: header.tx_count,
+            gas_used: header.gas_used,
+        });
+    }
+    Ok(BlockList { blocks, next: (first > 0).then_some(Height(first)) })
 }
 
 /// [`hanse_client::methods::WaitBlock`].

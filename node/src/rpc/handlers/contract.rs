@@ -1,27 +1,44 @@
 //! Contracts: what is known of them, what their views answer.
 
-use hanse_client::methods::{AbiAnswer, CallParams, ContractParams};
+use hanse_client::methods::{AbiAnswer, CallParams, ContractList, ContractParams, ListContractsParams};
 use hanse_client::views::{ContractView, DeployedView, QueryView};
 use hanse_client::{Contract, RpcError, codes};
 use hanse_group::ContractInfo;
 use hanse_types::Address;
-use hanse_vm::system::lifecycle::Condition;
+use hanse_vm::system;
+use hanse_vm::system::lifecycle::{self, Condition};
 
 use super::super::abi::{self, Abis};
 use super::super::registry::{Entry, reads, waits};
-use super::super::{Node, errors, render};
+use super::super::{Node, errors, limits, render};
+
+use super::{build, storage};
 
 /// The methods of this namespace.
-pub(super) const METHODS: &[Entry] = &[reads!(GetContract, info), reads!(GetAbi, abi), waits!(QueryContract, query)];
+pub(super) const METHODS: &[Entry] = &[
+    reads!(ListContracts, list),
+    reads!(GetContract, info),
+    reads!(GetAbi, abi),
+    reads!(GetStorage, storage::get),
+    reads!(BuildDeploy, build::deploy),
+    reads!(BuildUpgrade, build::upgrade),
+    reads!(BuildFreeze, build::freeze),
+    reads!(BuildUnfreeze, build::unfreeze),
+    reads!(BuildRevoke, build::revoke),
+    waits!(QueryContract, query),
+];
 
-fn find(node: &Node, contract: &Contract) -> Result<ContractInfo, RpcError> {
+pub(super) fn find(node: &Node, contract: &Contract) -> Result<ContractInfo, RpcError> {
     let found = node.group.contract_info(&contract.0).map_err(errors::query)?;
     found.ok_or_else(|| errors::not_found(format!("contract {contract}")))
 }
 
 /// [`hanse_client::methods::GetContract`].
 fn info(node: &Node, params: &ContractParams) -> Result<ContractView, RpcError> {
-    let info = find(node, &params.contract)?;
+    Ok(view(find(node, &params.contract)?))
+}
+
+fn view(info: ContractInfo) -> ContractView {
     let deployed = info.deployed.map(|(record, about)| DeployedView {
         owner: about.owner,
         version: record.version,
@@ -30,7 +47,25 @@ fn info(node: &Node, params: &ContractParams) -> Result<ContractView, RpcError> 
         deployed_at: hanse_types::Height(about.deployed_at),
         upgraded_at: hanse_types::Height(about.upgraded_at),
     });
-    Ok(ContractView { address: info.address, name: info.name, deployed })
+    ContractView { address: info.address, name: info.name, deployed }
+}
+
+/// [`hanse_client::methods::ListContracts`].
+fn list(node: &Node, params: &ListContractsParams) -> Result<ContractList, RpcError> {
+    let limit = limits::page(params.limit);
+    let after = params.after.unwrap_or(Address::ZERO);
+    let native = (1..=system::CONTRACTS.len() as u16).map(Address::native).filter(|address| *address > after);
+    let mut addresses: Vec<Address> = native.collect();
+    // One more than asked for shows whether there are more.
+    addresses.extend(
+        lifecycle::list(&*node.group.ledger().state(), &after, limit + 1).map_err(|e| errors::query(e.into()))?,
+    );
+    let more = addresses.len() > limit;
+    addresses.truncate(limit);
+    let next = addresses.last().filter(|_| more).copied();
+    let contracts: Result<Vec<ContractView>, RpcError> =
+        addresses.into_iter().map(|address| find(node, &address.into()).map(view)).collect();
+    Ok(ContractList { contracts: contracts?, next })
 }
 
 fn condition(condition: Condition) -> &'static str {
@@ -54,6 +89,7 @@ async fn query(node: &Node, params: CallParams) -> Result<QueryView, RpcError> {
     let args = tokio::task::block_in_place(|| abi::encode_args(node, &params))?;
     let caller = params.caller.unwrap_or(Address::ZERO);
     let contract = params.contract.0.clone();
+    let _permit = node.queries.try_acquire().map_err(|_| errors::busy())?;
     let execution = node.group.query(contract, &params.method, args, caller).await.map_err(errors::query)?;
     tokio::task::block_in_place(|| {
         let mut abis = Abis::new(node);

@@ -1,16 +1,19 @@
 //! What each method does, by namespace.
 
 mod block;
+mod build;
 mod chain;
 mod contract;
 mod dag;
 mod dev;
 pub(crate) mod event;
 mod ledger;
+mod name;
 mod node;
 mod pool;
 mod rpc;
 mod state;
+mod storage;
 mod tx;
 
 use super::registry::Entry;
@@ -27,6 +30,7 @@ pub(super) const METHODS: &[&[Entry]] = &[
     contract::METHODS,
     dag::METHODS,
     event::METHODS,
+    name::METHODS,
     pool::METHODS,
     ledger::METHODS,
     node::METHODS,

@@ -1,15 +1,16 @@
 //! The node as its operators see it.
 
-use hanse_client::methods::LogLevelParams;
-use hanse_client::views::LogLevels;
+use hanse_client::methods::{LogLevelParams, NoParams};
+use hanse_client::views::{BuildView, LogLevels, MachineView, NodeInfo, SettingsView};
 use hanse_client::{RpcError, codes};
+use hanse_types::{Header, Transaction};
 
 use super::super::registry::{Entry, reads};
-use super::super::{Node, errors};
+use super::super::{Node, errors, limits};
 use crate::log::levels;
 
 /// The methods of this namespace.
-pub(super) const METHODS: &[Entry] = &[reads!(LogLevel, log_level)];
+pub(super) const METHODS: &[Entry] = &[reads!(GetNodeInfo, info), reads!(LogLevel, log_level)];
 
 /// [`hanse_client::methods::LogLevel`].
 fn log_level(node: &Node, params: &LogLevelParams) -> Result<LogLevels, RpcError> {
@@ -31,4 +32,44 @@ fn log_level(node: &Node, params: &LogLevelParams) -> Result<LogLevels, RpcError
         targets: targets.collect(),
         lost: node.log.lost().map(|(name, count)| (name.to_owned(), count)).collect(),
     })
+}
+
+/// [`hanse_client::methods::GetNodeInfo`].
+fn info(node: &Node, NoParams {}: &NoParams) -> Result<NodeInfo, RpcError> {
+    let (since, started_at) = node.started;
+    let settings = node.group.settings();
+    Ok(NodeInfo {
+        version: env!("CARGO_PKG_VERSION").into(),
+        build: BuildView {
+            target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+            profile: if cfg!(debug_assertions) { "debug" } else { "release" }.into(),
+            transaction_version: Transaction::VERSION,
+            header_version: Header::VERSION,
+        },
+        machine: MachineView {
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            memory_bytes: memory_bytes(),
+            system: std::env::consts::OS.into(),
+        },
+        started_at,
+        uptime_ms: since.elapsed().as_millis() as u64,
+        limits: limits::view(&node.capacity),
+        settings: SettingsView {
+            threads: settings.threads,
+            bind_cores: settings.bind_cores,
+            query_threads: settings.query_threads,
+            pool_transactions: settings.pool.count,
+            pool_bytes: settings.pool.bytes,
+            pool_sender_transactions: settings.pool.sender_count,
+            intake_waiting: settings.intake_waiting,
+        },
+    })
+}
+
+/// The machine's memory, where the system tells it as Linux does.
+fn memory_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = total.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
 }

@@ -1,10 +1,12 @@
 //! What waits, and what failed.
 
 use hanse_client::codes::{ErrorCode, Retry};
-use hanse_client::methods::{FailedCursor, FailedList, FailedParams, NoParams, RetryParams, Submitted, TxParams};
-use hanse_client::views::{FailedEnd, FailedTransactionView, FailedView, PoolView};
+use hanse_client::methods::{
+    FailedCursor, FailedList, FailedParams, ListPoolParams, NoParams, PoolList, RetryParams, Submitted, TxParams,
+};
+use hanse_client::views::{FailedEnd, FailedTransactionView, FailedView, PoolView, WaitingView};
 use hanse_client::{Bytes, Contract, RpcError};
-use hanse_group::{FailedPlace, FailedTransaction, Failure};
+use hanse_group::{FailedPlace, FailedTransaction, Failure, Listed};
 use hanse_types::{Canonical, TxId};
 
 use super::super::abi::Abis;
@@ -13,13 +15,47 @@ use super::super::{Node, errors, limits, render};
 use super::tx;
 
 /// The methods of this namespace.
-pub(super) const METHODS: &[Entry] =
-    &[reads!(GetPool, status), reads!(ListFailed, failed), reads!(GetFailed, failure), waits!(RetryFailed, retry)];
+pub(super) const METHODS: &[Entry] = &[
+    reads!(GetPool, status),
+    waits!(ListPool, list),
+    waits!(GetWaiting, get),
+    reads!(ListFailed, failed),
+    reads!(GetFailed, failure),
+    waits!(RetryFailed, retry),
+];
 
 /// [`hanse_client::methods::GetPool`].
-fn status(node: &Node, NoParams {}: &NoParams) -> Result<PoolView, RpcError> {
+pub(super) fn status(node: &Node, NoParams {}: &NoParams) -> Result<PoolView, RpcError> {
     let status = node.group.pool_status();
     Ok(PoolView { waiting: status.waiting, sealed: status.sealed, bytes: status.bytes, remembered: status.remembered })
+}
+
+/// [`hanse_client::methods::ListPool`].
+async fn list(node: &Node, params: ListPoolParams) -> Result<PoolList, RpcError> {
+    let (found, more) = node.group.pool_list(params.after.map(TxId), limits::page(params.limit)).await;
+    tokio::task::block_in_place(|| {
+        let mut abis = Abis::new(node);
+        let next = found.last().filter(|_| more).map(|last| last.transaction.id().0);
+        Ok(PoolList { transactions: found.iter().map(|listed| waiting(&mut abis, listed)).collect(), next })
+    })
+}
+
+/// [`hanse_client::methods::GetWaiting`].
+async fn get(node: &Node, params: TxParams) -> Result<WaitingView, RpcError> {
+    let id = TxId(params.tx_id);
+    let found = node.group.pool_transaction(id).await;
+    let found = found.ok_or_else(|| errors::not_found(format!("transaction {id} in the pool")).tx(id.0))?;
+    Ok(tokio::task::block_in_place(|| waiting(&mut Abis::new(node), &found)))
+}
+
+fn waiting(abis: &mut Abis<'_>, listed: &Listed) -> WaitingView {
+    let transaction = &listed.transaction;
+    WaitingView {
+        transaction: render::transaction(abis, transaction.signed(), transaction.id()),
+        since: listed.since,
+        sealed: listed.sealed,
+        bytes: transaction.byte_count(),
+    }
 }
 
 /// [`hanse_client::methods::ListFailed`].

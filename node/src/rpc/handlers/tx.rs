@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use hanse_client::methods::{
     CallParams, ManySubmitted, ProofOf, ProveTxParams, ReceiptAnswer, ReceiptParams, SubmitManyParams, SubmitParams,
-    Submitted, TxParams, Wait, WaitMany,
+    Submitted, TxParams, Wait, WaitMany, WaitTxParams,
 };
-use hanse_client::views::{InclusionProof, LocatedTransaction, SimulationView, TxStatusView};
+use hanse_client::views::{InclusionProof, LocatedTransaction, ReceiptView, SimulationView, TxAccess, TxStatusView};
 use hanse_client::{Bytes, RpcError, codes};
 use hanse_group::{Durability, TransactionStatus, WaitError};
 use hanse_ledger::Tree;
@@ -14,7 +14,7 @@ use hanse_types::{Address, Canonical, Receipt, SignedTransaction, Timestamp, Tra
 
 use super::super::abi::{self, Abis};
 use super::super::registry::{Entry, reads, waits};
-use super::super::{Node, errors, http, limits, render};
+use super::super::{Node, conflicts, errors, http, limits, render};
 
 /// The methods of this namespace.
 pub(super) const METHODS: &[Entry] = &[
@@ -23,6 +23,8 @@ pub(super) const METHODS: &[Entry] = &[
     waits!(GetTxStatus, status),
     reads!(GetTx, get),
     waits!(GetReceipt, receipt),
+    waits!(WaitTx, wait),
+    reads!(GetRwSet, rw_set),
     reads!(ProveTx, proof),
     waits!(SimulateTx, simulate),
 ];
@@ -130,6 +132,25 @@ async fn find(node: &Node, id: TxId, timeout_ms: u64) -> Result<Receipt, RpcErro
     }
 }
 
+/// [`hanse_client::methods::WaitTx`].
+async fn wait(node: &Node, params: WaitTxParams) -> Result<ReceiptView, RpcError> {
+    let id = TxId(params.tx_id);
+    let receipt =
+        node.group.wait(id, limits::wait(params.timeout_ms)).await.map_err(|error| errors::wait(error, id))?;
+    Ok(tokio::task::block_in_place(|| render::receipt(&mut Abis::new(node), &receipt)))
+}
+
+/// [`hanse_client::methods::GetRwSet`].
+fn rw_set(node: &Node, params: &TxParams) -> Result<TxAccess, RpcError> {
+    let id = TxId(params.tx_id);
+    let ledger = node.group.ledger();
+    let missing = || errors::not_found(format!("transaction {id} in the chain")).tx(id.0);
+    let (height, index) = ledger.find_transaction(&id).map_err(errors::ledger)?.ok_or_else(missing)?;
+    let set = ledger.rw_set(height, index).map_err(errors::ledger)?.ok_or_else(missing)?;
+    let access = render::access(&mut Abis::new(node), &set);
+    Ok(TxAccess { tx_id: id.0, height, index, access })
+}
+
 /// [`hanse_client::methods::ProveTx`].
 fn proof(node: &Node, params: &ProveTxParams) -> Result<InclusionProof, RpcError> {
     prove(node, TxId(params.tx_id), params.of)
@@ -162,14 +183,21 @@ fn prove(node: &Node, id: TxId, of: ProofOf) -> Result<InclusionProof, RpcError>
 /// [`hanse_client::methods::SimulateTx`].
 async fn simulate(node: &Node, params: CallParams) -> Result<SimulationView, RpcError> {
     let transaction = transaction(node, &params)?;
+    let _permit = node.queries.try_acquire().map_err(|_| errors::busy())?;
     let simulation = node.group.simulate(transaction).await.map_err(errors::query)?;
+    let (waiting, more) = node.group.pool_list(None, limits::CONFLICTS_LOOKED_AT).await;
     tokio::task::block_in_place(|| {
         let mut abis = Abis::new(node);
         let address = abis.address(&params.contract.0);
+        let (conflicts, mut pool) = conflicts::find(&mut abis, &waiting, &simulation.rw_set);
+        pool.more = more;
         Ok(SimulationView {
             height: simulation.height,
             outcome: render::execution(&mut abis, &simulation.execution, address, &params.method),
-            access: render::access(&simulation.rw_set),
+            access: render::access(&mut abis, &simulation.rw_set),
+            conflicts,
+            pool,
+            debug: simulation.debug,
         })
     })
 }

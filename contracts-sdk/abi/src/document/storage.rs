@@ -1,0 +1,205 @@
+//! What a contract keeps, from bytes to JSON: keys by field and element, values by the field's type.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Value, json};
+
+use super::codec::{ValueError, nothing_left};
+use super::types::Type;
+use super::{Abi, StorageField};
+use crate::{Address, keys};
+
+/// A contract's own key, read by its document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredKey {
+    /// The field.
+    pub field: String,
+    /// The element, for a field that has elements.
+    pub element: Option<Value>,
+}
+
+impl Abi {
+    /// What a contract's own key stands for; none if the document does not say.
+    pub fn decode_key(&self, key: &[u8]) -> Option<StoredKey> {
+        let end = key.iter().position(|byte| *byte == 0)?;
+        let field = self.storage_field(core::str::from_utf8(&key[..end]).ok()?)?;
+        let rest = &key[end + 1..];
+        let element = match self.layout(field).ok()? {
+            Layout { element: None, .. } => {
+                return rest.is_empty().then(|| StoredKey { field: field.name.clone(), element: None });
+            }
+            Layout { element: Some(ty), ordered, .. } => {
+                let mut left = rest;
+                let value = if ordered {
+                    ordered_value(&ty, &mut left)?
+                } else {
+                    self.decode(&ty, &mut left, "the key", 0).ok()?
+                };
+                left.is_empty().then_some(value)?
+            }
+        };
+        Some(StoredKey { field: field.name.clone(), element: Some(element) })
+    }
+
+    /// The contract's own key of a field, or of one of its elements, given as JSON. Without an element, the key that all keys
+    /// of the field begin with.
+    ///
+    /// # Errors
+    /// If there is no such field, it has no elements, or the element is not of its type.
+    pub fn encode_key(&self, field: &str, element: Option<&Value>) -> Result<Vec<u8>, ValueError> {
+        let schema = self.known_field(field)?;
+        let mut key = keys::field_prefix(field);
+        let Some(element) = element else { return Ok(key) };
+        match self.layout(schema)? {
+            Layout { element: Some(ty), ordered: false, .. } => {
+                self.encode(&ty.to_string(), element, &format!("an element of {field:?}"), &mut key)?;
+                Ok(key)
+            }
+            Layout { element: Some(_), .. } => {
+                Err(ValueError::Unknown { what: format!("how elements of {field:?}, a {}, are encoded", schema.ty) })
+            }
+            Layout { element: None, .. } => {
+                Err(ValueError::Unknown { what: format!("elements of {field:?}, which is a {}", schema.ty) })
+            }
+        }
+    }
+
+    /// The value of a key of a field.
+    ///
+    /// # Errors
+    /// If there is no such field, or the bytes are not of its type.
+    pub fn decode_stored(&self, field: &str, value: &[u8]) -> Result<Value, ValueError> {
+        match self.layout(self.known_field(field)?)?.value {
+            // The key is all there is: it is in the set.
+            None => nothing_left(value, "the value", "nothing").map(|()| Value::Bool(true)),
+            Some(ty) => {
+                let mut rest = value;
+                let decoded = self.decode(&ty, &mut rest, "the value", 0)?;
+                nothing_left(rest, "the value", &ty.to_string())?;
+                Ok(decoded)
+            }
+        }
+    }
+
+    fn storage_field(&self, name: &str) -> Option<&StorageField> {
+        self.storage.iter().find(|field| field.name == name)
+    }
+
+    fn known_field(&self, name: &str) -> Result<&StorageField, ValueError> {
+        self.storage_field(name).ok_or_else(|| {
+            let known: Vec<&str> = self.storage.iter().map(|field| field.name.as_str()).collect();
+            ValueError::Unknown { what: format!("the field {name:?}; there are {}", known.join(", ")) }
+        })
+    }
+
+    fn layout(&self, field: &StorageField) -> Result<Layout, ValueError> {
+        let unknown = || ValueError::Unknown { what: format!("how a field of type {} is stored", field.ty) };
+        let Type::Named(kind, types) = Type::parse(&field.ty)? else { return Err(unknown()) };
+        let mut types = types.into_iter();
+        let (first, second) = (types.next(), types.next());
+        let layout = |element, value, ordered| Ok(Layout { element, value, ordered });
+        match (kind.as_str(), first, second) {
+            ("Item" | "Counter", Some(value), None) => layout(None, Some(value), false),
+            ("Map", Some(key), Some(value)) => layout(Some(key), Some(value), false),
+            ("Set", Some(key), None) => layout(Some(key), None, false),
+            ("OrderedMap", Some(key), Some(value)) => layout(Some(key), Some(value), true),
+            // A row's key is one of its fields; the document does not say which.
+            _ => Err(unknown()),
+        }
+    }
+}
+
+/// How a field is stored.
+struct Layout {
+    /// The type of its elements' keys, if it has elements.
+    element: Option<Type>,
+    /// The type of its values, if the keys are not all.
+    value: Option<Type>,
+    /// Whether the keys are encoded so that their bytes sort as they do.
+    ordered: bool,
+}
+
+/// A key whose bytes sort as its values do, for types that always have the same length.
+fn ordered_value(ty: &Type, bytes: &mut &[u8]) -> Option<Value> {
+    match ty {
+        Type::Integer { signed, bits } => {
+            let (raw, rest) = bytes.split_at_checked(*bits as usize / 8)?;
+            *bytes = rest;
+            let raw = raw.iter().fold(0u128, |number, byte| (number << 8) | u128::from(*byte));
+            Some(ordered_integer(*signed, *bits, raw))
+        }
+        Type::Bool => {
+            let (first, rest) = bytes.split_first()?;
+            *bytes = rest;
+            (*first <= 1).then_some(Value::Bool(*first == 1))
+        }
+        Type::Address => {
+            let (raw, rest) = bytes.split_first_chunk::<{ Address::BYTES }>()?;
+            *bytes = rest;
+            Some(json!(Address(*raw)))
+        }
+        Type::Tuple(types) if !types.is_empty() => {
+            types.iter().map(|ty| ordered_value(ty, bytes)).collect::<Option<Vec<Value>>>().map(Value::Array)
+        }
+        _ => None,
+    }
+}
+
+/// A JSON number up to 32 bits, a decimal string beyond. Signed ones are stored with their sign bit turned.
+fn ordered_integer(signed: bool, bits: u32, raw: u128) -> Value {
+    let wide = bits > 32;
+    if !signed {
+        return if wide { json!(raw.to_string()) } else { json!(raw as u64) };
+    }
+    let unused = 128 - bits;
+    let number = (((raw ^ (1 << (bits - 1))) << unused) as i128) >> unused;
+    if wide { json!(number.to_string()) } else { json!(number as i64) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use alloc::borrow::ToOwned;
+
+    fn abi() -> Abi {
+        let field =
+            |name: &str, ty: &str| StorageField { name: name.to_owned(), ty: ty.to_owned(), docs: String::new() };
+        Abi {
+            storage: alloc::vec![
+                field("supply", "Item<u128>"),
+                field("balances", "Map<(Address, u8), u64>"),
+                field("members", "Set<u16>"),
+                field("prices", "OrderedMap<(i16, bool), u8>"),
+            ],
+            ..Abi::default()
+        }
+    }
+
+    #[test]
+    fn keys_are_read_by_field_and_element() {
+        let abi = abi();
+        let element = json!([Address::native(7), 5]);
+        let key = abi.encode_key("balances", Some(&element)).unwrap();
+        assert_eq!(abi.decode_key(&key), Some(StoredKey { field: "balances".into(), element: Some(element) }));
+        assert_eq!(abi.decode_key(b"supply\0"), Some(StoredKey { field: "supply".into(), element: None }));
+        let ordered = [&b"prices\0"[..], &[0x7f, 0xfe, 1]].concat();
+        assert_eq!(abi.decode_key(&ordered).unwrap().element, Some(json!([-2, true])));
+        for wrong in [&b"supply"[..], b"supply\0x", b"other\0", b"balances\0\x01", b"members\0\x01\x02\x03"] {
+            assert_eq!(abi.decode_key(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn values_are_read_by_their_field() {
+        let abi = abi();
+        assert_eq!(abi.decode_stored("balances", &5u64.to_le_bytes()).unwrap(), json!("5"));
+        assert_eq!(abi.decode_stored("members", &[]).unwrap(), json!(true));
+        assert!(abi.decode_stored("supply", &[1]).is_err());
+        let unknown = abi.decode_stored("supplies", &[1]).unwrap_err().to_string();
+        assert!(unknown.contains("supply, balances"), "{unknown}");
+        assert!(abi.encode_key("supply", Some(&json!(1))).is_err());
+    }
+}
