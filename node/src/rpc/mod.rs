@@ -26,6 +26,8 @@ mod http;
 pub(crate) mod limits;
 mod listener;
 mod metrics;
+#[cfg(test)]
+mod mutated;
 mod range;
 mod registry;
 mod render;
