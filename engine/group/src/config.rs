@@ -28,7 +28,8 @@ pub struct GroupConfig {
     pub pool: PoolLimits,
     /// Bounds of the record of dropped transactions.
     pub drops: DropLimits,
-    /// Most submissions that wait for their signatures to be verified; more are refused.
+    /// Most transactions that wait for their signatures to be verified; more are refused. A larger submission is taken if
+    /// it is the only one.
     pub intake_waiting: usize,
     /// Sizes of the ledger.
     pub ledger: LedgerOptions,
@@ -48,7 +49,8 @@ impl GroupConfig {
             query_threads: 1,
             pool: PoolLimits::default(),
             drops: DropLimits::default(),
-            intake_waiting: 100_000,
+            // A fraction of a second's work.
+            intake_waiting: 10_000,
             ledger: LedgerOptions::default(),
             observer: Arc::new(()),
         }

@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::driver::{Event, Events};
 use crate::drops::Drops;
 use crate::feed::{Feed, Outcome};
-use crate::intake::Submission;
+use crate::intake::{Backlog, Submission};
 use crate::look::Settings;
 use crate::observe::{Observe, Recent, tally};
 use crate::preparation::Preparation;
@@ -38,6 +38,11 @@ pub(crate) struct Inner {
     pub(crate) intake: Mutex<Option<mpsc::Sender<Submission>>>,
     /// One permit for each transaction that may wait for verification.
     pub(crate) intake_room: Semaphore,
+    /// All of them.
+    pub(crate) intake_permits: u32,
+    pub(crate) backlog: Arc<Backlog>,
+    /// How long the oldest submission may wait for its verification while more is taken.
+    pub(crate) wait_ms: u64,
     pub(crate) preparation: Preparation,
     pub(crate) events: Events,
     pub(crate) feed: Arc<Feed>,
@@ -139,15 +144,15 @@ impl Group {
 
     async fn admit(
         &self,
-        transactions: Vec<SignedTransaction>,
+        mut transactions: Vec<SignedTransaction>,
         durability: Durability,
     ) -> Result<Vec<Result<TxId, SubmitError>>, SubmitError> {
-        let (transactions, surplus) = self.at_the_door(transactions)?;
-        let permits = u32::try_from(transactions.len()).map_err(|_| SubmitError::Busy)?;
+        let surplus = self.at_the_door(&mut transactions)?;
+        let permits = u32::try_from(transactions.len()).unwrap_or(u32::MAX).min(self.inner.intake_permits);
         let _room = self.inner.intake_room.try_acquire_many(permits).map_err(|_| SubmitError::Busy)?;
         let (reply, verified) = oneshot::channel();
         let intake = self.inner.intake.lock().clone().ok_or(SubmitError::Stopped)?;
-        let sent = intake.send(Submission { transactions, reply }).await;
+        let sent = intake.send(Submission { transactions, since: self.inner.queries.now(), reply }).await;
         sent.map_err(|_| SubmitError::Stopped)?;
         let verified = verified.await.map_err(|_| SubmitError::Stopped)?;
 
@@ -172,11 +177,12 @@ impl Group {
         Ok(answers.into_iter().map(answer).chain(surplus).collect())
     }
 
-    /// Refuses what the pool has no room for, before anything of it is verified. The pool itself has the last word.
+    /// Takes away what the pool has no room for, before anything of it is verified, and gives the answers to that: those
+    /// for the end of the submission. The pool itself has the last word.
     fn at_the_door(
         &self,
-        mut transactions: Vec<SignedTransaction>,
-    ) -> Result<(Vec<SignedTransaction>, Vec<Result<TxId, SubmitError>>), SubmitError> {
+        transactions: &mut Vec<SignedTransaction>,
+    ) -> Result<Vec<Result<TxId, SubmitError>>, SubmitError> {
         if !self.is_running() {
             return Err(SubmitError::Stopped);
         }
@@ -185,10 +191,13 @@ impl Group {
             let waited_ms = now.since_ms(since);
             return Err(Refusal::PoolSlow { count: status.waiting, waited_ms }.into());
         }
+        if self.inner.backlog.waited_ms(now) > self.inner.wait_ms {
+            return Err(SubmitError::Busy);
+        }
         let surplus = transactions.len().saturating_sub(status.room);
         transactions.truncate(status.room);
         let full = Refusal::PoolFull { count: status.waiting + status.sealed, bytes: status.bytes };
-        Ok((transactions, vec![Err(full.into()); surplus]))
+        Ok(vec![Err(full.into()); surplus])
     }
 
     /// Submits a transaction and waits until the block that holds it is durable.

@@ -36,12 +36,12 @@ pub(crate) struct Answers {
 impl Answers {
     /// Answers that promise nothing over the end of the process.
     pub(crate) fn give(self) {
-        self.send(|id| Ok(id));
+        self.send(Ok);
     }
 
     /// Answers that do.
     fn give_kept(self, _: &Written) {
-        self.send(|id| Ok(id));
+        self.send(Ok);
     }
 
     /// Answers that can't promise what was asked for: whether the transactions will be executed is not known.

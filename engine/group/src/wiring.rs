@@ -25,7 +25,7 @@ use crate::drops::Drops;
 use crate::execution::Executor;
 use crate::feed::Feed;
 use crate::group::{Group, Inner, Tasks};
-use crate::intake;
+use crate::intake::{self, Backlog};
 use crate::look::Settings;
 use crate::observe::{Observation, Recent};
 use crate::preparation::Preparation;
@@ -178,7 +178,8 @@ impl Parts {
         let (write, writing) =
             spawn_writer(ledger.clone(), votes, identity, signer, reports, events.clone()).map_err(threads)?;
         let (intake, submissions) = mpsc::channel(EVENTS);
-        let verifying = intake::spawn(verifier, pool, submissions).map_err(threads)?;
+        let backlog = Arc::new(Backlog::default());
+        let verifying = intake::spawn(verifier, pool, submissions, backlog.clone()).map_err(threads)?;
 
         let feed = Arc::new(Feed::new(tip.header));
         let (queue, keeping) =
@@ -216,6 +217,9 @@ impl Parts {
                 intake: Mutex::new(Some(intake)),
                 preparation,
                 intake_room: Semaphore::new(config.intake_waiting),
+                intake_permits: u32::try_from(config.intake_waiting).unwrap_or(u32::MAX),
+                backlog,
+                wait_ms: config.pool.wait_ms,
                 events,
                 feed,
                 drops,

@@ -97,6 +97,7 @@ fn group_config(loaded: &Loaded, genesis: Genesis, folder: &ChainFolder) -> Grou
             bytes: pool.mib << 20,
             sender_count: pool.sender_transactions,
             sender_bytes: pool.sender_mib << 20,
+            wait_ms: pool.wait_ms,
             ..usual.pool
         },
         drops: DropLimits {
