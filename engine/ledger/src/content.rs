@@ -222,6 +222,7 @@ fn check_counts(outcome: &Outcome) -> Result<(), ContentError> {
 }
 
 fn receipts(transactions: &[Verified], executions: Vec<Execution>, rw_sets: &[RwSet], height: Height) -> Vec<Receipt> {
+    let digests: Vec<Hash> = rw_sets.par_chunks(RUN).flat_map_iter(RwSet::digests).collect();
     let receipt = |(index, execution): (usize, Execution)| Receipt {
         tx_id: transactions[index].id(),
         height,
@@ -233,7 +234,7 @@ fn receipts(transactions: &[Verified], executions: Vec<Execution>, rw_sets: &[Rw
         message: execution.message,
         failed_in: execution.failed_in,
         events: execution.events,
-        rw_set: rw_sets[index].digest(),
+        rw_set: digests[index],
     };
     executions.into_par_iter().enumerate().with_min_len(RUN).map(receipt).collect()
 }

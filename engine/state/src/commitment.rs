@@ -24,7 +24,7 @@ use crate::view::StateError;
 
 pub mod flat;
 mod hashing;
-mod lanes;
+mod leaves;
 pub mod node;
 pub mod page;
 pub mod proof;

@@ -182,15 +182,18 @@ fn at_most(what: &'static str, found: usize, limit: usize) -> Result<(), ShapeEr
     if found > limit { Err(ShapeError::TooMany { what, found, limit }) } else { Ok(()) }
 }
 
+/// Digests that are made as one job.
+const RUN: usize = 256;
+
 /// The header's root over these transactions, in block order. Runs on the rayon pool in which it is called.
 pub fn tx_root(transactions: &[Verified]) -> Hash {
-    let leaves: Vec<_> = transactions.par_iter().map(Verified::leaf).collect();
+    let leaves: Vec<_> = transactions.par_chunks(RUN).flat_map_iter(Verified::leaves).collect();
     merkle::root(&leaves)
 }
 
 /// The header's root over these receipts, in block order. Runs on the rayon pool in which it is called.
 pub fn receipt_root(receipts: &[Receipt]) -> Hash {
-    let leaves: Vec<_> = receipts.par_iter().map(Receipt::digest).collect();
+    let leaves: Vec<_> = receipts.par_chunks(RUN).flat_map_iter(Receipt::digests).collect();
     merkle::root(&leaves)
 }
 

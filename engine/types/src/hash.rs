@@ -1,5 +1,7 @@
 //! Digests, and the tags that keep hashes of different things apart.
 
+pub mod many;
+
 use std::fmt;
 use std::str::FromStr;
 

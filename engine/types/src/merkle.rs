@@ -5,29 +5,38 @@
 //! length follows from index and count, so a proof is for one place only.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use rayon::join;
+use rayon::prelude::*;
 
 use crate::encoding::Canonical;
+use crate::hash::many::Messages;
 use crate::hash::{Domain, Hash};
 
-/// Lists shorter than this are hashed on one thread.
-const PARALLEL_MIN: usize = 1_024;
+/// Nodes that are hashed as one job.
+const RUN: usize = 512;
 
 /// The root of a list of digests; [`Hash::ZERO`] for none. Long lists are hashed on the rayon pool in which it is called.
 pub fn root(leaves: &[Hash]) -> Hash {
-    match leaves {
-        [] => Hash::ZERO,
-        [leaf] => leaf_hash(leaf),
-        _ => {
-            let (left, right) = leaves.split_at(split(leaves.len()));
-            let (left, right) = if leaves.len() >= PARALLEL_MIN {
-                join(|| root(left), || root(right))
-            } else {
-                (root(left), root(right))
-            };
-            node_hash(&left, &right)
-        }
+    let mut level = runs(leaves, |messages, leaf| messages.add_parts(Domain::MerkleLeaf, &[leaf.as_bytes()]));
+    // Splitting at powers of two pairs neighbours, level by level, and carries up one that is left over.
+    while level.len() > 1 {
+        let (pairs, odd) = level.as_chunks();
+        let mut nodes = runs(pairs, |messages, [left, right]: &[Hash; 2]| {
+            messages.add_parts(Domain::MerkleNode, &[left.as_bytes(), right.as_bytes()]);
+        });
+        nodes.extend(odd);
+        level = nodes;
     }
+    level.first().copied().unwrap_or(Hash::ZERO)
+}
+
+/// The digests of the messages that the items add, many side by side, and long lists on many threads.
+fn runs<T: Sync>(items: &[T], add: impl Fn(&mut Messages, &T) + Sync) -> Vec<Hash> {
+    let run = |items: &[T]| {
+        let mut messages = Messages::default();
+        items.iter().for_each(|item| add(&mut messages, item));
+        messages.hash()
+    };
+    if items.len() <= RUN { run(items) } else { items.par_chunks(RUN).flat_map_iter(run).collect() }
 }
 
 /// The digests beside the path from a leaf to the root, from the bottom up.
@@ -98,6 +107,26 @@ mod tests {
 
     fn leaves(count: usize) -> Vec<Hash> {
         (0..count).map(|n| Hash::of(Domain::Receipt, &n.to_le_bytes())).collect()
+    }
+
+    /// The definition of RFC 6962, word by word.
+    fn root_by_definition(leaves: &[Hash]) -> Hash {
+        match leaves {
+            [] => Hash::ZERO,
+            [leaf] => leaf_hash(leaf),
+            _ => {
+                let (left, right) = leaves.split_at(split(leaves.len()));
+                node_hash(&root_by_definition(left), &root_by_definition(right))
+            }
+        }
+    }
+
+    #[test]
+    fn the_root_is_that_of_the_definition() {
+        for count in (0..70).chain([511, 512, 513, 1_023, 1_025, 2_500]) {
+            let leaves = leaves(count);
+            assert_eq!(root(&leaves), root_by_definition(&leaves), "{count} leaves");
+        }
     }
 
     #[test]

@@ -70,6 +70,11 @@ impl Receipt {
     pub fn digest(&self) -> Hash {
         Hash::of(Domain::Receipt, &self.encode())
     }
+
+    /// [`Receipt::digest`] of each.
+    pub fn digests(receipts: &[Receipt]) -> Vec<Hash> {
+        Hash::of_each_encoded(Domain::Receipt, receipts)
+    }
 }
 
 impl Canonical for Receipt {

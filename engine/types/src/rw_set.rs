@@ -90,6 +90,11 @@ impl RwSet {
     pub fn digest(&self) -> Hash {
         Hash::of(Domain::RwSet, &self.encode())
     }
+
+    /// [`RwSet::digest`] of each.
+    pub fn digests(sets: &[RwSet]) -> Vec<Hash> {
+        Hash::of_each_encoded(Domain::RwSet, sets)
+    }
 }
 
 impl Canonical for RwSet {

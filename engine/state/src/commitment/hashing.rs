@@ -7,10 +7,11 @@
 use std::cell::Cell;
 
 use hanse_types::Hash;
+use hanse_types::hash::many::Messages;
 
 use super::node::{self, Leaf, Maps, PLACES, Writer, by_place};
 use super::page::{Below, Draft};
-use super::{Page, PagePath, lanes};
+use super::{Page, PagePath};
 
 /// Where a node's hash belongs.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +30,7 @@ impl Place {
 /// Changed nodes of one depth.
 #[derive(Default)]
 struct Level {
-    messages: lanes::Messages,
+    messages: Messages,
     places: Vec<Place>,
     /// Those that are pages, with their numbers.
     pages: Vec<(usize, PagePath, Draft)>,

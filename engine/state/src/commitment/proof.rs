@@ -8,7 +8,7 @@ use hanse_types::{Canonical, Hash};
 use thiserror::Error;
 
 use super::node::{DEPTH_MAX, Held, Leaf, Node, PLACES, place_of};
-use super::{NodeView, PagePath, lanes};
+use super::{NodeView, PagePath, leaves};
 use crate::view::StateError;
 
 /// A proof of a key's presence or absence.
@@ -66,12 +66,12 @@ impl Proof {
     /// # Errors
     /// If the proof does not show that.
     pub fn verify(&self, root: &Hash, key: &[u8], value: Option<&[u8]>) -> Result<(), ProofError> {
-        let key = lanes::key_hash(key);
+        let key = leaves::key_hash(key);
         let leaf = self.walk(root, &key)?;
         match (leaf.filter(|leaf| leaf.key == key), value) {
             (Some(_), None) => Err(ProofError::Present),
             (None, Some(_)) => Err(ProofError::Absent),
-            (Some(leaf), Some(value)) if leaf.value != lanes::value_hash(value) => Err(ProofError::OtherValue),
+            (Some(leaf), Some(value)) if leaf.value != leaves::value_hash(value) => Err(ProofError::OtherValue),
             _ => Ok(()),
         }
     }
@@ -108,7 +108,7 @@ impl Proof {
 /// # Errors
 /// If pages can't be read, or one is missing.
 pub fn prove(nodes: &dyn NodeView, key: &[u8]) -> Result<Proof, StateError> {
-    let key = lanes::key_hash(key);
+    let key = leaves::key_hash(key);
     let mut way = Vec::new();
     while way.len() < DEPTH_MAX {
         let (depth, path) = (way.len(), PagePath::of(&key, way.len()));

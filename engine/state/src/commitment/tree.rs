@@ -27,7 +27,7 @@ use rayon::prelude::*;
 use super::hashing::{Hashing, Place};
 use super::node::{Leaf, Node, PLACES, first_bits, place_of};
 use super::page::{Below, Draft, Places, RUN_MAX};
-use super::{NodeView, Page, PagePath, Update, lanes};
+use super::{NodeView, Page, PagePath, Update, leaves};
 use crate::changes::ChangeSet;
 use crate::view::StateError;
 
@@ -135,8 +135,8 @@ impl Sorted {
 
 /// Hashes keys and values.
 fn hash_run(entries: &[(&[u8], Option<&[u8]>)], changes: &mut [Change]) {
-    let keys = lanes::key_hashes(entries.iter().map(|(key, _)| *key));
-    let mut values = lanes::value_hashes(entries.iter().filter_map(|(_, value)| *value)).into_iter();
+    let keys = leaves::key_hashes(entries.iter().map(|(key, _)| *key));
+    let mut values = leaves::value_hashes(entries.iter().filter_map(|(_, value)| *value)).into_iter();
     for ((change, key), (_, value)) in changes.iter_mut().zip(keys).zip(entries) {
         *change = Change { key, value: value.and_then(|_| values.next()) };
     }
@@ -312,7 +312,7 @@ fn merge(leaves: &[Leaf], changes: &[Change], into: &mut Vec<Leaf>) -> bool {
 
 /// The root of a tree with these entries, computed from nothing: what [`update`] must agree with.
 pub fn root_of<'a>(entries: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Hash {
-    let leaf = |(key, value): (&[u8], &[u8])| Leaf { key: lanes::key_hash(key), value: lanes::value_hash(value) };
+    let leaf = |(key, value): (&[u8], &[u8])| Leaf { key: leaves::key_hash(key), value: leaves::value_hash(value) };
     let mut leaves: Vec<_> = entries.into_iter().map(leaf).collect();
     leaves.sort_unstable_by_key(|leaf| leaf.key);
     if leaves.is_empty() { Hash::ZERO } else { Node::over(&leaves, 0).hash() }

@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::{PublicKey, Signature, ed25519};
 use crate::encoding::Canonical;
 use crate::genesis::Genesis;
+use crate::hash::many::Messages;
 use crate::hash::{Domain, Hash};
 use crate::transaction::{SignedTransaction, TransactionError, TxId};
 
@@ -51,13 +52,28 @@ impl Verified {
     pub fn leaf(&self) -> Hash {
         self.0.signed.leaf(self.0.id)
     }
+
+    /// [`Verified::leaf`] of each.
+    pub fn leaves(transactions: &[Verified]) -> Vec<Hash> {
+        let mut messages = Messages::default();
+        for Verified(inner) in transactions {
+            let key = inner.signed.encoded_key();
+            let parts = [&inner.id.0.as_bytes()[..], &key, &inner.signed.signature.0];
+            messages.add_parts(Domain::SignedTransaction, &parts);
+        }
+        messages.hash()
+    }
 }
 
 impl SignedTransaction {
     /// The leaf that stands for it in the block's transaction tree. `id` is its identity.
     pub fn leaf(&self, id: TxId) -> Hash {
-        let key = borsh::to_vec(&self.public_key).expect("a key encodes into memory");
-        Hash::of_parts(Domain::SignedTransaction, &[id.0.as_bytes(), &key, &self.signature.0])
+        let parts = [&id.0.as_bytes()[..], &self.encoded_key(), &self.signature.0];
+        Hash::of_parts(Domain::SignedTransaction, &parts)
+    }
+
+    fn encoded_key(&self) -> Vec<u8> {
+        borsh::to_vec(&self.public_key).expect("a key encodes into memory")
     }
 }
 
@@ -123,7 +139,8 @@ impl Verifier {
     pub fn verify(&self, signed: SignedTransaction) -> Result<Verified, VerifyError> {
         let claim = self.claim(signed)?;
         claim.signed.public_key.verify(&claim.bytes, &claim.signed.signature).map_err(|_| VerifyError::BadSignature)?;
-        Ok(claim.accept())
+        let id = Hash::of(Domain::Transaction, &claim.bytes);
+        Ok(claim.accept(id))
     }
 
     /// Checks many transactions, signatures in batches, on the rayon pool in which it is called. The answers are those
@@ -137,12 +154,15 @@ impl Verifier {
         let claims: Vec<_> = signed.into_iter().map(|signed| self.claim(signed)).collect();
         let in_batch = claims.iter().filter_map(|claim| claim.as_ref().ok()?.ed25519());
         let batch_holds = ed25519::verify_batch(in_batch);
-        let finish = |claim: Claim| {
+        let bytes = claims.iter().filter_map(|claim| Some(&claim.as_ref().ok()?.bytes[..]));
+        let mut ids = Hash::of_each(Domain::Transaction, &[], bytes).into_iter();
+        let mut finish = |claim: Claim| {
+            let id = ids.next().expect("every claim has bytes, and they have a digest");
             let covered = batch_holds && claim.ed25519().is_some();
             let good = covered || claim.signed.public_key.verify(&claim.bytes, &claim.signed.signature).is_ok();
-            if good { Ok(claim.accept()) } else { Err(VerifyError::BadSignature) }
+            if good { Ok(claim.accept(id)) } else { Err(VerifyError::BadSignature) }
         };
-        claims.into_iter().map(|claim| claim.and_then(finish)).collect()
+        claims.into_iter().map(|claim| claim.and_then(&mut finish)).collect()
     }
 
     /// Every check but the signature's.
@@ -184,10 +204,10 @@ impl Claim {
         }
     }
 
-    fn accept(self) -> Verified {
-        let id = TxId(Hash::of(Domain::Transaction, &self.bytes));
+    /// With the digest of its bytes.
+    fn accept(self, id: Hash) -> Verified {
         let bytes = self.signed.encoded_len();
-        Verified(Arc::new(Inner { signed: self.signed, id, bytes }))
+        Verified(Arc::new(Inner { signed: self.signed, id: TxId(id), bytes }))
     }
 }
 

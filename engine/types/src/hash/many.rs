@@ -1,14 +1,16 @@
 //! SHA-256 of many messages at a time.
 //!
-//! A block changes tens of thousands of nodes. Where the processor has no SHA instructions, hashing 16 messages side by
-//! side, one in each lane of wide registers, is many times faster than one after another. Messages of the same length go
-//! together, so that lanes end together and few are idle. The digests are those of [`Hash::of_parts`]; a test holds them
-//! together.
+//! A block is tens of thousands of short messages: transactions, receipts, access sets, nodes of trees. Where the processor
+//! has no SHA instructions, hashing 16 messages side by side, one in each lane of wide registers, is many times faster than
+//! one after another. Messages of the same length go together, so that lanes end together and few are idle. The digests are
+//! those of [`Hash::of_parts`]; a test holds them together.
+//!
+//! Start reading at [`Messages`].
 
 use std::ops::Range;
 
-use hanse_types::Hash;
-use hanse_types::hash::Domain;
+use super::{Domain, Hash};
+use crate::encoding::Canonical;
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -26,58 +28,41 @@ type Block = [u8; 64];
 /// Longer messages are not copied, but hashed where they are.
 const COPIED_MAX: usize = 4096;
 
-/// What a hash under [`Domain::StateLeaf`] is of. Part of the format.
-#[derive(Clone, Copy)]
-#[repr(u8)]
-enum LeafPart {
-    Key = 0,
-    Value = 1,
-}
-
-/// The digest of a key, whose bits are its way through the tree.
-pub(super) fn key_hash(key: &[u8]) -> Hash {
-    Hash::of_parts(Domain::StateLeaf, &[&[LeafPart::Key as u8], key])
-}
-
-/// The digest of a value.
-pub(super) fn value_hash(value: &[u8]) -> Hash {
-    Hash::of_parts(Domain::StateLeaf, &[&[LeafPart::Value as u8], value])
-}
-
-/// The digests of keys.
-pub(super) fn key_hashes<'a>(keys: impl Iterator<Item = &'a [u8]>) -> Vec<Hash> {
-    hash_parts(LeafPart::Key, keys)
-}
-
-/// The digests of values.
-pub(super) fn value_hashes<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<Hash> {
-    hash_parts(LeafPart::Value, values)
-}
-
-/// Hashes short ones side by side, the others one by one.
-fn hash_parts<'a>(part: LeafPart, bodies: impl Iterator<Item = &'a [u8]>) -> Vec<Hash> {
-    let tags = [Domain::StateLeaf as u8, part as u8];
-    let mut messages = Messages::default();
-    let mut long = Vec::new();
-    for (at, body) in bodies.enumerate() {
-        if body.len() > COPIED_MAX {
-            long.push((at, Hash::of_parts(Domain::StateLeaf, &[&tags[1..], body])));
-        } else {
-            let message = messages.add(tags.len() + body.len());
-            message[..2].copy_from_slice(&tags);
-            message[2..2 + body.len()].copy_from_slice(body);
+impl Hash {
+    /// [`Hash::of_parts`] for each body, with this part before it. Short ones are hashed side by side.
+    pub fn of_each<'a>(domain: Domain, part: &[u8], bodies: impl IntoIterator<Item = &'a [u8]>) -> Vec<Hash> {
+        let mut messages = Messages::default();
+        let mut long = Vec::new();
+        for (at, body) in bodies.into_iter().enumerate() {
+            if body.len() > COPIED_MAX {
+                long.push((at, Hash::of_parts(domain, &[part, body])));
+            } else {
+                messages.add_parts(domain, &[part, body]);
+            }
         }
+        let mut digests = messages.hash();
+        for (at, digest) in long {
+            digests.insert(at, digest);
+        }
+        digests
     }
-    let mut digests = messages.hash();
-    for (at, digest) in long {
-        digests.insert(at, digest);
+
+    /// [`Hash::of`] the canonical bytes of each value.
+    pub fn of_each_encoded<T: Canonical>(domain: Domain, values: &[T]) -> Vec<Hash> {
+        let mut bytes = Vec::new();
+        let encode = |value: &T| {
+            value.encode_into(&mut bytes);
+            bytes.len()
+        };
+        let ends: Vec<usize> = values.iter().map(encode).collect();
+        let starts = [0].into_iter().chain(ends.iter().copied());
+        Hash::of_each(domain, &[], starts.zip(&ends).map(|(start, end)| &bytes[start..*end]))
     }
-    digests
 }
 
 /// Messages to hash, padded as SHA-256 wants it.
-#[derive(Default)]
-pub(super) struct Messages {
+#[derive(Debug, Default)]
+pub struct Messages {
     blocks: Vec<Block>,
     /// Where in `blocks` each message ends.
     ends: Vec<usize>,
@@ -85,23 +70,41 @@ pub(super) struct Messages {
 
 impl Messages {
     /// Number of messages.
-    pub(super) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.ends.len()
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
     /// Forgets all messages, but keeps their memory.
-    pub(super) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.blocks.clear();
         self.ends.clear();
     }
 
     /// Bytes that it takes in memory.
-    pub(super) fn memory_bytes(&self) -> usize {
+    pub fn memory_bytes(&self) -> usize {
         self.blocks.capacity() * size_of::<Block>() + self.ends.capacity() * size_of::<usize>()
     }
 
+    /// Adds a message of the domain's tag and these parts.
+    pub fn add_parts(&mut self, domain: Domain, parts: &[&[u8]]) {
+        let length = 1 + parts.iter().map(|part| part.len()).sum::<usize>();
+        let message = self.add(length);
+        message[0] = domain as u8;
+        let mut rest = &mut message[1..];
+        for part in parts {
+            let (place, after) = rest.split_at_mut(part.len());
+            place.copy_from_slice(part);
+            rest = after;
+        }
+    }
+
     /// Adds a message of so many bytes, which are to be written at the start of what this gives.
-    pub(super) fn add(&mut self, length: usize) -> &mut [u8] {
+    pub fn add(&mut self, length: usize) -> &mut [u8] {
         let start = self.blocks.len();
         // Padding takes a byte, and eight for the length.
         let end = start + (length + 9).div_ceil(64);
@@ -115,13 +118,13 @@ impl Messages {
     }
 
     /// A message, with its padding.
-    pub(super) fn message(&mut self, at: usize) -> &mut [u8] {
+    pub fn message(&mut self, at: usize) -> &mut [u8] {
         let blocks = self.span(at);
         self.blocks[blocks].as_flattened_mut()
     }
 
     /// The digests, in order.
-    pub(super) fn hash(&self) -> Vec<Hash> {
+    pub fn hash(&self) -> Vec<Hash> {
         self.hash_by(Way::choose())
     }
 
@@ -348,6 +351,7 @@ const ROUND: [u32; 64] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rw_set::{RwSet, Write};
 
     fn bodies(count: usize) -> Vec<Vec<u8>> {
         (0..count).map(|n| (0..n * 7 % 600).map(|at| (at * n) as u8).collect()).collect()
@@ -375,8 +379,13 @@ mod tests {
                 bodies[count / 2] = vec![7; COPIED_MAX + 1];
             }
             let slices = || bodies.iter().map(|body| &body[..]);
-            assert_eq!(key_hashes(slices()), slices().map(key_hash).collect::<Vec<_>>());
-            assert_eq!(value_hashes(slices()), slices().map(value_hash).collect::<Vec<_>>());
+            let expected: Vec<Hash> =
+                slices().map(|body| Hash::of_parts(Domain::StateLeaf, &[b"part", body])).collect();
+            assert_eq!(Hash::of_each(Domain::StateLeaf, b"part", slices()), expected);
+            let set =
+                |key: &Vec<u8>| RwSet { writes: vec![Write { key: key.clone(), value: None }], ..RwSet::default() };
+            let sets: Vec<RwSet> = bodies.iter().map(set).collect();
+            assert_eq!(RwSet::digests(&sets), sets.iter().map(RwSet::digest).collect::<Vec<_>>());
         }
     }
 
