@@ -29,7 +29,9 @@ impl Disk {
     pub(crate) fn write(&mut self, job: &Job) {
         self.entries.extend(job.kept.iter().map(|kept| (kept.arrival, kept.transaction.clone())));
         self.dropped.extend(job.dropped.iter().map(|dropped| dropped.arrival));
-        job.kept.iter().for_each(|kept| drop(self.ended.remove(&kept.transaction.id())));
+        for kept in &job.kept {
+            self.ended.remove(&kept.transaction.id());
+        }
         self.ended.extend(job.dropped.iter().map(Dropped::id));
         self.entries = self.entries.split_off(&job.done_with);
     }
