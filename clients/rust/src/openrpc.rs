@@ -1,5 +1,5 @@
 //! The description of the RPC for other languages' tools: an [OpenRPC](https://spec.open-rpc.org) document, made of the
-//! tables of [`methods`](crate::methods), the schemas of their types, the table of [`codes`](crate::codes), and examples.
+//! tables of [`methods`], the schemas of their types, the table of [`codes`], and examples.
 //!
 //! A node answers it to `rpc.discover` and at [`PATH`]; it is committed as `docs/openrpc.json`, and tests hold it there to
 //! the code, and the examples to a real node.

@@ -37,7 +37,7 @@ methods! { CONTRACT:
         fails [EXECUTION, &[codes::BAD_ARGUMENT, codes::NO_ABI, codes::GROUP_STOPPED]];
 }
 
-/// Of [`SimulateTx`] and [`QueryContract`].
+/// Of [`SimulateTx`](super::SimulateTx) and [`QueryContract`].
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CallParams {
