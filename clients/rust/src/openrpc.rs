@@ -175,6 +175,18 @@ mod tests {
         }
     }
 
+    /// A field that holds nothing reads as one that is not there.
+    fn without_nulls(value: Value) -> Value {
+        match value {
+            Value::Array(values) => values.into_iter().map(without_nulls).collect(),
+            Value::Object(fields) => {
+                let kept = fields.into_iter().filter(|(_, value)| !value.is_null());
+                kept.map(|(name, value)| (name, without_nulls(value))).collect()
+            }
+            other => other,
+        }
+    }
+
     #[test]
     fn examples_are_of_their_methods_types() {
         let all = examples();
@@ -184,7 +196,8 @@ mod tests {
                 let read = method.check_params(params.clone());
                 assert!(read.is_ok(), "{}: {read:?}: {params}", method.name);
                 let result = example["result"].clone();
-                assert_eq!(method.check_answer(result.clone()).unwrap(), result, "{}", method.name);
+                let read = method.check_answer(result.clone()).unwrap();
+                assert_eq!(without_nulls(read), without_nulls(result), "{}", method.name);
             }
         }
         let known = |name: &String| methods::all().any(|method| method.name == name);
