@@ -12,6 +12,9 @@ use crate::views::ChainInfo;
 /// How long a transaction lives if nothing else is said.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(120);
 
+/// What every chain in development calls itself. Its keys are everyone's, so no other chain may have this name.
+pub const DEVELOPMENT_CHAIN: &str = "hanse-dev";
+
 /// What a transaction must name of its chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainContext {
@@ -45,9 +48,15 @@ impl From<&ChainInfo> for ChainContext {
             ref_hash,
             gas_max: info.params.tx_gas_max,
             lifetime_max: Duration::from_millis(info.params.tx_lifetime_ms_max),
-            clock_ahead: Duration::from_millis(info.clock_ahead_ms.unwrap_or_default()),
+            clock_ahead: Duration::from_millis(clock_ahead_ms(info)),
         }
     }
+}
+
+/// Elsewhere a node's word must not move what a transaction says of time: one that is valid only in a year could be
+/// kept until then.
+fn clock_ahead_ms(info: &ChainInfo) -> u64 {
+    info.clock_ahead_ms.filter(|_| info.chain_id == DEVELOPMENT_CHAIN).unwrap_or_default()
 }
 
 impl ChainContext {
@@ -234,6 +243,17 @@ mod tests {
         let elsewhere = signed.transaction.sign_bytes(&Hash([5; 32]));
         assert!(signed.public_key.verify(&elsewhere, &signed.signature).is_err());
         assert_eq!(signed.transaction.sender, signed.public_key.address());
+    }
+
+    #[test]
+    fn only_a_chain_in_development_is_followed_into_the_future() {
+        let example = &crate::openrpc::examples()["chain_info"][0]["result"];
+        let mut info: ChainInfo = serde_json::from_value(example.clone()).unwrap();
+        info.clock_ahead_ms = Some(86_400_000);
+        assert_eq!(info.chain_id, DEVELOPMENT_CHAIN);
+        assert_eq!(ChainContext::from(&info).clock_ahead, Duration::from_secs(86_400));
+        info.chain_id = "harbour".into();
+        assert_eq!(ChainContext::from(&info).clock_ahead, Duration::ZERO);
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! disk, in time.
 //!
 //! It promises that a receipt is given out only after its block is durable; that a transaction that was accepted ends in
-//! a block or is reported as dropped, over crashes and restarts too if that was asked for; and that a failure inside stops this group and nothing else.
+//! a block or is reported as dropped, over crashes and restarts too if that was asked for; and that a failure inside stops
+//! this group and nothing else.
 //!
 //! It knows nothing of RPC, of configuration files or of other groups.
 //!

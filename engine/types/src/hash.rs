@@ -1,4 +1,4 @@
-//! Digests, and the tags that keep hashes of different things apart.
+//! Digests, and the tags that keep hashes of different things apart. [`many`] makes many at a time.
 
 pub mod many;
 

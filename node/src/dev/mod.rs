@@ -149,6 +149,8 @@ fn setup(args: &DevArgs, folder: &ChainFolder, listen: SocketAddr, log: Arc<Log>
         None => new_genesis(args.commitment, args.block_interval),
     };
     folder.adopt(&genesis)?;
+    // The folder may be that of another chain, restored to be looked at: nothing of it is moved.
+    let is_development = genesis.chain_id == dev::CHAIN_ID;
     let mut group = GroupConfig::new(genesis, folder.group());
     if let Some(threads) = args.threads {
         group.threads = threads.into();
@@ -161,7 +163,7 @@ fn setup(args: &DevArgs, folder: &ChainFolder, listen: SocketAddr, log: Arc<Log>
         serve_metrics: true,
         folder: folder.clone(),
         housekeeping: Housekeeping { keep_history: args.keep_history, ..Housekeeping::default() },
-        is_development: true,
+        is_development,
         log,
     })
 }

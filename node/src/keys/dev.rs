@@ -4,7 +4,7 @@ use hanse_types::Address;
 use hanse_types::crypto::{SecretKey, Signer};
 
 /// What a development chain calls itself; elsewhere its accounts are not offered.
-pub(crate) const CHAIN_ID: &str = "hanse-dev";
+pub(crate) const CHAIN_ID: &str = hanse_client::call::DEVELOPMENT_CHAIN;
 
 /// The accounts that a development chain funds.
 pub(crate) const NAMES: [&str; 10] =
