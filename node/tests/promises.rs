@@ -14,10 +14,10 @@ use hanse_client::methods::{
     BlockAt, BlockParams, BlockPart, EventCursor, EventParams, Events, GetBlock, GetTxStatus, QueryEvents, TxParams,
     Wait,
 };
-use hanse_client::views::TxStatusView;
+use hanse_client::views::{ReceiptView, TxStatusView};
 use hanse_client::{Call, ChainContext, Client, ClientError, Contract, codes};
 use hanse_types::crypto::SecretKey;
-use hanse_types::{Address, Hash, Height, SignedTransaction, Status};
+use hanse_types::{Address, Hash, Height, SignedTransaction, Status, TxIndex};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -132,17 +132,30 @@ async fn follow(client: Client, seen: Arc<Mutex<(EventCursor, Vec<EventCursor>)>
     }
 }
 
+/// The receipts of a block, page by page: a block may hold more than one answer shows.
+async fn receipts_of(client: &Client, height: Height) -> Vec<ReceiptView> {
+    let (mut receipts, mut from) = (Vec::new(), Some(TxIndex(0)));
+    while let Some(start) = from {
+        let params = BlockParams {
+            at: BlockAt::Height(height),
+            include: vec![BlockPart::Receipts],
+            from: start,
+            ..BlockParams::default()
+        };
+        let block = client.call::<GetBlock>(params).await.unwrap();
+        receipts.extend(block.receipts.unwrap());
+        from = block.next;
+        assert!(from.is_some() || receipts.len() == block.header.tx_count as usize, "the last page is not the end");
+    }
+    receipts
+}
+
 /// All transactions of the chain with their heights, and the places of all events.
 async fn whole_chain(client: &Client) -> (Vec<(Hash, Height)>, Vec<EventCursor>) {
     let (mut transactions, mut events) = (Vec::new(), Vec::new());
     let tip = client.chain_info().await.unwrap().height;
     for height in 1..=tip.0 {
-        let params = BlockParams {
-            at: BlockAt::Height(Height(height)),
-            include: vec![BlockPart::Receipts],
-            ..BlockParams::default()
-        };
-        for receipt in client.call::<GetBlock>(params).await.unwrap().receipts.unwrap() {
+        for receipt in receipts_of(client, Height(height)).await {
             assert_eq!(receipt.outcome.status, Status::Success);
             transactions.push((receipt.tx_id, receipt.height));
             let numbers = 0..receipt.outcome.events.len() as u32;
