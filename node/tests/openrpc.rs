@@ -67,6 +67,16 @@ impl Recorder {
         self.call_at(&url, method, name, params).await
     }
 
+    /// The same of a method for operators.
+    async fn operate(&mut self, method: &str, name: &str, params: Value) -> Value {
+        let socket = self.node.admin_socket();
+        let http = reqwest::Client::builder().unix_socket(socket).build().unwrap();
+        let public = std::mem::replace(&mut self.http, http);
+        let answer = self.call_at("http://localhost", method, name, params).await;
+        self.http = public;
+        answer
+    }
+
     async fn call_at(&mut self, url: &str, method: &str, name: &str, params: Value) -> Value {
         let known = methods::all().find(|known| known.name == method).unwrap();
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
@@ -161,7 +171,7 @@ async fn failing(world: &mut Recorder) {
     world.call("pool_failed", "the newest", json!({ "limit": 1 })).await;
     world.call("pool_failure", "with its bytes", json!({ "tx_id": id })).await;
     let again = json!({ "tx_id": id, "transaction": Bytes(call(world).await.encode()) });
-    world.call("pool_retry", "made and signed anew", again).await;
+    world.operate("pool_retry", "made and signed anew", again).await;
 }
 
 async fn state_and_contracts(world: &mut Recorder) {
@@ -204,12 +214,14 @@ async fn lifecycle(world: &mut Recorder, sender: &Value) {
 }
 
 async fn operation(world: &mut Recorder) {
-    world.call("ledger_snapshot", "under a name", json!({ "name": "monday" })).await;
+    world.operate("ledger_snapshot", "under a name", json!({ "name": "monday" })).await;
     world.call("ledger_info", "the ledger", json!({})).await;
-    world.call("ledger_prune", "nothing yet", json!({ "below": 0 })).await;
+    world.operate("ledger_prune", "nothing yet", json!({ "below": 0 })).await;
     world.call("node_info", "the node", json!({})).await;
-    world.call("node_logLevel", "what is logged", json!({})).await;
-    world.call("node_logLevel", "one part, more closely", json!({ "target": "hanse_group", "level": "debug" })).await;
+    world.operate("node_logLevel", "what is logged", json!({})).await;
+    world
+        .operate("node_logLevel", "one part, more closely", json!({ "target": "hanse_group", "level": "debug" }))
+        .await;
     world.call("dev_advanceTime", "an hour", json!({ "by_ms": 3_600_000 })).await;
     // The last one: the node starts again.
     world.call("dev_revert", "to a snapshot", json!({ "snapshot": "monday" })).await;

@@ -1,9 +1,11 @@
 //! The connection to a node: methods with their types over HTTP.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hanse_types::Hash;
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -82,7 +84,10 @@ impl ClientError {
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
+    /// What it is called: its URL, or `unix:` and a path.
     url: String,
+    /// What requests name.
+    base: String,
     /// Of the chain behind the address, once it is known.
     genesis: Arc<Mutex<Option<Hash>>>,
 }
@@ -98,13 +103,46 @@ impl Client {
         if parsed.scheme() != "http" {
             return Err(error(format!("the scheme {:?} is not supported", parsed.scheme())));
         }
-        // A node is named directly; a proxy of the environment is for the outside world.
-        let http = reqwest::Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT).build();
-        let http = http.map_err(|e| error(e.to_string()))?;
-        Ok(Client { http, url: url.trim_end_matches('/').into(), genesis: Arc::default() })
+        Client::build(url, url, |http| http)
     }
 
-    /// The node's address.
+    /// A client of the admin listener at this address of this machine, which wants its token.
+    ///
+    /// # Errors
+    /// If the address is no HTTP address, or the token can't be sent.
+    pub fn with_token(url: &str, token: &str) -> Result<Client, ClientError> {
+        let bearer = HeaderValue::from_str(&format!("Bearer {token}"));
+        let mut bearer = bearer.map_err(|e| ClientError::Url { url: url.into(), reason: format!("the token: {e}") })?;
+        bearer.set_sensitive(true);
+        // Checks the address.
+        Client::new(url)?;
+        Client::build(url, url, |http| http.default_headers([(AUTHORIZATION, bearer)].into_iter().collect()))
+    }
+
+    /// A client of the admin listener at this unix socket.
+    ///
+    /// # Errors
+    /// If the system can't make a client.
+    #[cfg(unix)]
+    pub fn over_socket(path: &Path) -> Result<Client, ClientError> {
+        let url = format!("unix:{}", path.display());
+        Client::build(&url, "http://localhost", |http| http.unix_socket(path))
+    }
+
+    /// `url` is what errors call the node, `base` what requests name.
+    fn build(
+        url: &str,
+        base: &str,
+        configure: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<Client, ClientError> {
+        // A node is named directly; a proxy of the environment is for the outside world.
+        let http = configure(reqwest::Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT)).build();
+        let http = http.map_err(|e| ClientError::Url { url: url.into(), reason: e.to_string() })?;
+        let [url, base] = [url, base].map(|url| url.trim_end_matches('/').to_owned());
+        Ok(Client { http, url, base, genesis: Arc::default() })
+    }
+
+    /// The node's address: its URL, or `unix:` and the path of its socket.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -124,7 +162,7 @@ impl Client {
     pub async fn call_within<M: Method>(&self, params: M::Params, limit: Duration) -> Result<M::Answer, ClientError> {
         let params = serde_json::to_value(params).map_err(|e| self.protocol(e.to_string()))?;
         let request = Request { jsonrpc: VERSION.into(), method: M::NAME.into(), params, id: Value::from(1) };
-        let sent = self.http.post(&self.url).json(&request).timeout(limit).send().await;
+        let sent = self.http.post(&self.base).json(&request).timeout(limit).send().await;
         let response: Response = self.read(sent).await?;
         if let Some(error) = response.error {
             return Err(error.into());
@@ -160,12 +198,12 @@ impl Client {
 
     /// A body for a path of this node.
     pub(crate) fn post(&self, path: &str) -> reqwest::RequestBuilder {
-        self.http.post(format!("{}{path}", self.url))
+        self.http.post(format!("{}{path}", self.base))
     }
 
     /// A request of a path of this node.
     pub(crate) fn get(&self, path: &str) -> reqwest::RequestBuilder {
-        self.http.get(format!("{}{path}", self.url))
+        self.http.get(format!("{}{path}", self.base))
     }
 
     /// The error of an answer that refuses a request of a path: the node's own, if it gave one.

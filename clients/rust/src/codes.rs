@@ -2,7 +2,8 @@
 //!
 //! JSON-RPC's own five codes are negative. Codes of this application are positive and stable, and say by their
 //! thousand how far a request came: 1xxx it asks for something that is not there or does not fit, 2xxx a transaction
-//! was refused before it ran, 3xxx code ran and failed (3000 plus the receipt's status), 5xxx the node can't serve now.
+//! was refused before it ran, 3xxx code ran and failed (3000 plus the receipt's status), 4xxx who asks may not, 5xxx the node can't
+//! serve now.
 
 use hanse_types::Status;
 use schemars::JsonSchema;
@@ -164,6 +165,13 @@ codes! {
         "A view tried to change state, or stored bytes are not what the operation needs.",
         "Call it by a transaction, not by a query.";
 
+    UNAUTHENTICATED = 4001, "unauthenticated", Never,
+        "The admin listener answers those who send its token, and this was not it.",
+        "Send `Authorization: Bearer TOKEN`; `admin.token_file` of the node's configuration names the file that has it.";
+    NO_SUCH_RIGHT = 4002, "no_such_right", Never,
+        "The method changes the node, and this listener serves none of those.",
+        "Ask the node's admin listener, on its machine: `hanse --admin` names it, and so does `detail.admin`.";
+
     GROUP_STOPPED = 5001, "group_stopped", Later,
         "The group is stopping, or has stopped after a fault.", "Look into the node's log; start it again.";
     BUSY = 5002, "busy", Later,
@@ -177,6 +185,9 @@ codes! {
 
 /// How any method may fail.
 pub const ANY: &[ErrorCode] = &[INTERNAL, INVALID_PARAMS, NOT_FOUND, BUSY];
+
+/// How those are refused who may not call a method.
+pub const RIGHTS: &[ErrorCode] = &[UNAUTHENTICATED, NO_SUCH_RIGHT];
 
 /// How a transaction may be refused before it runs.
 pub const ADMISSION: &[ErrorCode] = &[

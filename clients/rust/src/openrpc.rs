@@ -48,7 +48,8 @@ pub fn document_with(examples: &Value) -> Value {
             "version": env!("CARGO_PKG_VERSION"),
             "description": "JSON-RPC 2.0 with named parameters, by POST to the root. Unknown parameters are refused; \
                 unknown fields of answers are to be ignored. Heights, gas and milliseconds are numbers below 2⁵³, wider \
-                integers decimal strings, bytes 0x and hexadecimal digits.",
+                integers decimal strings, bytes 0x and hexadecimal digits. Methods whose x-access is admin are served by the \
+                node's admin listener only.",
             "license": { "name": "Apache-2.0" },
         },
         "servers": [{ "name": "development", "url": "http://127.0.0.1:7420" }],
@@ -81,6 +82,7 @@ fn describe(
     json!({
         "name": method.name,
         "tags": [{ "name": namespace }],
+        "x-access": method.access,
         "summary": summary,
         "description": method.about,
         "paramStructure": "by-name",
@@ -169,6 +171,7 @@ mod tests {
             for part in ["examples", "errors", "params"] {
                 assert!(method[part].as_array().is_some_and(|list| !list.is_empty()), "{name}: {part}");
             }
+            assert!(["public", "admin"].contains(&method["x-access"].as_str().unwrap()), "{name}");
             for param in method["params"].as_array().unwrap().iter().filter(|param| param.get("$ref").is_none()) {
                 assert!(param["description"].as_str().is_some_and(|text| !text.is_empty()), "{name}: {param}");
             }

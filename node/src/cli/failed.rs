@@ -6,10 +6,11 @@ use hanse_client::methods::{
     FailedCursor, FailedParams, GetFailed, GetTxStatus, ListFailed, RetryFailed, RetryParams, TxParams,
 };
 use hanse_client::views::{FailedEnd, FailedTransactionView, FailedView, TxStatusView};
-use hanse_client::{Bytes, Call, Contract};
+use hanse_client::{Bytes, Call, Client, Contract};
 use hanse_types::{Canonical, Gas, Hash, Height, SignedTransaction, Status};
 use serde::Serialize;
 
+use super::admin::AdminArgs;
 use super::exit::{Exit, Failure};
 use super::output::{fields, table};
 use super::session::Session;
@@ -49,6 +50,8 @@ pub(crate) struct RetryArgs {
     /// Make and sign the call anew (with --from, who must be the sender) where the same bytes can't be executed any more
     #[arg(long)]
     sign_anew: bool,
+    #[command(flatten)]
+    admin: AdminArgs,
 }
 
 /// What became of an attempt.
@@ -191,6 +194,7 @@ async fn show(session: &Session, id: Hash) -> Result<(), Failure> {
 }
 
 async fn retry(session: &Session, args: RetryArgs) -> Result<(), Failure> {
+    let operator = session.operator(&args.admin).await?;
     let ids = match args.all {
         true => candidates(session, args.sign_anew).await?,
         false => args.ids,
@@ -198,14 +202,14 @@ async fn retry(session: &Session, args: RetryArgs) -> Result<(), Failure> {
     if let [id] = ids[..]
         && !args.all
     {
-        let sent = retry_one(session, id, args.sign_anew).await?;
+        let sent = retry_one(session, &operator, id, args.sign_anew).await?;
         return session.output.result(&[Attempt { tx_id: id, sent: Some(sent), not_sent: None }], |_| {
             format!("sent as {sent}; `hanse tx status {sent}` tells what becomes of it\n")
         });
     }
     let mut attempts = Vec::with_capacity(ids.len());
     for tx_id in ids {
-        let (sent, not_sent) = match retry_one(session, tx_id, args.sign_anew).await {
+        let (sent, not_sent) = match retry_one(session, &operator, tx_id, args.sign_anew).await {
             Ok(sent) => (Some(sent), None),
             Err(failure) if failure.exit() == Exit::Unreachable => return Err(failure),
             Err(failure) => (None, Some(failure.message().to_owned())),
@@ -243,14 +247,14 @@ async fn candidates(session: &Session, sign_anew: bool) -> Result<Vec<Hash>, Fai
 }
 
 /// Tries one again; gives the id under which it was sent.
-async fn retry_one(session: &Session, id: Hash, sign_anew: bool) -> Result<Hash, Failure> {
+async fn retry_one(session: &Session, operator: &Client, id: Hash, sign_anew: bool) -> Result<Hash, Failure> {
     let found = session.client.call::<GetFailed>(TxParams { tx_id: id }).await?;
     let transaction = match needs_signature(&found.failed, sign_anew)? {
         false => None,
         true => Some(Bytes(renewed(session, &found)?.encode())),
     };
     let params = RetryParams { tx_id: id, transaction };
-    Ok(session.client.call::<RetryFailed>(params).await?.tx_id)
+    Ok(operator.call::<RetryFailed>(params).await?.tx_id)
 }
 
 /// Whether another transaction must be made and signed.

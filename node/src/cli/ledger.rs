@@ -13,6 +13,7 @@ use hanse_types::{Genesis, Hash, Height};
 use serde::Serialize;
 
 use super::Common;
+use super::admin::AdminArgs;
 use super::exit::{Exit, Failure};
 use super::output::{Output, fields, grouped, table};
 use super::session::Session;
@@ -29,6 +30,8 @@ pub(crate) enum LedgerCommand {
     Snapshot {
         /// Its name; the newest block's height if not given
         name: Option<String>,
+        #[command(flatten)]
+        admin: AdminArgs,
     },
     /// Make a chain's folder of a snapshot: the data folder of a node, or one for `hanse dev --dir`
     Restore {
@@ -50,6 +53,8 @@ pub(crate) enum LedgerCommand {
         /// The oldest height that keeps its history
         #[arg(long, value_name = "HEIGHT")]
         below: u64,
+        #[command(flatten)]
+        admin: AdminArgs,
     },
 }
 
@@ -72,15 +77,14 @@ pub(crate) async fn run(command: LedgerCommand, common: &Common, output: Output)
             let session = Session::open(common).await?;
             output.result(&session.client.call::<GetLedger>(NoParams {}).await?, info_text)
         }
-        LedgerCommand::Snapshot { name } => {
-            let session = Session::open(common).await?;
+        LedgerCommand::Snapshot { name, admin } => {
             let params = SnapshotParams { name };
-            let taken = session.client.call_within::<TakeSnapshot>(params, SNAPSHOT_PATIENCE).await?;
+            let taken = admin.connect(common).await?.call_within::<TakeSnapshot>(params, SNAPSHOT_PATIENCE).await?;
             output.result(&taken, snapshot_text)
         }
-        LedgerCommand::Prune { below } => {
-            let session = Session::open(common).await?;
-            let pruned = session.client.call::<PruneHistory>(PruneParams { below: Height(below) }).await?;
+        LedgerCommand::Prune { below, admin } => {
+            let pruned =
+                admin.connect(common).await?.call::<PruneHistory>(PruneParams { below: Height(below) }).await?;
             output.result(&pruned, |pruned| fields([("oldest height", grouped(pruned.oldest_height.0))]))
         }
         LedgerCommand::Restore { snapshot, folder, genesis_hash } => {

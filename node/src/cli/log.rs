@@ -5,9 +5,9 @@ use hanse_client::methods::{LogLevel, LogLevelParams};
 use hanse_client::views::LogLevels;
 
 use super::Common;
+use super::admin::AdminArgs;
 use super::exit::Failure;
 use super::output::{Output, fields};
-use super::session::Session;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LogCommand {
@@ -16,6 +16,8 @@ pub(crate) enum LogCommand {
         /// The level, or a target (such as hanse_group or hanse::brief) and its level
         #[arg(value_name = "[TARGET] LEVEL", num_args = 0..=2)]
         change: Vec<String>,
+        #[command(flatten)]
+        admin: AdminArgs,
     },
 }
 
@@ -32,10 +34,9 @@ enum Level {
 
 /// `hanse log`.
 pub(crate) async fn run(command: LogCommand, common: &Common, output: Output) -> Result<(), Failure> {
-    let LogCommand::Level { change } = command;
+    let LogCommand::Level { change, admin } = command;
     let params = params(&change)?;
-    let session = Session::open(common).await?;
-    let levels = session.client.call::<LogLevel>(params).await?;
+    let levels = admin.connect(common).await?.call::<LogLevel>(params).await?;
     output.result(&levels, text)
 }
 

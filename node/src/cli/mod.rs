@@ -4,6 +4,7 @@
 //! to standard error; `--json` gives one JSON value; exit codes say how far a request came ([`exit`]); nothing is asked
 //! unless standard input is a terminal; wherever an address is expected, a name does.
 
+mod admin;
 mod arguments;
 mod bench;
 mod build;

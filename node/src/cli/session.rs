@@ -10,6 +10,7 @@ use hanse_types::crypto::SecretKey;
 use hanse_types::{Address, SignedTransaction};
 
 use super::Common;
+use super::admin::AdminArgs;
 use super::exit::Failure;
 use super::output::Output;
 use crate::keys::dev;
@@ -36,6 +37,11 @@ impl Session {
         let chain = first_answer(&client).await?;
         let output = Output { json: common.json, quiet: common.quiet };
         Ok(Session { client, chain, output, common: common.clone() })
+    }
+
+    /// A connection to the node's admin listener.
+    pub(crate) async fn operator(&self, admin: &AdminArgs) -> Result<Client, Failure> {
+        admin.connect(&self.common).await
     }
 
     /// From now on this account signs and asks.
@@ -95,10 +101,15 @@ fn not_a_dev_chain(name: &str, chain: &str) -> Failure {
         .hint("make a key with `hanse key new NAME` and use it with --from NAME")
 }
 
+/// Whether the node is on this machine, as its address says.
+pub(super) fn is_local(client: &Client) -> bool {
+    ["http://127.", "http://localhost", "http://[::1]"].iter().any(|start| client.url().starts_with(start))
+}
+
 /// The first answer of a node, for which a node on this machine gets a moment to start.
-async fn first_answer(client: &Client) -> Result<ChainInfo, ClientError> {
+pub(super) async fn first_answer(client: &Client) -> Result<ChainInfo, ClientError> {
     let deadline = Instant::now() + START_PATIENCE;
-    let local = client.url().contains("://127.") || client.url().contains("://localhost");
+    let local = is_local(client);
     loop {
         match client.chain_info().await {
             Err(ClientError::Connect { .. }) if local && Instant::now() < deadline => {

@@ -1,6 +1,5 @@
 //! `hanse start`: a node as a service. It says nothing while all is well: what it has to say is in its logs.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ use crate::config::{self, Loaded};
 use crate::keys::file::{PasswordSource, open_file};
 use crate::log::{FileLog, Log};
 use crate::rpc::Capacity;
-use crate::service::{self, ChainFolder, Housekeeping, Setup};
+use crate::service::{self, ChainFolder, Housekeeping, Serving, Setup};
 
 #[derive(Debug, Args)]
 pub(crate) struct StartArgs {
@@ -31,6 +30,7 @@ pub(crate) struct StartArgs {
 #[derive(Serialize)]
 struct Started {
     url: String,
+    admin: Option<String>,
     chain_id: String,
     group_id: String,
     genesis_hash: String,
@@ -55,6 +55,7 @@ pub(crate) async fn run(args: StartArgs, common: &Common, output: Output) -> Res
         group: group_config(&loaded, genesis, &folder),
         signer,
         listen: rpc.listen,
+        admin: config::admin::place(&loaded),
         capacity: Capacity {
             requests: rpc.requests,
             deep_reads: rpc.deep_reads,
@@ -69,7 +70,7 @@ pub(crate) async fn run(args: StartArgs, common: &Common, output: Output) -> Res
     };
     let any_port = rpc.listen.port() == 0;
     let served =
-        service::run(setup, service::stop_signal()?, |group, address| announce(group, address, any_port, output)).await;
+        service::run(setup, service::stop_signal()?, |group, serving| announce(group, serving, any_port, output)).await;
     if let Err(error) = &served {
         tracing::error!(%error, "the node ends");
     }
@@ -143,10 +144,11 @@ fn log(loaded: &Loaded) -> Result<Log, crate::log::LogError> {
 
 /// Tells whoever started it that it takes requests: the service manager, a script that asked for JSON, a person at a
 /// terminal; and anybody, where nobody else knows the port.
-fn announce(group: &Group, address: SocketAddr, any_port: bool, output: Output) -> std::io::Result<()> {
+fn announce(group: &Group, serving: &Serving, any_port: bool, output: Output) -> std::io::Result<()> {
     let genesis = group.genesis();
     let started = Started {
-        url: format!("http://{address}"),
+        url: format!("http://{}", serving.address),
+        admin: serving.admin.as_ref().map(|admin| admin.address.clone()),
         chain_id: genesis.chain_id.clone(),
         group_id: genesis.group_id.clone(),
         genesis_hash: group.genesis_hash().to_string(),

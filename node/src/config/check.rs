@@ -9,9 +9,12 @@ use std::thread::available_parallelism;
 use hanse_types::crypto::PublicKey;
 use hanse_types::{Address, Genesis};
 
+use super::admin;
 use super::error::Problems;
 use super::load::Loaded;
 use crate::keys::dev;
+use crate::rpc::AdminPlace;
+use crate::rpc::admin::{check_socket_path, read_token};
 use crate::service::{ChainFolder, read_genesis};
 
 /// What was found.
@@ -36,8 +39,29 @@ pub(crate) fn check(loaded: &Loaded) -> Report {
             report.problems.add(loaded.origin(section, key), format!("{section}.{key}: {reason}"));
         }
     }
+    check_admin(loaded, &mut report);
     check_machine(loaded, &mut report);
     report
+}
+
+/// Whether operators' requests can be taken, and from them only.
+fn check_admin(loaded: &Loaded, report: &mut Report) {
+    match admin::place(loaded) {
+        None => {}
+        Some(AdminPlace::Socket(path)) => {
+            let path = std::path::absolute(&path).unwrap_or(path);
+            if let Err(reason) = check_socket_path(&path) {
+                let text = format!("admin.socket: {}: {reason}; name a shorter one", path.display());
+                report.problems.add(loaded.origin("admin", "socket"), text);
+            }
+        }
+        Some(AdminPlace::Address { token_file, .. }) if token_file.exists() => {
+            if let Err(error) = read_token(&token_file) {
+                report.problems.add(loaded.origin("admin", "token_file"), format!("admin.token_file: {error}"));
+            }
+        }
+        Some(AdminPlace::Address { .. }) => {}
+    }
 }
 
 /// The genesis of the configuration; what keeps a node from running it is in the report.
@@ -149,7 +173,8 @@ pub(crate) fn can_be_written(folder: &Path) -> Result<(), String> {
 fn check_machine(loaded: &Loaded, report: &mut Report) {
     let config = &loaded.config;
     if !is_local(config.rpc.listen.ip()) {
-        let text = "rpc.listen: there is no login and no TLS; whoever reaches this address may send transactions, take snapshots and prune";
+        let text =
+            "rpc.listen: there is no login and no TLS; whoever reaches this address may send transactions and read all";
         report.notes.add(loaded.origin("rpc", "listen"), text);
     }
     let cores = available_parallelism().map_or(1, usize::from);

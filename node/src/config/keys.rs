@@ -8,6 +8,7 @@ use hanse_group::DropLimits;
 use hanse_ledger::LedgerOptions;
 use hanse_txpool::PoolLimits;
 
+use super::admin::AdminListen;
 use crate::cli::DEFAULT_PORT;
 use crate::log::{Format, Levels, Period};
 use crate::rpc;
@@ -130,6 +131,17 @@ sections! {
         streams: usize = rpc::limits::STREAMS, in 1..=1_000_000;
         /// Streams of one client, by its address. Behind a proxy all clients have one.
         streams_per_client: usize = rpc::limits::STREAMS_PER_CLIENT, in 1..=1_000_000;
+    }
+    /// Where requests are taken that change the node: snapshots, pruning, log levels, another attempt of what failed. That is
+    /// on this machine only, and from its operators only.
+    admin: Admin {
+        /// socket, off, or an address and port of this machine such as 127.0.0.1:7421. There, whoever asks must send the
+        /// token of token_file.
+        listen: AdminListen = AdminListen::Socket;
+        /// The unix socket: who can open it (mode 0600) is an operator. If empty, admin.sock in the data folder.
+        socket: PathBuf = PathBuf::new();
+        /// File with the token; made with a new one if it is not there (mode 0600). If empty, admin.token in the data folder.
+        token_file: PathBuf = PathBuf::new();
     }
     /// Threads.
     execution: Execution {

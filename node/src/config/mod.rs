@@ -14,6 +14,7 @@
 //! It knows nothing of what values do; whether folders and files that it names can be used is seen by [`check`]. Start
 //! reading at [`keys`].
 
+pub(crate) mod admin;
 pub(crate) mod check;
 pub(crate) mod error;
 pub(crate) mod keys;

@@ -20,8 +20,9 @@ use thiserror::Error;
 use crate::cli::DEFAULT_PORT;
 use crate::keys::dev;
 use crate::log::{Format, Log, LogError};
-use crate::rpc;
-use crate::service::{self, ChainFolder, Ended, FolderError, Housekeeping, ServiceError, Setup};
+use crate::rpc::admin::{SOCKET_FILE, check_socket_path};
+use crate::rpc::{self, AdminPlace};
+use crate::service::{self, ChainFolder, Ended, FolderError, Housekeeping, ServiceError, Serving, Setup};
 
 mod command;
 
@@ -101,6 +102,7 @@ pub(crate) enum DevError {
 #[derive(Serialize)]
 struct Started {
     url: String,
+    admin: Option<String>,
     chain_id: String,
     group_id: String,
     genesis_hash: String,
@@ -126,14 +128,15 @@ pub(crate) async fn run(args: DevArgs, json: bool) -> Result<(), DevError> {
     let kept = args.dir.as_deref().or(temporary.as_ref().map(|folder| folder.path()));
     let folder = ChainFolder(kept.unwrap_or(Path::new(".")).to_owned());
     service::mend(&folder)?;
+    let (admin, _elsewhere) = admin_place(&folder)?;
     let (log, stop) = (Arc::new(log), service::stop_signal()?.boxed().shared());
     // Only this machine: the accounts' keys are public.
     let mut listen = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
     let mut is_first = true;
     loop {
-        let setup = setup(&args, &folder, listen, log.clone())?;
-        let announce = |group: &Group, address| match std::mem::take(&mut is_first) {
-            true => announce(group, address, &folder.0, json),
+        let setup = setup(&args, &folder, listen, admin.clone(), log.clone())?;
+        let announce = |group: &Group, serving: &Serving| match std::mem::take(&mut is_first) {
+            true => announce(group, serving, &folder.0, json),
             false => Ok(()),
         };
         match service::run(setup, stop.clone(), announce).await? {
@@ -143,7 +146,24 @@ pub(crate) async fn run(args: DevArgs, json: bool) -> Result<(), DevError> {
     }
 }
 
-fn setup(args: &DevArgs, folder: &ChainFolder, listen: SocketAddr, log: Arc<Log>) -> Result<Setup, DevError> {
+/// Where operators' requests are taken: in the chain's folder, or in one of its own where the folder's path is too long for
+/// a socket.
+fn admin_place(folder: &ChainFolder) -> std::io::Result<(AdminPlace, Option<tempfile::TempDir>)> {
+    let usual = std::path::absolute(&folder.0)?.join(SOCKET_FILE);
+    if check_socket_path(&usual).is_ok() {
+        return Ok((AdminPlace::Socket(usual), None));
+    }
+    let own = tempfile::Builder::new().prefix("hanse-dev-").tempdir()?;
+    Ok((AdminPlace::Socket(own.path().join(SOCKET_FILE)), Some(own)))
+}
+
+fn setup(
+    args: &DevArgs,
+    folder: &ChainFolder,
+    listen: SocketAddr,
+    admin: AdminPlace,
+    log: Arc<Log>,
+) -> Result<Setup, DevError> {
     let genesis = match folder.genesis()? {
         Some(genesis) => genesis,
         None => new_genesis(args.commitment, args.block_interval),
@@ -159,6 +179,7 @@ fn setup(args: &DevArgs, folder: &ChainFolder, listen: SocketAddr, log: Arc<Log>
         group,
         signer: dev::validator(),
         listen,
+        admin: Some(admin),
         capacity: rpc::Capacity::default(),
         serve_metrics: true,
         folder: folder.clone(),
@@ -190,11 +211,12 @@ pub(crate) fn example_genesis() -> Genesis {
     new_genesis(Commitment::Flat, 20)
 }
 
-fn announce(group: &Group, address: SocketAddr, directory: &Path, json: bool) -> std::io::Result<()> {
+fn announce(group: &Group, serving: &Serving, directory: &Path, json: bool) -> std::io::Result<()> {
     let genesis = group.genesis();
     let accounts = dev::NAMES.iter().filter_map(|name| dev::address(name).map(|address| Account { name, address }));
     let started = Started {
-        url: format!("http://{address}"),
+        url: format!("http://{}", serving.address),
+        admin: serving.admin.as_ref().map(|admin| admin.address.clone()),
         chain_id: genesis.chain_id.clone(),
         group_id: genesis.group_id.clone(),
         genesis_hash: group.genesis_hash().to_string(),
@@ -210,10 +232,12 @@ fn announce(group: &Group, address: SocketAddr, directory: &Path, json: bool) ->
 }
 
 fn text(started: &Started) -> String {
-    let mut text = format!(
-        "chain {} at {}, height {}, in {}\n\naccounts, for development only: everyone has their keys\n",
-        started.chain_id, started.url, started.height, started.directory
-    );
+    let mut text =
+        format!("chain {} at {}, height {}, in {}\n", started.chain_id, started.url, started.height, started.directory);
+    if let Some(admin) = &started.admin {
+        text += &format!("operators at {admin}\n");
+    }
+    text += "\naccounts, for development only: everyone has their keys\n";
     for account in &started.accounts {
         text += &format!("  {:6} {}\n", account.name, account.address);
     }

@@ -9,6 +9,7 @@ use hanse_client::methods::GROUP;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::caller::Caller;
 use super::http::code_of;
 use super::registry::Entry;
 use super::{Node, errors, limits, registry};
@@ -25,7 +26,7 @@ pub(super) enum Answer {
 }
 
 /// Answers a body; none only for a batch without a request that wants one, which strictness rules out.
-pub(super) async fn answer(node: &Node, body: &[u8]) -> Answer {
+pub(super) async fn answer(node: &Node, caller: &Caller, body: &[u8]) -> Answer {
     match serde_json::from_slice(body) {
         Err(error) => refused(RpcError::new(codes::PARSE_ERROR, format!("the body is not JSON: {error}"))),
         Ok(Value::Array(requests)) if requests.is_empty() => {
@@ -36,9 +37,9 @@ pub(super) async fn answer(node: &Node, body: &[u8]) -> Answer {
             refused(RpcError::new(codes::TOO_LARGE, format!("the batch has {found} requests, the limit is {limit}")))
         }
         Ok(Value::Array(requests)) => {
-            Answer::Batch(join_all(requests.into_iter().map(|request| single(node, request))).await)
+            Answer::Batch(join_all(requests.into_iter().map(|request| single(node, caller, request))).await)
         }
-        Ok(request) => Answer::Single(single(node, request).await),
+        Ok(request) => Answer::Single(single(node, caller, request).await),
     }
 }
 
@@ -46,12 +47,12 @@ fn refused(error: RpcError) -> Answer {
     Answer::Single(Response::new(Value::Null, Err(error)))
 }
 
-async fn single(node: &Node, request: Value) -> Response {
+async fn single(node: &Node, caller: &Caller, request: Value) -> Response {
     let id = request.get("id").filter(|id| is_id(id)).cloned().unwrap_or(Value::Null);
     let started = Instant::now();
     let (method, outcome) = match parse(request) {
         Ok(request) => match registry::find(&request.method) {
-            Some(entry) => (entry.method.name, run(node, entry, request.params).await),
+            Some(entry) => (entry.method.name, run(node, caller, entry, request.params).await),
             None => (NO_METHOD, Err(unknown(&request.method))),
         },
         Err(error) => (NO_METHOD, Err(error)),
@@ -77,8 +78,13 @@ fn parse(request: Value) -> Result<Request, RpcError> {
     Ok(request)
 }
 
-async fn run(node: &Node, entry: &Entry, params: Value) -> Result<Value, RpcError> {
-    let _permit = node.requests.try_acquire().map_err(|_| errors::busy())?;
+async fn run(node: &Node, caller: &Caller, entry: &Entry, params: Value) -> Result<Value, RpcError> {
+    caller.check(node, entry)?;
+    let places = match caller {
+        Caller::Anyone => &node.requests,
+        Caller::Operator(_) => &node.operator_requests,
+    };
+    let _permit = places.try_acquire().map_err(|_| errors::busy())?;
     let mut params = match params {
         Value::Null => Map::new(),
         Value::Object(params) => params,
@@ -87,7 +93,10 @@ async fn run(node: &Node, entry: &Entry, params: Value) -> Result<Value, RpcErro
     if let Some(group) = params.remove(GROUP) {
         check_group(node, entry.method.name, &group)?;
     }
-    (entry.run)(node, params).await
+    let told = caller.told(entry, &params);
+    let outcome = (entry.run)(node, params).await;
+    caller.log(entry, &told, &outcome);
+    outcome
 }
 
 /// Whether the group that is asked is this one.

@@ -18,6 +18,7 @@ use hanse_client::{bulk, codes, openrpc};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
+use super::caller::Caller;
 use super::listener::{PatientListener, Peer};
 use super::metrics::metrics;
 use super::{Node, dispatch, errors, handlers, limits, stream};
@@ -60,7 +61,7 @@ pub(crate) async fn serve(
 }
 
 async fn json_rpc(State(node): State<Arc<Node>>, body: Bytes) -> Response {
-    json(StatusCode::OK, &dispatch::answer(&node, &body).await)
+    json(StatusCode::OK, &dispatch::answer(&node, &Caller::Anyone, &body).await)
 }
 
 async fn submit_bulk(State(node): State<Arc<Node>>, RawQuery(query): RawQuery, body: Bytes) -> Response {

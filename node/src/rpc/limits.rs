@@ -23,6 +23,8 @@ pub(crate) const BATCH_REQUESTS: usize = 100;
 pub(crate) const BULK_TRANSACTIONS: usize = 20_000;
 /// Requests that are served at the same time, those that wait for a block included.
 pub(crate) const CONCURRENT_REQUESTS: usize = 1_024;
+/// Requests of operators that are served at the same time, beside those.
+pub(crate) const OPERATOR_REQUESTS: usize = 16;
 /// Questions about past states, and proofs, that are worked on at the same time: they cost more than others.
 pub(crate) const DEEP_READS: usize = 4;
 /// Simulations and views that run or wait to run: their threads are few, so that blocks have the others.

@@ -14,9 +14,13 @@
 //! | `GET /metrics` | figures for Prometheus ([`crate::metrics`]) |
 //! | `GET /ready` | 200 while the group takes transactions, 503 with the reason when not |
 //!
+//! What changes the node is served by the admin listener only ([`admin`]).
+//!
 //! It knows nothing of consensus, execution or storage; it asks the group. Start reading at [`http`].
 
 mod abi;
+pub(crate) mod admin;
+mod caller;
 mod conflicts;
 mod dag;
 mod dispatch;
@@ -38,6 +42,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hanse_client::call::now;
+use hanse_client::views::AdminView;
 use hanse_group::Group;
 use hanse_types::Timestamp;
 use tokio::sync::Semaphore;
@@ -46,6 +51,7 @@ use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::service::Development;
 
+pub(crate) use admin::{AdminError, AdminListener, AdminPlace};
 pub(crate) use http::serve;
 
 /// How many requests are served at a time.
@@ -88,6 +94,8 @@ pub(crate) struct Setup {
     pub(crate) log: Arc<Log>,
     /// If the chain is one in development.
     pub(crate) development: Option<Development>,
+    /// Where operators' requests are taken, if they are.
+    pub(crate) admin: Option<AdminView>,
 }
 
 /// What the handlers of one node share.
@@ -100,6 +108,8 @@ pub(crate) struct Node {
     capacity: Capacity,
     /// A permit for each request that is being served.
     requests: Semaphore,
+    /// The same of operators' requests.
+    operator_requests: Semaphore,
     /// A permit for each KiB of bulk submissions.
     bulk_kib: Semaphore,
     /// A permit for each question that reads much.
@@ -115,18 +125,21 @@ pub(crate) struct Node {
     log: Arc<Log>,
     /// If the chain is one in development.
     development: Option<Development>,
+    /// Where operators' requests are taken, if they are.
+    admin: Option<AdminView>,
 }
 
 impl Node {
     /// A server's state.
     pub(crate) fn new(setup: Setup) -> Arc<Node> {
-        let Setup { group, snapshots, capacity, metrics, serve_metrics, log, development } = setup;
+        let Setup { group, snapshots, capacity, metrics, serve_metrics, log, development, admin } = setup;
         Arc::new(Node {
             group,
             snapshots,
             snapshot_writer: Semaphore::new(1),
             capacity,
             requests: Semaphore::new(capacity.requests),
+            operator_requests: Semaphore::new(limits::OPERATOR_REQUESTS),
             bulk_kib: Semaphore::new(limits::BULK_KIB),
             deep_reads: Semaphore::new(capacity.deep_reads),
             queries: Semaphore::new(limits::QUERIES),
@@ -137,6 +150,7 @@ impl Node {
             serve_metrics,
             log,
             development,
+            admin,
         })
     }
 }

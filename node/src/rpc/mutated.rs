@@ -17,6 +17,8 @@ use hanse_types::genesis::{ConsensusKind, CryptoSuite, Genesis, GenesisAccount, 
 use hanse_types::{Address, Params, StateCommitment};
 use serde_json::{Value, json};
 
+use super::admin::Operator;
+use super::caller::Caller;
 use super::dispatch::{self, Answer};
 use super::{Capacity, Node, Setup, http};
 use crate::keys::dev;
@@ -81,7 +83,13 @@ async fn node(folder: &std::path::Path) -> Arc<Node> {
         serve_metrics: false,
         log: LOG.clone(),
         development: None,
+        admin: None,
     })
+}
+
+/// Who may call every method.
+fn operator() -> Caller {
+    Caller::Operator(Operator("a test".into()))
 }
 
 /// Good requests of every method: the examples of the description, and some that this chain has an answer for.
@@ -207,7 +215,7 @@ fn check(error: &RpcError, body: &[u8]) {
 }
 
 async fn json_body(node: &Node, body: Vec<u8>) {
-    let Ok(answer) = tokio::time::timeout(PATIENCE, dispatch::answer(node, &body)).await else { return };
+    let Ok(answer) = tokio::time::timeout(PATIENCE, dispatch::answer(node, &operator(), &body)).await else { return };
     let responses = match answer {
         Answer::Single(response) => vec![response],
         Answer::Batch(responses) => responses,
@@ -234,7 +242,7 @@ async fn every_body_gets_an_answer_that_blames_the_body() {
 async fn every_frame_is_taken_or_refused_as_a_whole() {
     let folder = tempfile::tempdir().unwrap();
     let node = node(folder.path()).await;
-    let asked = dispatch::answer(&node, br#"{"jsonrpc":"2.0","id":1,"method":"chain_info"}"#).await;
+    let asked = dispatch::answer(&node, &operator(), br#"{"jsonrpc":"2.0","id":1,"method":"chain_info"}"#).await;
     let Answer::Single(response) = asked else { panic!("one request, one answer") };
     let info: ChainInfo = serde_json::from_value(response.result.unwrap()).unwrap();
     let context = ChainContext::from(&info);

@@ -1,4 +1,4 @@
-//! A node as a process: one group, its listener, what is done beside, an end when told. `hanse start` and `hanse dev` differ
+//! A node as a process: one group, its listeners, what is done beside, an end when told. `hanse start` and `hanse dev` differ
 //! only in where their settings come from.
 //!
 //! It promises that nothing is served before the group is open, and that at the end requests are answered and blocks
@@ -15,6 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt;
+use hanse_client::views::AdminView;
 use hanse_group::{Group, GroupConfig};
 use hanse_types::crypto::{SecretKey, Signer};
 use thiserror::Error;
@@ -23,7 +25,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::log::Log;
 use crate::metrics::Metrics;
-use crate::rpc;
+use crate::rpc::{self, AdminListener};
 
 pub(crate) use development::{Development, mend};
 pub(crate) use folder::{ChainFolder, FolderError, read_genesis, write_genesis};
@@ -37,6 +39,8 @@ pub(crate) struct Setup {
     pub(crate) signer: SecretKey,
     /// Where requests are taken; port 0 is any free one.
     pub(crate) listen: SocketAddr,
+    /// Where operators' requests are taken, if they are.
+    pub(crate) admin: Option<rpc::AdminPlace>,
     /// How many requests are served at a time.
     pub(crate) capacity: rpc::Capacity,
     /// Whether figures are served.
@@ -74,6 +78,9 @@ pub(crate) enum ServiceError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// Operators' requests can't be taken.
+    #[error(transparent)]
+    Admin(#[from] rpc::AdminError),
     /// The group did not open.
     #[error(transparent)]
     Open(#[from] hanse_group::OpenError),
@@ -87,16 +94,28 @@ pub(crate) enum ServiceError {
     System(#[from] std::io::Error),
 }
 
+/// Where a node takes requests.
+pub(crate) struct Serving {
+    /// Those of all.
+    pub(crate) address: SocketAddr,
+    /// Those of operators.
+    pub(crate) admin: Option<AdminView>,
+}
+
 /// Runs a node until `stop` completes, or its chain is taken back. `announce` is called once it takes requests, with its
-/// address.
+/// addresses.
 pub(crate) async fn run(
     setup: Setup,
     stop: impl Future<Output = ()> + Send + 'static,
-    announce: impl FnOnce(&Group, SocketAddr) -> std::io::Result<()>,
+    announce: impl FnOnce(&Group, &Serving) -> std::io::Result<()>,
 ) -> Result<Ended, ServiceError> {
     let address = setup.listen;
     let bound = TcpListener::bind(address).await;
     let listener = bound.map_err(|error| ServiceError::Listen { address, error })?;
+    let admin = match &setup.admin {
+        Some(place) => Some(AdminListener::bind(place).await?),
+        None => None,
+    };
     let signer: Arc<dyn Signer> = Arc::new(setup.signer);
     let metrics = Metrics::new();
     let observer = metrics.observer(&setup.group.genesis.group_id);
@@ -112,7 +131,8 @@ pub(crate) async fn run(
     let (chain, group_id, height) = (&genesis.chain_id, &genesis.group_id, group.tip().borrow().height.0);
     tracing::info!(height, %chain, group = %group_id, address = %listener.local_addr()?, "started");
     let address = listener.local_addr()?;
-    announce(&group, address)?;
+    let serving = Serving { address, admin: admin.as_ref().map(|admin| admin.view().clone()) };
+    announce(&group, &serving)?;
     let development = setup.is_development.then(|| Development::new(setup.folder.clone()));
     let (stop, ended) = either(stop, development.as_ref());
     let node = rpc::Node::new(rpc::Setup {
@@ -123,12 +143,15 @@ pub(crate) async fn run(
         serve_metrics: setup.serve_metrics,
         log: setup.log,
         development,
+        admin: serving.admin,
     });
-    let served = rpc::serve(listener, node, stop).await;
+    let stop = stop.boxed().shared();
+    let operators = serve_operators(admin, node.clone(), stop.clone());
+    let (served, operators) = tokio::join!(rpc::serve(listener, node, stop), operators);
     beside.abort();
     heights.abort();
     let is_closed = group.close(CLOSING).await;
-    served?;
+    served.and(operators)?;
     if !ended.load(Ordering::Relaxed) {
         tracing::info!("stopped");
         return Ok(Ended::Stopped);
@@ -139,6 +162,17 @@ pub(crate) async fn run(
     development::exchange(&setup.folder)?;
     tracing::info!("taken back to a snapshot");
     Ok(Ended::Reverted(address))
+}
+
+async fn serve_operators(
+    listener: Option<AdminListener>,
+    node: Arc<rpc::Node>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    match listener {
+        Some(listener) => listener.serve(node, stop).await,
+        None => Ok(()),
+    }
 }
 
 /// Completes when the first of both does, and tells which: true if the chain shall be taken back.

@@ -73,6 +73,11 @@ impl Node {
         Client::new(&self.url).unwrap()
     }
 
+    /// The socket of its admin listener.
+    pub(crate) fn admin_socket(&self) -> PathBuf {
+        self.started["admin"].as_str().unwrap().strip_prefix("unix:").unwrap().into()
+    }
+
     pub(crate) fn process_id(&self) -> u32 {
         self.process.id()
     }

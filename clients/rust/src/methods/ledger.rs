@@ -12,9 +12,9 @@ methods! { LEDGER:
     /// What the ledger holds, and the snapshots of it.
     GetLedger = "ledger_info", NoParams => LedgerView, fails [];
     /// Writes a snapshot of the ledger, which goes on meanwhile, into the node's own folder.
-    TakeSnapshot = "ledger_snapshot", SnapshotParams => SnapshotView, fails [&[codes::EXISTS]];
+    TakeSnapshot = "ledger_snapshot", SnapshotParams => SnapshotView, only Admin, fails [&[codes::EXISTS]];
     /// Gives up access sets and past states of old blocks.
-    PruneHistory = "ledger_prune", PruneParams => Pruned, fails [];
+    PruneHistory = "ledger_prune", PruneParams => Pruned, only Admin, fails [];
 }
 
 /// Of [`TakeSnapshot`].

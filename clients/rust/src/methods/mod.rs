@@ -43,6 +43,16 @@ pub use tx::*;
 /// A parameter that every method takes: the group that is asked; the node's own if absent.
 pub const GROUP: &str = "group";
 
+/// Who may call a method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Whoever reaches the node.
+    Public,
+    /// Its operators: it changes the node, though not the chain, so only the node's admin listener serves it.
+    Admin,
+}
+
 /// An RPC method.
 pub trait Method {
     /// Its name on the wire: namespace, `_`, verb or thing.
@@ -51,6 +61,8 @@ pub trait Method {
     const ABOUT: &'static str;
     /// How it may fail, beside what is common to all methods ([`crate::codes::ANY`]).
     const ERRORS: &'static [&'static [ErrorCode]];
+    /// Who may call it.
+    const ACCESS: Access = Access::Public;
     /// Its named parameters.
     type Params: Serialize + DeserializeOwned + JsonSchema + Send + Sync;
     /// Its answer.
@@ -64,6 +76,8 @@ pub struct Description {
     pub name: &'static str,
     /// See [`Method::ABOUT`].
     pub about: &'static str,
+    /// See [`Method::ACCESS`].
+    pub access: Access,
     errors: &'static [&'static [ErrorCode]],
     params: fn(&mut SchemaGenerator) -> Schema,
     answer: fn(&mut SchemaGenerator) -> Schema,
@@ -77,6 +91,7 @@ impl Description {
         Description {
             name: M::NAME,
             about: M::ABOUT,
+            access: M::ACCESS,
             errors: M::ERRORS,
             params: |generator| generator.subschema_for::<M::Params>(),
             answer: |generator| generator.subschema_for::<M::Answer>(),
@@ -111,10 +126,15 @@ impl Description {
         (self.check_answer)(answer)
     }
 
-    /// How it may fail, in the order of the codes: [`Method::ERRORS`] and what is common to all.
+    /// How it may fail, in the order of the codes: [`Method::ERRORS`], what is common to all, and the refusals of those who
+    /// may not call it.
     pub fn errors(&self) -> Vec<ErrorCode> {
+        let rights = match self.access {
+            Access::Public => [].as_slice(),
+            Access::Admin => crate::codes::RIGHTS,
+        };
         let mut errors: Vec<ErrorCode> =
-            self.errors.iter().chain([&crate::codes::ANY]).copied().flatten().copied().collect();
+            self.errors.iter().chain([&crate::codes::ANY, &rights]).copied().flatten().copied().collect();
         errors.sort_by_key(|error| error.code);
         errors.dedup();
         errors
@@ -130,10 +150,11 @@ pub fn all() -> impl Iterator<Item = &'static Description> {
     [CHAIN, BLOCK, TX, STATE, CONTRACT, DAG, EVENT, NAME, POOL, LEDGER, NODE, DEV].into_iter().flatten()
 }
 
-/// The table of a namespace: for each method its words, its type, its name, parameters, answer, and how it may fail beside
-/// what is common to all.
+/// The table of a namespace: for each method its words, its type, its name, parameters, answer, `only Admin` if it is none
+/// for all, and how it may fail beside what is common to all.
 macro_rules! methods {
-    ($table:ident: $($(#[doc = $doc:literal])+ $method:ident = $name:literal, $params:ty => $answer:ty, fails $errors:expr;)*) => {
+    ($table:ident: $($(#[doc = $doc:literal])+ $method:ident = $name:literal, $params:ty => $answer:ty,
+        $(only $access:ident,)? fails $errors:expr;)*) => {
         $(
             $(#[doc = $doc])+
             #[derive(Clone, Copy, Debug)]
@@ -143,6 +164,7 @@ macro_rules! methods {
                 const NAME: &'static str = $name;
                 const ABOUT: &'static str = concat!($($doc),+).trim_ascii_start();
                 const ERRORS: &'static [&'static [$crate::codes::ErrorCode]] = &$errors;
+                $(const ACCESS: $crate::methods::Access = $crate::methods::Access::$access;)?
                 type Params = $params;
                 type Answer = $answer;
             }

@@ -10,7 +10,7 @@ methods! { NODE:
     /// The node: version, build, machine, limits, settings. Secrets are not among them.
     GetNodeInfo = "node_info", NoParams => NodeInfo, fails [];
     /// Tells what the node logs, after changing it if a level is given. A change holds until the node is started again.
-    LogLevel = "node_logLevel", LogLevelParams => LogLevels, fails [];
+    LogLevel = "node_logLevel", LogLevelParams => LogLevels, only Admin, fails [];
 }
 
 /// Of [`LogLevel`].

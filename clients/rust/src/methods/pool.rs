@@ -23,7 +23,7 @@ methods! { POOL:
     GetFailed = "pool_failure", TxParams => FailedTransactionView, fails [];
     /// Tries one of them again: a dropped one as it was, or any by one that is made and signed anew. It is on the disk when
     /// the answer comes. Nothing is done twice by it.
-    RetryFailed = "pool_retry", RetryParams => Submitted,
+    RetryFailed = "pool_retry", RetryParams => Submitted, only Admin,
         fails [ADMISSION, &[codes::BAD_ARGUMENT, codes::STILL_VALID, codes::REPLACED, codes::OUTCOME_UNKNOWN]];
 }
 

@@ -36,6 +36,19 @@ pub struct NodeInfo {
     pub limits: RequestLimits,
     /// How its group is run.
     pub settings: SettingsView,
+    /// Where it takes what only operators may ask; absent if nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin: Option<AdminView>,
+}
+
+/// Where a node takes what only its operators may ask: on its own machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AdminView {
+    /// `unix:` and the path of a socket, or an URL.
+    pub address: String,
+    /// The file with the token that an URL wants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<String>,
 }
 
 /// How a program was built.

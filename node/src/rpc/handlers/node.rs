@@ -63,6 +63,7 @@ fn info(node: &Node, NoParams {}: &NoParams) -> Result<NodeInfo, RpcError> {
             pool_sender_transactions: settings.pool.sender_count,
             intake_waiting: settings.intake_waiting,
         },
+        admin: node.admin.clone(),
     })
 }
 
