@@ -1,4 +1,5 @@
-//! The admin listener: the one place where methods are served that change the node ([`Access::Admin`]), on this machine only.
+//! The admin listener: the one place where methods are served that change the node
+//! ([`Access::Admin`](hanse_client::methods::Access::Admin)), on this machine only.
 //!
 //! Who can open its socket, a file of mode 0600, is an operator; or, where it is an address, who sends the token that stands
 //! in a file of mode 0600. It serves all other methods too, so an operator needs one connection, and it has places of its
