@@ -6,7 +6,7 @@ mod common;
 use common::{Node, token_module};
 use hanse_client::methods::{
     CallParams, DagParams, DagStatsParams, GetDag, GetDagStats, GetHotKeys, GetReceipt, HotKeysParams, ReceiptParams,
-    SimulateTx,
+    SimulateTx, WaitMany,
 };
 use hanse_client::views::DagView;
 use hanse_client::{Call, ChainContext, Client, Contract};
@@ -33,7 +33,7 @@ fn transfer(context: &ChainContext, contract: &str, from: &SecretKey, to: u8) ->
 /// Sends transactions that get into one block; its DAG and their ids.
 async fn in_one_block(client: &Client, transactions: &[SignedTransaction]) -> (DagView, Vec<Hash>) {
     let genesis = context(client).await.genesis;
-    assert_eq!(client.submit_bulk(transactions).await.unwrap().accepted, transactions.len());
+    assert_eq!(client.submit_bulk(transactions, WaitMany::Pool).await.unwrap().accepted, transactions.len());
     let ids: Vec<Hash> = transactions.iter().map(|signed| signed.transaction.id(&genesis).0).collect();
     let params = ReceiptParams { tx_id: ids[0], proof: false, timeout_ms: 20_000 };
     let at = client.call::<GetReceipt>(params).await.unwrap().receipt.height;
@@ -114,7 +114,7 @@ async fn a_simulation_names_the_waiting_transactions_it_conflicts_with() {
     let chain = context(&client).await;
     let waiting = transfer(&chain, &token, &key("alice"), 7);
     let id = waiting.transaction.id(&chain.genesis).0;
-    assert_eq!(client.submit_bulk(&[waiting]).await.unwrap().accepted, 1);
+    assert_eq!(client.submit_bulk(&[waiting], WaitMany::Pool).await.unwrap().accepted, 1);
 
     let simulate = async |caller: &str, to: u8| {
         let caller: Address = caller.parse().unwrap();

@@ -12,7 +12,7 @@ use std::time::Duration;
 use common::Node;
 use hanse_client::methods::{
     BlockAt, BlockParams, BlockPart, EventCursor, EventParams, Events, GetBlock, GetTxStatus, QueryEvents, TxParams,
-    Wait,
+    Wait, WaitMany,
 };
 use hanse_client::views::{ReceiptView, TxStatusView};
 use hanse_client::{Call, ChainContext, Client, ClientError, Contract, codes};
@@ -86,7 +86,7 @@ async fn pay(client: Client, number: u64, round: u64, told: Arc<Mutex<Told>>, co
             _ => {
                 let pairs: Vec<_> = (0..20).map(|k| payment(&context, &from, to | ((k + 1) << 20))).collect();
                 let transactions: Vec<_> = pairs.iter().map(|(_, signed)| signed.clone()).collect();
-                match client.submit_bulk(&transactions).await {
+                match client.submit_bulk(&transactions, WaitMany::Pool).await {
                     Ok(answer) => {
                         assert_eq!(answer.refused, []);
                         told.lock().unwrap().acknowledged.extend(pairs.iter().map(|(id, _)| *id));

@@ -6,7 +6,7 @@ mod common;
 use std::time::Duration;
 
 use common::Node;
-use hanse_client::methods::{GetPool, NoParams, SubmitParams, SubmitTx, Wait};
+use hanse_client::methods::{GetPool, NoParams, SubmitParams, SubmitTx, Wait, WaitMany};
 use hanse_client::{Bytes, Call, ChainContext, Client, ClientError, Contract, bulk, codes};
 use hanse_types::crypto::{SecretKey, Signer};
 use hanse_types::{Address, Canonical, Gas, Hash, SignedTransaction, Status, TxId};
@@ -177,7 +177,7 @@ async fn bulk_takes_the_good_and_names_the_bad() {
     let mut forged = world.payment(2).await;
     forged.signature.0[0] ^= 1;
     let good = [world.payment(1).await, world.payment(3).await];
-    let answer = world.client.submit_bulk(&[good[0].clone(), forged, good[1].clone()]).await.unwrap();
+    let answer = world.client.submit_bulk(&[good[0].clone(), forged, good[1].clone()], WaitMany::Pool).await.unwrap();
     assert_eq!(answer.accepted, 2);
     assert_eq!(answer.refused.len(), 1);
     assert_eq!((answer.refused[0].index, answer.refused[0].error.code), (1, codes::BAD_SIGNATURE.code));
@@ -187,9 +187,9 @@ async fn bulk_takes_the_good_and_names_the_bad() {
         assert!(world.client.receipt(id, Duration::from_secs(20)).await.is_ok());
     }
 
-    let cut = world.client.submit_encoded(vec![2, 0, 0, 0, 1]).await.unwrap_err();
+    let cut = world.client.submit_encoded(vec![2, 0, 0, 0, 1], WaitMany::Pool).await.unwrap_err();
     assert!(cut.is(codes::MALFORMED), "{cut}");
-    let many = world.client.submit_encoded(u32::MAX.to_le_bytes().to_vec()).await.unwrap_err();
+    let many = world.client.submit_encoded(u32::MAX.to_le_bytes().to_vec(), WaitMany::Pool).await.unwrap_err();
     assert!(many.is(codes::TOO_LARGE), "{many}");
     let path = format!("{}{}", world.node.url, bulk::PATH);
     let limit = world.client.chain_info().await.unwrap().limits.bulk_bytes;

@@ -11,7 +11,7 @@ use crate::bulk;
 use crate::client::{ANSWER_TIMEOUT, Client, ClientError};
 use crate::codes::{self, ErrorCode};
 use crate::jsonrpc::RpcError;
-use crate::methods::{ManySubmitted, SubmitParams, SubmitTx, Submitted, Wait};
+use crate::methods::{ManySubmitted, SubmitParams, SubmitTx, Submitted, Wait, WaitMany};
 use crate::text::Bytes;
 use crate::views::ReceiptView;
 
@@ -151,20 +151,24 @@ impl Client {
         self.call_within::<SubmitTx>(params, timeout.saturating_add(ANSWER_TIMEOUT)).await
     }
 
-    /// Sends many signed transactions in one body and waits for none.
+    /// Sends many signed transactions in one body and waits for no block.
     ///
     /// # Errors
     /// As [`Client::call`]; a transaction that is refused by itself is in the answer.
-    pub async fn submit_bulk(&self, transactions: &[SignedTransaction]) -> Result<ManySubmitted, ClientError> {
-        self.submit_encoded(bulk::encode(transactions)).await
+    pub async fn submit_bulk(
+        &self,
+        transactions: &[SignedTransaction],
+        wait: WaitMany,
+    ) -> Result<ManySubmitted, ClientError> {
+        self.submit_encoded(bulk::encode(transactions), wait).await
     }
 
     /// As [`Client::submit_bulk`], with a body made by [`bulk::encode`].
     ///
     /// # Errors
     /// As [`Client::submit_bulk`].
-    pub async fn submit_encoded(&self, body: Vec<u8>) -> Result<ManySubmitted, ClientError> {
-        let request = self.post(bulk::PATH).body(body);
+    pub async fn submit_encoded(&self, body: Vec<u8>, wait: WaitMany) -> Result<ManySubmitted, ClientError> {
+        let request = self.post(&bulk::path(wait)).body(body);
         let sent = request.header("content-type", bulk::CONTENT_TYPE).timeout(ANSWER_TIMEOUT).send().await;
         let answer: Value = self.read(sent).await?;
         if answer.get("code").is_some() {

@@ -1,10 +1,11 @@
 //! Verifies what clients submit, many signatures at a time.
 //!
 //! Submissions that arrive while others are being verified make up the next batch, so batches grow with the load and one
-//! lone transaction waits for nobody.
+//! lone transaction waits for nobody. Two batches are under way at a time: while the last signatures of one are checked,
+//! the threads of the CPU pool that are done with it take up the other.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use hanse_types::crypto::verified::{Verifier, VerifyError};
@@ -14,6 +15,9 @@ use tokio::sync::{mpsc, oneshot};
 /// Transactions that are verified together at most.
 const BATCH: usize = 4_096;
 
+/// Batches under way at a time.
+const UNDER_WAY: usize = 2;
+
 /// Transactions of one submission, and who waits for them.
 pub(crate) struct Submission {
     pub(crate) transactions: Vec<SignedTransaction>,
@@ -22,48 +26,58 @@ pub(crate) struct Submission {
     pub(crate) reply: oneshot::Sender<Vec<Result<Verified, VerifyError>>>,
 }
 
-/// How far verification is behind: when the oldest submission came that is not verified yet.
+/// How far verification is behind: when the oldest submission came of each batch that is under way.
 #[derive(Debug, Default)]
-pub(crate) struct Backlog(AtomicU64);
+pub(crate) struct Backlog([AtomicU64; UNDER_WAY]);
 
 impl Backlog {
-    /// For how many milliseconds that submission has waited.
+    /// For how many milliseconds the oldest of them has waited.
     pub(crate) fn waited_ms(&self, now: Timestamp) -> u64 {
-        match self.0.load(Ordering::Relaxed) {
+        let waited = |since: &AtomicU64| match since.load(Ordering::Relaxed) {
             0 => 0,
             since => now.since_ms(Timestamp(since)),
-        }
-    }
-
-    fn set(&self, since: Option<Timestamp>) {
-        self.0.store(since.map_or(0, |since| since.0), Ordering::Relaxed);
+        };
+        self.0.iter().map(waited).max().unwrap_or(0)
     }
 }
 
-/// Starts the thread that verifies. It ends when nobody can submit any more.
+/// Starts the threads that verify. They end when nobody can submit any more.
 pub(crate) fn spawn(
-    verifier: Verifier,
-    pool: Arc<rayon::ThreadPool>,
-    mut submissions: mpsc::Receiver<Submission>,
-    backlog: Arc<Backlog>,
-) -> std::io::Result<JoinHandle<()>> {
-    let run = move || {
-        while let Some(first) = submissions.blocking_recv() {
-            // They come in the order of their times, so none that waits is older.
-            backlog.set(Some(first.since));
-            let mut batch = vec![first];
-            let mut count = batch[0].transactions.len();
-            while count < BATCH
-                && let Ok(next) = submissions.try_recv()
-            {
-                count += next.transactions.len();
-                batch.push(next);
+    verifier: &Verifier,
+    pool: &Arc<rayon::ThreadPool>,
+    submissions: mpsc::Receiver<Submission>,
+    backlog: &Arc<Backlog>,
+) -> std::io::Result<Vec<JoinHandle<()>>> {
+    let submissions = Arc::new(Mutex::new(submissions));
+    let start = |slot: usize| {
+        let (verifier, pool, backlog) = (verifier.clone(), pool.clone(), backlog.clone());
+        let submissions = submissions.clone();
+        let run = move || {
+            while let Some(batch) = next(&submissions) {
+                // They come in the order of their times, so none in it is older.
+                backlog.0[slot].store(batch[0].since.0, Ordering::Relaxed);
+                verify(&verifier, &pool, batch);
+                backlog.0[slot].store(0, Ordering::Relaxed);
             }
-            verify(&verifier, &pool, batch);
-            backlog.set(None);
-        }
+        };
+        std::thread::Builder::new().name(format!("hanse-intake-{slot}")).spawn(run)
     };
-    std::thread::Builder::new().name("hanse-intake".into()).spawn(run)
+    (0..UNDER_WAY).map(start).collect()
+}
+
+/// What has arrived, at least one submission; nothing if none will come.
+fn next(submissions: &Mutex<mpsc::Receiver<Submission>>) -> Option<Vec<Submission>> {
+    // Only one waits for submissions; the other waits for it, or verifies.
+    let mut submissions = submissions.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut batch = vec![submissions.blocking_recv()?];
+    let mut count = batch[0].transactions.len();
+    while count < BATCH
+        && let Ok(next) = submissions.try_recv()
+    {
+        count += next.transactions.len();
+        batch.push(next);
+    }
+    Some(batch)
 }
 
 fn verify(verifier: &Verifier, pool: &rayon::ThreadPool, batch: Vec<Submission>) {

@@ -142,9 +142,10 @@ impl Parts {
         let Parts { config, signer, ledger, execution, queries } = self;
         let genesis = Arc::new(config.genesis);
         let clock = Clock::new();
-        let pool = Arc::new(thread_pool("hanse-cpu", config.threads, config.bind_cores)?);
-        let query_pool = thread_pool("hanse-query", config.query_threads, false)?;
-        let preparation = Preparation::new(execution.clone(), ledger.clone(), thread_pool("hanse-compile", 1, false)?);
+        let pool = Arc::new(thread_pool("hanse-cpu", config.threads, Rank::Blocks { bind: config.bind_cores })?);
+        let query_pool = thread_pool("hanse-query", config.query_threads, Rank::Beside)?;
+        let preparation =
+            Preparation::new(execution.clone(), ledger.clone(), thread_pool("hanse-compile", 1, Rank::Beside)?);
         let (events, inbox) = mpsc::channel(EVENTS);
         let tip = ledger.tip();
 
@@ -179,7 +180,7 @@ impl Parts {
             spawn_writer(ledger.clone(), votes, identity, signer, reports, events.clone()).map_err(threads)?;
         let (intake, submissions) = mpsc::channel(EVENTS);
         let backlog = Arc::new(Backlog::default());
-        let verifying = intake::spawn(verifier, pool, submissions, backlog.clone()).map_err(threads)?;
+        let verifying = intake::spawn(&verifier, &pool, submissions, &backlog).map_err(threads)?;
 
         let feed = Arc::new(Feed::new(tip.header));
         let (queue, keeping) =
@@ -205,7 +206,7 @@ impl Parts {
         };
         let tasks = Tasks {
             driver: tokio::spawn(driver.run(inbox)),
-            threads: vec![executing, writing, verifying, keeping, reporting],
+            threads: [executing, writing, keeping, reporting].into_iter().chain(verifying).collect(),
         };
         Ok(Group {
             inner: Arc::new(Inner {
@@ -251,17 +252,42 @@ fn restore(pool: &mut Pool, recovered: Recovered, now: Timestamp) {
     pool.resume(next_arrival);
 }
 
-fn thread_pool(name: &'static str, threads: usize, bind: bool) -> Result<rayon::ThreadPool, OpenError> {
+/// What threads are for.
+#[derive(Clone, Copy)]
+enum Rank {
+    /// Blocks; each on a core of its own if bound.
+    Blocks { bind: bool },
+    /// What must not slow blocks down: questions, and compiling what somebody wants to deploy.
+    Beside,
+}
+
+/// By how much the system prefers other threads to those of [`Rank::Beside`] (`nice`): on a machine without an idle core
+/// they get about a tenth of what a thread that makes blocks gets, so questions wait for blocks, and not blocks for
+/// questions.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
+impl Rank {
+    /// Sets the thread that calls this up. Where the system refuses, the thread runs where and when it likes.
+    fn apply(self, core: Option<&core_affinity::CoreId>) {
+        match (self, core) {
+            (Rank::Blocks { bind: true }, Some(core)) => drop(core_affinity::set_for_current(*core)),
+            (Rank::Blocks { .. }, _) => {}
+            // For the calling thread alone; elsewhere it would be for the whole process.
+            #[cfg(target_os = "linux")]
+            (Rank::Beside, _) => drop(rustix::process::nice(NICE)),
+            #[cfg(not(target_os = "linux"))]
+            (Rank::Beside, _) => {}
+        }
+    }
+}
+
+fn thread_pool(name: &'static str, threads: usize, rank: Rank) -> Result<rayon::ThreadPool, OpenError> {
     let threads = threads.max(1);
-    let cores = bind.then(core_affinity::get_core_ids).flatten().filter(|cores| cores.len() >= threads);
+    let cores = core_affinity::get_core_ids().filter(|cores| cores.len() >= threads);
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
-        .start_handler(move |index| {
-            if let Some(core) = cores.as_ref().and_then(|cores| cores.get(index)) {
-                // Where the system refuses, the thread runs where it likes.
-                core_affinity::set_for_current(*core);
-            }
-        })
+        .start_handler(move |index| rank.apply(cores.as_ref().and_then(|cores| cores.get(index))))
         .stack_size(STACK_BYTES)
         .thread_name(move |index| format!("{name}-{index}"))
         .build()

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use hanse_state::commitment::Update;
 use hanse_state::{ChangeSet, StateView};
-use hanse_types::{Canonical, Certificate, Hash, Header, Height, Receipt, Timestamp, TxIndex, Verified};
+use hanse_types::{
+    Address, Canonical, Certificate, Hash, Header, Height, Receipt, ReceiptEvent, Timestamp, TxIndex, Verified,
+};
 
 use crate::chunks::ChunkBuilder;
 use crate::content::BlockContent;
@@ -252,22 +254,26 @@ fn put_transaction_index(batch: &mut Batch, height: Height, transactions: &[Veri
     batch.put(Table::Index, &keys::ids(height), &ids);
 }
 
+/// Contract, name and first topic.
+type EventKey<'a> = (&'a Address, &'a str, Option<&'a [u8]>);
+
 /// One entry per contract and name (and topic) that occurs in the block, with all places where it does.
 fn put_event_index(batch: &mut Batch, height: Height, receipts: &[Receipt], index_topics: bool) {
-    let mut places: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
-    let mut add = |key: Vec<u8>, place: [u8; 8]| places.entry(key).or_default().extend_from_slice(&place);
+    // By what the entries' keys are digests of: many events have one in common, and a digest costs more than comparing.
+    let mut places: BTreeMap<EventKey<'_>, Vec<u8>> = BTreeMap::new();
     for receipt in receipts {
-        for (number, event) in receipt.events.iter().enumerate() {
+        for (number, ReceiptEvent { contract, event }) in receipt.events.iter().enumerate() {
             let mut place = [0; 8];
             place[..4].copy_from_slice(&receipt.index.0.to_be_bytes());
             place[4..].copy_from_slice(&(number as u32).to_be_bytes());
-            add(keys::events(&event.contract, &event.event.name, None), place);
-            if let Some(topic) = event.event.topics.first().filter(|_| index_topics) {
-                add(keys::events(&event.contract, &event.event.name, Some(topic)), place);
+            let mut add = |topic| places.entry((contract, &event.name, topic)).or_default().extend_from_slice(&place);
+            add(None);
+            if let Some(topic) = event.topics.first().filter(|_| index_topics) {
+                add(Some(topic.as_slice()));
             }
         }
     }
-    for (key, places) in places {
-        batch.put(Table::Index, &keys::at_height(&key, height), &places);
+    for ((contract, name, topic), places) in places {
+        batch.put(Table::Index, &keys::at_height(&keys::events(contract, name, topic), height), &places);
     }
 }

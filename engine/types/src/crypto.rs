@@ -85,10 +85,14 @@ impl PublicKey {
     /// The address of the account that this key controls.
     pub fn address(&self) -> Address {
         let encoded = borsh::to_vec(self).expect("a key encodes into memory");
-        let Hash(digest) = Hash::of(Domain::PublicKey, &encoded);
-        let mut address = Address::ZERO;
-        address.0.copy_from_slice(&digest[12..]);
-        address
+        address_of(Hash::of(Domain::PublicKey, &encoded))
+    }
+
+    /// [`PublicKey::address`] of each.
+    pub(crate) fn addresses<'a>(keys: impl Iterator<Item = &'a PublicKey>) -> Vec<Address> {
+        let encoded: Vec<_> = keys.map(|key| borsh::to_vec(key).expect("a key encodes into memory")).collect();
+        let digests = Hash::of_each(Domain::PublicKey, &[], encoded.iter().map(|key| &key[..]));
+        digests.into_iter().map(address_of).collect()
     }
 
     /// Whether it is a key of its algorithm at all, so that signatures can match it.
@@ -114,17 +118,24 @@ impl PublicKey {
     }
 }
 
+/// The address of a key with this digest.
+fn address_of(Hash(digest): Hash) -> Address {
+    let mut address = Address::ZERO;
+    address.0.copy_from_slice(&digest[12..]);
+    address
+}
+
 /// Whether every one of these signatures is its key's over its bytes; those of ed25519 are verified as one batch.
 pub(crate) fn all_verify<'a>(items: impl Iterator<Item = (&'a PublicKey, &'a [u8], &'a Signature)>) -> bool {
     let mut batch = Vec::new();
     for (key, bytes, signature) in items {
         match key {
-            PublicKey::Ed25519(key) => batch.push((key, bytes, signature)),
+            PublicKey::Ed25519(key) => batch.push(ed25519::Item { key, bytes, signature }),
             PublicKey::Secp256k1(_) if key.verify(bytes, signature).is_ok() => {}
             PublicKey::Secp256k1(_) => return false,
         }
     }
-    ed25519::verify_batch(batch.into_iter())
+    ed25519::verify_each(&batch, &ed25519::Points::default()).into_iter().all(|good| good)
 }
 
 impl CryptoSuite {

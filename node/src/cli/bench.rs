@@ -28,8 +28,9 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use hanse_client::ChainContext;
+use hanse_client::methods::WaitMany;
 use hanse_types::SignedTransaction;
 
 use super::Common;
@@ -44,7 +45,7 @@ use rounds::{Amount, Round, Rounds};
 use send::Plan;
 use tracker::Tracker;
 use workload::{Load, Workload};
-use yardstick::Yardstick;
+use yardstick::{Verified, Yardstick};
 
 /// Transactions of a load for which neither number nor time is given.
 const TRANSACTIONS: u32 = 20_000;
@@ -77,8 +78,12 @@ pub(crate) struct BenchArgs {
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     batch: u32,
     /// Submissions under way at the same time
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=256))]
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=256))]
     connections: u32,
+    /// When the node answers a submission: once what it accepted is on its disk, or at once. What is measured is durable
+    /// in a block either way
+    #[arg(long, value_enum, default_value_t)]
+    wait: Answer,
     /// Transactions offered per second, whether the node keeps up or not; a closed loop if not given
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
@@ -94,6 +99,25 @@ pub(crate) struct BenchArgs {
     /// Draw throughput, latency and memory over time into this SVG file
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
+}
+
+/// [`WaitMany`] on the command line.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Answer {
+    /// Once what was accepted outlives a crash of the node
+    #[default]
+    Pool,
+    /// At once: what is in no block yet when the node crashes is lost
+    None,
+}
+
+impl From<Answer> for WaitMany {
+    fn from(answer: Answer) -> WaitMany {
+        match answer {
+            Answer::Pool => WaitMany::Pool,
+            Answer::None => WaitMany::None,
+        }
+    }
 }
 
 fn skew(text: &str) -> Result<f64, String> {
@@ -126,6 +150,7 @@ impl BenchArgs {
             skew: self.skew,
             batch: self.batch,
             connections: self.connections,
+            wait: self.wait.into(),
             rate: self.rate,
         }
     }
@@ -139,16 +164,16 @@ pub(crate) async fn run(args: BenchArgs, common: &Common) -> Result<(), Failure>
     let progress = Progress::new(session.output);
     let bench = Bench { node: Process::listening_at(session.client.url()), session, args, load, progress };
 
-    let yardstick = tokio::task::block_in_place(Yardstick::new)?;
+    let yardstick = tokio::task::block_in_place(|| Yardstick::new(bench.args.accounts))?;
     bench.progress.phase("yardstick", 0);
     let before = tokio::task::block_in_place(|| yardstick.measure())?;
     bench.set_up(common).await?;
     let per_second = bench.warm_up().await?;
-    let (recorder, mut beside) = bench.measure(per_second).await?;
+    let (recorder, mut beside) = bench.measure(per_second, before).await?;
     bench.progress.phase("yardstick", 0);
     let after = tokio::task::block_in_place(|| yardstick.measure())?;
 
-    beside.verified_per_second = (before + after) / 2.0;
+    beside.verified_per_second = before.between(after);
     beside.load_average = load_average;
     bench.report(&recorder, beside)
 }
@@ -197,7 +222,7 @@ impl Bench {
     }
 
     /// The load, round by round, with what runs beside it.
-    async fn measure(&self, per_second: f64) -> Result<(Recorder, Beside), Failure> {
+    async fn measure(&self, per_second: f64, yardstick: Verified) -> Result<(Recorder, Beside), Failure> {
         let rounds = Rounds::new(self.args.amount(), self.args.rate);
         let round = rounds.next(per_second).ok_or_else(|| Failure::usage("there is nothing to send"))?;
         let transactions = self.sign(round.transactions).await?;
@@ -211,7 +236,7 @@ impl Bench {
         };
         let asked = (0..started.elapsed().as_secs()).filter(|second| beside::asks_in(*second)).count() as u64;
         let beside = Beside {
-            verified_per_second: f64::NAN,
+            verified_per_second: yardstick,
             cpu,
             samples: samples.into_inner().unwrap_or_else(PoisonError::into_inner),
             questions: questions.answers(asked),
@@ -253,8 +278,8 @@ impl Bench {
     }
 
     fn plan(&self) -> Plan {
-        let BenchArgs { batch, connections, rate, .. } = self.args;
-        Plan { batch: batch as usize, connections: connections as usize, rate, until: None }
+        let BenchArgs { batch, connections, wait, rate, .. } = self.args;
+        Plan { batch: batch as usize, connections: connections as usize, wait: wait.into(), rate, until: None }
     }
 
     async fn context(&self) -> Result<ChainContext, Failure> {

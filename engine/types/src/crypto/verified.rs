@@ -3,18 +3,20 @@
 
 use std::sync::Arc;
 
+use hanse_abi::Address;
 use rayon::prelude::*;
 use thiserror::Error;
 
-use super::{PublicKey, Signature, ed25519};
+use super::{PublicKey, ed25519};
 use crate::encoding::Canonical;
 use crate::genesis::Genesis;
 use crate::hash::many::Messages;
 use crate::hash::{Domain, Hash};
 use crate::transaction::{SignedTransaction, TransactionError, TxId};
 
-/// Signatures that are verified together; more do not make one cheaper by much.
-const BATCH: usize = 128;
+/// Transactions that one thread takes at a time: enough for one equation of signatures, few enough that a block to be
+/// made does not wait long for a thread.
+const BATCH: usize = 1_024;
 
 /// A transaction whose signature, sender and chain were checked, with what was computed on the way. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,9 +111,9 @@ pub enum VerifyError {
     #[error("the sender is {sender}, but the key's address is {address}")]
     WrongSender {
         /// As stated.
-        sender: hanse_abi::Address,
+        sender: Address,
         /// As computed.
-        address: hanse_abi::Address,
+        address: Address,
     },
     /// The signature is not the key's over this transaction.
     #[error("the signature does not match the transaction and the key")]
@@ -123,13 +125,14 @@ pub enum VerifyError {
 pub struct Verifier {
     genesis: Arc<Genesis>,
     genesis_hash: Hash,
+    points: Arc<ed25519::Points>,
 }
 
 impl Verifier {
     /// A verifier of transactions of this chain.
     pub fn new(genesis: Arc<Genesis>) -> Verifier {
         let genesis_hash = genesis.hash();
-        Verifier { genesis, genesis_hash }
+        Verifier { genesis, genesis_hash, points: Arc::default() }
     }
 
     /// Checks one transaction.
@@ -137,7 +140,8 @@ impl Verifier {
     /// # Errors
     /// The first check that fails, cheapest first.
     pub fn verify(&self, signed: SignedTransaction) -> Result<Verified, VerifyError> {
-        let claim = self.claim(signed)?;
+        let address = signed.public_key.address();
+        let claim = self.claim(signed, address)?;
         claim.signed.public_key.verify(&claim.bytes, &claim.signed.signature).map_err(|_| VerifyError::BadSignature)?;
         let id = Hash::of(Domain::Transaction, &claim.bytes);
         Ok(claim.accept(id))
@@ -146,27 +150,33 @@ impl Verifier {
     /// Checks many transactions, signatures in batches, on the rayon pool in which it is called. The answers are those
     /// of [`Verifier::verify`], in order.
     pub fn verify_all(&self, signed: Vec<SignedTransaction>) -> Vec<Result<Verified, VerifyError>> {
-        let batches = signed.into_par_iter().chunks(BATCH);
+        // As many of one size for each thread: the last of them would be waited for.
+        let shares = signed.len().div_ceil(BATCH).next_multiple_of(rayon::current_num_threads());
+        let share = signed.len().div_ceil(shares.max(1)).max(1);
+        let batches = signed.into_par_iter().chunks(share);
         batches.flat_map_iter(|batch| self.verify_batch(batch)).collect()
     }
 
     fn verify_batch(&self, signed: Vec<SignedTransaction>) -> Vec<Result<Verified, VerifyError>> {
-        let claims: Vec<_> = signed.into_iter().map(|signed| self.claim(signed)).collect();
-        let in_batch = claims.iter().filter_map(|claim| claim.as_ref().ok()?.ed25519());
-        let batch_holds = ed25519::verify_batch(in_batch);
-        let bytes = claims.iter().filter_map(|claim| Some(&claim.as_ref().ok()?.bytes[..]));
-        let mut ids = Hash::of_each(Domain::Transaction, &[], bytes).into_iter();
+        let addresses = PublicKey::addresses(signed.iter().map(|signed| &signed.public_key));
+        let claims: Vec<_> = signed.into_iter().zip(addresses).map(|(signed, at)| self.claim(signed, at)).collect();
+        let sound = || claims.iter().filter_map(|claim| claim.as_ref().ok());
+        let items: Vec<_> = sound().filter_map(Claim::ed25519).collect();
+        let mut in_batch = ed25519::verify_each(&items, &self.points).into_iter();
+        let mut ids = Hash::of_each(Domain::Transaction, &[], sound().map(|claim| &claim.bytes[..])).into_iter();
         let mut finish = |claim: Claim| {
             let id = ids.next().expect("every claim has bytes, and they have a digest");
-            let covered = batch_holds && claim.ed25519().is_some();
-            let good = covered || claim.signed.public_key.verify(&claim.bytes, &claim.signed.signature).is_ok();
+            let good = match claim.ed25519() {
+                Some(_) => in_batch.next().expect("every signature of ed25519 is in the batch"),
+                None => claim.signed.public_key.verify(&claim.bytes, &claim.signed.signature).is_ok(),
+            };
             if good { Ok(claim.accept(id)) } else { Err(VerifyError::BadSignature) }
         };
         claims.into_iter().map(|claim| claim.and_then(&mut finish)).collect()
     }
 
-    /// Every check but the signature's.
-    fn claim(&self, signed: SignedTransaction) -> Result<Claim, VerifyError> {
+    /// Every check but the signature's. `address` is the key's.
+    fn claim(&self, signed: SignedTransaction, address: Address) -> Result<Claim, VerifyError> {
         let transaction = &signed.transaction;
         // First, so that whatever an error below quotes is short and printable.
         transaction.check()?;
@@ -181,7 +191,6 @@ impl Verifier {
         if !self.genesis.crypto.allows_client(&signed.public_key) {
             return Err(VerifyError::Algorithm { key: signed.public_key });
         }
-        let address = signed.public_key.address();
         if transaction.sender != address {
             return Err(VerifyError::WrongSender { sender: transaction.sender, address });
         }
@@ -197,9 +206,11 @@ struct Claim {
 }
 
 impl Claim {
-    fn ed25519(&self) -> Option<(&[u8; 32], &[u8], &Signature)> {
+    fn ed25519(&self) -> Option<ed25519::Item<'_>> {
         match &self.signed.public_key {
-            PublicKey::Ed25519(key) => Some((key, &self.bytes, &self.signed.signature)),
+            PublicKey::Ed25519(key) => {
+                Some(ed25519::Item { key, bytes: &self.bytes, signature: &self.signed.signature })
+            }
             PublicKey::Secp256k1(_) => None,
         }
     }

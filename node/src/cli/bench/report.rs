@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hanse_client::codes::ErrorCode;
+use hanse_client::methods::WaitMany;
 use serde::Serialize;
 
 use super::beside::{Answers, Sample, asks_in};
 use super::recorder::{Percentiles, Recorder, Slot};
 use super::signing::cores;
+use super::yardstick::Verified;
 use crate::cli::output::{fields, grouped};
 
 /// What is printed. Times are in milliseconds.
@@ -24,6 +26,8 @@ pub(super) struct Report {
     skew: f64,
     batch: u32,
     connections: u32,
+    /// What a submission is answered for: `pool`, once it is durable at the node; `none`, at once.
+    wait: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     offered_per_second: Option<u32>,
     transactions: u64,
@@ -42,8 +46,8 @@ pub(super) struct Report {
     /// Batches of a fixed rate that were not offered: nothing was left to send, or no connection free in time.
     skipped: u64,
     /// Signatures that the same cores verify per second when they do nothing else, in this run,
-    verified_per_second: f64,
-    /// and what part of that is reached from end to end.
+    verified_per_second: Verified,
+    /// and what part of the library's is reached from end to end.
     ratio_to_verification: f64,
     cpu: Cpu,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,13 +101,14 @@ pub(super) struct Shape {
     pub(super) skew: f64,
     pub(super) batch: u32,
     pub(super) connections: u32,
+    pub(super) wait: WaitMany,
     pub(super) rate: Option<u32>,
 }
 
 /// What was measured beside the load.
 pub(super) struct Beside {
-    /// Filled in once it was measured again.
-    pub(super) verified_per_second: f64,
+    /// Before and after the load.
+    pub(super) verified_per_second: Verified,
     pub(super) cpu: Cpu,
     pub(super) samples: Vec<Sample>,
     pub(super) questions: Option<Answers>,
@@ -124,6 +129,7 @@ impl Report {
             skew: shape.skew,
             batch: shape.batch,
             connections: shape.connections,
+            wait: shape.wait.name(),
             offered_per_second: shape.rate,
             transactions: run.committed(),
             failed: run.failed,
@@ -139,7 +145,7 @@ impl Report {
             refused: run.refusals().iter().map(|(code, count)| (name(*code), *count)).collect(),
             skipped: run.skipped,
             verified_per_second: beside.verified_per_second,
-            ratio_to_verification: rate / beside.verified_per_second,
+            ratio_to_verification: rate / beside.verified_per_second.by_library,
             cpu: Cpu { transactions_per_node_second, ..beside.cpu },
             memory: memory(&beside.samples),
             loss_by_questions: beside.questions.and_then(|_| loss(&timeline)),
@@ -164,9 +170,11 @@ impl Report {
             (
                 "yardstick",
                 format!(
-                    "{:.2} of {} signatures/s, which the same cores verify in batches and do nothing else",
+                    "{:.2} of {} signatures/s, which the same cores verify in batches and do nothing else ({} by a node's \
+                     verifier)",
                     self.ratio_to_verification,
-                    grouped(self.verified_per_second as u64)
+                    grouped(self.verified_per_second.by_library as u64),
+                    grouped(self.verified_per_second.by_node as u64)
                 ),
             ),
         ];
@@ -191,7 +199,7 @@ impl Report {
     }
 
     fn load_text(&self) -> String {
-        let how = format!("{} connections, batches of {}", self.connections, self.batch);
+        let how = format!("{} connections, batches of {}, wait {}", self.connections, self.batch, self.wait);
         match self.offered_per_second {
             None => format!("closed loop, {how}"),
             Some(rate) => format!("{} offered per second, {how}", grouped(rate.into())),

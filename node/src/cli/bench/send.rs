@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
 use hanse_client::codes::{self, ErrorCode, Retry};
-use hanse_client::methods::RefusedTx;
+use hanse_client::methods::{RefusedTx, WaitMany};
 use hanse_client::{Client, ClientError, RpcError};
 use hanse_types::{Hash, SignedTransaction};
 
@@ -21,6 +21,8 @@ pub(super) struct Plan {
     pub(super) batch: usize,
     /// Submissions under way at the same time.
     pub(super) connections: usize,
+    /// What a submission's answer waits for.
+    pub(super) wait: WaitMany,
     /// Transactions per second; each connection's next batch when the one before is committed, if none.
     pub(super) rate: Option<u32>,
     /// After which nothing is sent any more.
@@ -79,7 +81,7 @@ pub(super) async fn send(
         None => drop(try_join_all((0..plan.connections).map(|_| in_turn(client, &queue, plan, tracker))).await?),
         Some(rate) => {
             let schedule = Schedule::new(rate, plan, count);
-            drop(try_join_all((0..plan.connections).map(|_| at_rate(client, &queue, &schedule, tracker))).await?);
+            drop(try_join_all((0..plan.connections).map(|_| at_rate(client, &queue, &schedule, plan, tracker))).await?);
         }
     }
     tracker.sent_all();
@@ -92,7 +94,7 @@ async fn in_turn(client: &Client, queue: &Queue, plan: &Plan, tracker: &Tracker)
         && let Some(batch) = queue.next()?
     {
         let done = tracker.submitting(&batch.ids, Instant::now());
-        insist(client, batch.transactions, tracker).await?;
+        insist(client, batch.transactions, plan.wait, tracker).await?;
         // If nothing comes any more, the tracker says so.
         let _ = done.await;
     }
@@ -100,12 +102,17 @@ async fn in_turn(client: &Client, queue: &Queue, plan: &Plan, tracker: &Tracker)
 }
 
 /// Submits until all are accepted: what the node has no room for now is sent again after the next block.
-async fn insist(client: &Client, transactions: Vec<SignedTransaction>, tracker: &Tracker) -> Result<(), Failure> {
+async fn insist(
+    client: &Client,
+    transactions: Vec<SignedTransaction>,
+    wait: WaitMany,
+    tracker: &Tracker,
+) -> Result<(), Failure> {
     let mut waiting = transactions;
     let mut progress = Instant::now();
     while !waiting.is_empty() {
         let height = tracker.height();
-        let refused = submit(client, &waiting).await?;
+        let refused = submit(client, &waiting, wait).await?;
         if refused.len() < waiting.len() {
             progress = Instant::now();
         }
@@ -154,7 +161,13 @@ impl Schedule {
 }
 
 /// One connection of a fixed rate. What is refused is offered again later, as what a client would send then.
-async fn at_rate(client: &Client, queue: &Queue, schedule: &Schedule, tracker: &Tracker) -> Result<(), Failure> {
+async fn at_rate(
+    client: &Client,
+    queue: &Queue,
+    schedule: &Schedule,
+    plan: &Plan,
+    tracker: &Tracker,
+) -> Result<(), Failure> {
     while let Some(due) = schedule.next() {
         tokio::time::sleep_until(due.into()).await;
         if schedule.until.is_some_and(|until| Instant::now() > until) {
@@ -166,7 +179,7 @@ async fn at_rate(client: &Client, queue: &Queue, schedule: &Schedule, tracker: &
             continue;
         };
         drop(tracker.submitting(&batch.ids, due));
-        let refused = submit(client, &batch.transactions).await?;
+        let refused = submit(client, &batch.transactions, plan.wait).await?;
         let mut again = Batch::default();
         for refused in refused {
             let code = check(&refused.error)?;
@@ -182,8 +195,12 @@ async fn at_rate(client: &Client, queue: &Queue, schedule: &Schedule, tracker: &
 }
 
 /// Submits once; those that were refused.
-async fn submit(client: &Client, transactions: &[SignedTransaction]) -> Result<Vec<RefusedTx>, Failure> {
-    match client.submit_bulk(transactions).await {
+async fn submit(
+    client: &Client,
+    transactions: &[SignedTransaction],
+    wait: WaitMany,
+) -> Result<Vec<RefusedTx>, Failure> {
+    match client.submit_bulk(transactions, wait).await {
         Ok(answer) => Ok(answer.refused),
         // The node takes nothing at all now.
         Err(ClientError::Refused(error)) if error.is(codes::BUSY) => {
