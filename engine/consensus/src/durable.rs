@@ -7,9 +7,10 @@
 use hanse_types::{Canonical, DecodeError, Height, Round};
 use thiserror::Error;
 
+use crate::statement::Statement;
 use crate::vote::Precommit;
 
-/// Something that is on disk. Only the [`VoteLog`] makes one.
+/// Something that is on disk. Only the [`VoteLog`] and the [`Guard`](crate::Guard) make one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Durable<T>(T);
 
@@ -17,6 +18,17 @@ impl<T> Durable<T> {
     /// What is on disk.
     pub fn get(&self) -> &T {
         &self.0
+    }
+
+    /// For the guard, which has just written it, and for the signer, which knows that the guard once did.
+    pub(crate) fn written(value: T) -> Durable<T> {
+        Durable(value)
+    }
+}
+
+impl From<Durable<Precommit>> for Durable<Statement> {
+    fn from(Durable(vote): Durable<Precommit>) -> Durable<Statement> {
+        Durable(vote.into())
     }
 }
 

@@ -7,7 +7,8 @@
 use hanse_types::{Certificate, ChainIdentity, Epoch, Hash, Header, Height, Round, Timestamp, ValidatorSet};
 use thiserror::Error;
 
-use crate::vote::{Precommit, SignedPrecommit};
+use crate::statement::Signed;
+use crate::vote::Precommit;
 use crate::{Consensus, Fault, Input, Output, Slot};
 
 /// Why the engine can't start.
@@ -129,19 +130,19 @@ impl Solo {
         }
         self.stage = match std::mem::replace(&mut self.stage, Stage::Idle) {
             Stage::Executed(header) => {
-                out.push(Output::Sign(vote_for(&header)));
+                out.push(Output::Sign(vote_for(&header).into()));
                 Stage::Signing(header)
             }
             other => other,
         };
     }
 
-    fn signed(&mut self, signed: &SignedPrecommit, out: &mut Vec<Output>) -> Result<(), Fault> {
-        let Precommit { epoch, height, round, block_hash } = *signed.vote();
-        let header = match &self.stage {
-            Stage::Signing(header) if vote_for(header) == *signed.vote() => header,
-            _ => return Err(Fault::Unexpected { what: "a signed vote", height }),
+    fn signed(&mut self, signed: &Signed, out: &mut Vec<Output>) -> Result<(), Fault> {
+        let (header, vote) = match &self.stage {
+            Stage::Signing(header) if *signed.statement() == vote_for(header).into() => (header, vote_for(header)),
+            _ => return Err(Fault::Unexpected { what: "a signed vote", height: signed.statement().height }),
         };
+        let Precommit { epoch, height, round, block_hash } = vote;
         let signatures = vec![(0, signed.signature())];
         let certificate = Certificate { height, round, epoch, block_hash, signatures };
         certificate.verify(&self.chain, &self.validators, header).map_err(|error| Fault::BadVote { height, error })?;
@@ -205,6 +206,8 @@ impl Consensus for Solo {
             Input::Executed(header) => self.executed(header, out),
             Input::Signed(signed) => self.signed(&signed, out),
             Input::Persisted { height } => self.persisted(height, out),
+            // The rest is of other validators, and there are none.
+            _ => Err(Fault::Unexpected { what: "other validators", height: self.decided.0.next() }),
         };
         if let Err(fault) = result {
             self.halted = true;

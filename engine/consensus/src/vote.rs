@@ -62,6 +62,11 @@ impl SignedPrecommit {
     pub fn signature(&self) -> Signature {
         self.signature
     }
+
+    /// The vote, still as something that is on disk.
+    pub(crate) fn durable(&self) -> Durable<Precommit> {
+        self.vote
+    }
 }
 
 /// Why a vote was not signed.

@@ -95,7 +95,7 @@ fn header(slot: &Slot) -> Box<Header> {
 
 fn execute(solo: &mut Solo, header: Box<Header>) -> Precommit {
     match tell(solo, Input::Executed(header)).as_slice() {
-        [Output::Sign(vote)] => *vote,
+        [Output::Sign(intent)] => intent.precommit().unwrap(),
         other => panic!("no vote: {other:?}"),
     }
 }
@@ -107,7 +107,7 @@ fn vote_of_next(solo: &mut Solo) -> Precommit {
 
 fn decide(solo: &mut Solo, log: &mut VoteLog<Record>, vote: Precommit) -> Certificate {
     let signed = log.sign(vote, &chain(), &key()).unwrap();
-    match tell(solo, Input::Signed(signed)).as_slice() {
+    match tell(solo, Input::Signed(signed.into())).as_slice() {
         [Output::Decide(certificate)] => certificate.clone(),
         other => panic!("no certificate: {other:?}"),
     }
@@ -142,7 +142,7 @@ fn the_next_block_is_made_while_one_is_written_but_not_signed_before() {
     assert_eq!(tell(&mut solo, Input::Executed(second.clone())), []);
     assert_eq!(tell(&mut solo, Input::BatchReady), []);
     let vote = Precommit { epoch: Epoch(0), height: Height(6), round: Round(0), block_hash: second.hash() };
-    assert_eq!(tell(&mut solo, Input::Persisted { height: Height(5) }), [Output::Sign(vote)]);
+    assert_eq!(tell(&mut solo, Input::Persisted { height: Height(5) }), [Output::Sign(vote.into())]);
     decide(&mut solo, &mut log, vote);
 }
 
@@ -248,11 +248,11 @@ fn it_stops_at_what_can_not_be() {
     let mut other_key = solo(None);
     let vote = vote_of_next(&mut other_key);
     let signed = log.sign(vote, &chain(), &SecretKey::ed25519([6; 32])).unwrap();
-    assert!(matches!(halted(tell(&mut other_key, Input::Signed(signed))), Fault::BadVote { .. }));
+    assert!(matches!(halted(tell(&mut other_key, Input::Signed(signed.into()))), Fault::BadVote { .. }));
 
     let mut other_vote = solo(None);
     vote_of_next(&mut other_vote);
     let vote = Precommit { epoch: Epoch(0), height: Height(5), round: Round(7), block_hash: Hash([7; 32]) };
     let signed = log.sign(vote, &chain(), &key()).unwrap();
-    assert!(matches!(halted(tell(&mut other_vote, Input::Signed(signed))), Fault::Unexpected { .. }));
+    assert!(matches!(halted(tell(&mut other_vote, Input::Signed(signed.into()))), Fault::Unexpected { .. }));
 }

@@ -153,6 +153,9 @@ pub enum HaltReason {
     /// Consensus stopped.
     #[error(transparent)]
     Consensus(#[from] Fault),
+    /// Consensus wants to talk to other validators.
+    #[error("consensus asked for other validators, whom a replica can't reach yet; let the group's genesis say `solo`")]
+    OtherValidators,
     /// The driver reported something that is not under way.
     #[error("the node reported block {height} as {}, which was not under way; this is a bug in the node", stage.name())]
     Unexpected {

@@ -148,7 +148,7 @@ impl<C: Consensus> Replica<C> {
     }
 
     fn signed(&mut self, signed: SignedPrecommit, out: &mut Vec<Output>) -> Result<(), HaltReason> {
-        self.consult(consensus::Input::Signed(signed), out)
+        self.consult(consensus::Input::Signed(signed.into()), out)
     }
 
     fn persisted(&mut self, height: Height, out: &mut Vec<Output>) -> Result<(), HaltReason> {
@@ -196,9 +196,13 @@ impl<C: Consensus> Replica<C> {
         for wish in wishes {
             match wish {
                 consensus::Output::Propose(slot) => self.propose(slot, out)?,
-                consensus::Output::Sign(vote) => out.push(Output::Sign(vote)),
+                consensus::Output::Sign(intent) => match intent.precommit() {
+                    Some(vote) => out.push(Output::Sign(vote)),
+                    None => return Err(HaltReason::OtherValidators),
+                },
                 consensus::Output::Decide(certificate) => self.decide(certificate, out),
                 consensus::Output::Halt(fault) => return Err(fault.into()),
+                _ => return Err(HaltReason::OtherValidators),
             }
         }
         Ok(())

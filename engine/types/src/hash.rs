@@ -46,6 +46,10 @@ pub enum Domain {
     StateNode = 13,
     /// A transaction with key and signature, as a leaf of the block's transaction tree.
     SignedTransaction = 14,
+    /// A frame of a validator's journal.
+    JournalFrame = 15,
+    /// A validator's record of the newest statement that it may have signed.
+    GuardRecord = 16,
 }
 
 impl Hash {

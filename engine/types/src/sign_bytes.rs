@@ -49,9 +49,34 @@ pub fn transaction(transaction: &Transaction, genesis: &Hash) -> Vec<u8> {
     bytes
 }
 
-/// Sign-bytes of a precommit: a validator's word that it decides for this block.
+/// Sign-bytes of a proposal: a proposer's word that this is its block for the round. `valid_round` is the round in which
+/// the block already had a quorum of prevotes, if it is proposed again.
+pub fn proposal(
+    chain: &ChainIdentity,
+    epoch: Epoch,
+    height: Height,
+    round: Round,
+    valid_round: Option<Round>,
+    block_hash: &Hash,
+) -> Vec<u8> {
+    let mut bytes = prefix(Tag::Proposal, &chain.chain_id, &chain.group_id, &chain.genesis);
+    append(&mut bytes, &(epoch, height, round, valid_round, block_hash));
+    bytes
+}
+
+/// Sign-bytes of a prevote; [`Hash::ZERO`], which is no block's hash, stands for none.
+pub fn prevote(chain: &ChainIdentity, epoch: Epoch, height: Height, round: Round, block_hash: &Hash) -> Vec<u8> {
+    vote(Tag::Prevote, chain, epoch, height, round, block_hash)
+}
+
+/// Sign-bytes of a precommit: a validator's word that it decides for this block. [`Hash::ZERO`], which is no block's
+/// hash, stands for none.
 pub fn precommit(chain: &ChainIdentity, epoch: Epoch, height: Height, round: Round, block_hash: &Hash) -> Vec<u8> {
-    let mut bytes = prefix(Tag::Precommit, &chain.chain_id, &chain.group_id, &chain.genesis);
+    vote(Tag::Precommit, chain, epoch, height, round, block_hash)
+}
+
+fn vote(tag: Tag, chain: &ChainIdentity, epoch: Epoch, height: Height, round: Round, block_hash: &Hash) -> Vec<u8> {
+    let mut bytes = prefix(tag, &chain.chain_id, &chain.group_id, &chain.genesis);
     append(&mut bytes, &(epoch, height, round, block_hash));
     bytes
 }

@@ -1,0 +1,131 @@
+//! What running a block does, as far as consensus sees it.
+//!
+//! [`Hashing`] stands in for scheduler and machine: the state is a digest of everything that was ever run. The trait is
+//! where the real ones will plug in.
+
+use std::sync::Arc;
+
+use hanse_consensus::{CompactBlock, Slot};
+use hanse_types::hash::Domain;
+use hanse_types::{ChainIdentity, Dag, Gas, Hash, Header, Timestamp, ValidatorSet, merkle};
+
+/// A simulated transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tx(pub u64);
+
+/// Set in transactions that change the validators; the lowest bits say to which set.
+pub(crate) const CHANGES_VALIDATORS: u64 = 1 << 63;
+
+impl Tx {
+    /// What stands for it in a block.
+    pub fn leaf(self) -> Hash {
+        Hash::of(Domain::SignedTransaction, &self.bytes())
+    }
+
+    pub(crate) fn bytes(self) -> [u8; 8] {
+        self.0.to_le_bytes()
+    }
+
+    /// The index of the set that it makes the validators, if it does.
+    fn set(self, sets: usize) -> Option<usize> {
+        (self.0 & CHANGES_VALIDATORS != 0).then_some((self.0 & 0xff) as usize % sets)
+    }
+}
+
+/// What running transactions on top of a block gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ran {
+    /// Commitment to the state.
+    pub state_root: Hash,
+    /// The DAG's and the receipts' digest in one.
+    pub receipt_root: Hash,
+}
+
+/// Whoever runs blocks.
+pub trait Execution {
+    /// Runs transactions on top of a block. The same for every node.
+    fn run(&self, parent: &Header, transactions: &[Tx]) -> Ran;
+}
+
+/// Everything that was ever run, as one digest.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hashing;
+
+impl Execution for Hashing {
+    fn run(&self, parent: &Header, transactions: &[Tx]) -> Ran {
+        let bytes: Vec<u8> = transactions.iter().flat_map(|tx| tx.bytes()).collect();
+        let state_root = Hash::of_parts(Domain::StateNode, &[&parent.state_root.0, &bytes]);
+        Ran { state_root, receipt_root: Hash::of_parts(Domain::Receipt, &[&state_root.0]) }
+    }
+}
+
+/// What all nodes know of the chain.
+pub(crate) struct Chain {
+    pub(crate) genesis: Header,
+    pub(crate) identity: ChainIdentity,
+    /// The validator sets that transactions can choose, with their hashes.
+    pub(crate) sets: Vec<(Hash, Arc<ValidatorSet>)>,
+    pub(crate) execution: Box<dyn Execution>,
+}
+
+impl Chain {
+    pub(crate) fn set(&self, hash: &Hash) -> Option<&Arc<ValidatorSet>> {
+        self.sets.iter().find(|(of, _)| of == hash).map(|(_, set)| set)
+    }
+
+    /// Makes a block for a slot.
+    pub(crate) fn make(&self, slot: &Slot, parent: &Header, timestamp: Timestamp, transactions: &[Tx]) -> CompactBlock {
+        let leaves: Vec<Hash> = transactions.iter().map(|tx| tx.leaf()).collect();
+        let rows: Vec<Vec<u32>> = vec![Vec::new(); leaves.len()];
+        let dag = Dag::from_rows(&rows).expect("rows without predecessors are a DAG");
+        let header = self.header(slot, parent, timestamp, transactions, &leaves, &dag);
+        CompactBlock::new(header, dag, leaves).expect("parts that were made together fit")
+    }
+
+    fn header(
+        &self,
+        slot: &Slot,
+        parent: &Header,
+        timestamp: Timestamp,
+        transactions: &[Tx],
+        leaves: &[Hash],
+        dag: &Dag,
+    ) -> Header {
+        let Ran { state_root, receipt_root } = self.execution.run(parent, transactions);
+        let changed = transactions.iter().filter_map(|tx| tx.set(self.sets.len())).next_back();
+        let next_validators = changed.map_or(parent.next_validators, |set| self.sets[set].0);
+        Header {
+            height: slot.height,
+            parent: slot.parent,
+            timestamp,
+            tx_root: merkle::root(leaves),
+            receipt_root,
+            rw_set_root: Hash::ZERO,
+            dag_digest: dag.digest(),
+            state_root,
+            validators: slot.validators,
+            next_validators,
+            epoch: slot.epoch,
+            round: slot.round,
+            proposer: slot.proposer,
+            gas_used: Gas(transactions.len() as u64),
+            tx_count: leaves.len() as u32,
+            extra: Vec::new(),
+            ..self.genesis.clone()
+        }
+    }
+
+    /// Whether a block is what running its transactions gives.
+    pub(crate) fn is_good(&self, block: &CompactBlock, parent: &Header, transactions: &[Tx]) -> bool {
+        let header = block.header();
+        let slot = Slot {
+            height: header.height,
+            parent: parent.hash(),
+            epoch: header.epoch,
+            round: header.round,
+            proposer: header.proposer,
+            validators: parent.next_validators,
+        };
+        !transactions.is_empty() && self.make(&slot, parent, header.timestamp, transactions) == *block
+    }
+}

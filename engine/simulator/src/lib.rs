@@ -1,0 +1,59 @@
+//! A world for consensus engines: seeded time, network, disks, adversaries, checkers.
+//!
+//! One number gives one run. In it, nodes with the real engine ([`hanse_consensus::Bft`]), the real signer, journal and
+//! guard live over virtual disks and a virtual network: messages get lost, doubled, late and out of order, links are cut
+//! in all shapes, nodes crash, also in the middle of a write, clocks differ, records of votes get lost; less than a third
+//! of the validators do what they like, in ten ways. After some seconds of virtual time everything heals, and every
+//! honest node has to commit three more blocks within a bounded time.
+//!
+//! After every step it is checked that no two honest nodes decide differently, blocks are linked and their certificates
+//! good, nobody honest signs two statements for one position over all its lives, prevotes against its lock, precommits
+//! without a polka, or sends what is not on its disk, no transaction is executed twice, nobody honest is accused, and
+//! nothing grows without bounds.
+//!
+//! It does not know schedulers, ledgers and pools yet: blocks are run by a stand-in, behind a trait ([`Execution`]) where
+//! the real ones plug in.
+//!
+//! A run that fails is replayed, with all that happens in it, by `cargo run --release -p hanse-simulator -- --seed N`.
+//!
+//! Start reading at `world`, then `scenario`, `oracle`, `byzantine`.
+
+mod byzantine;
+mod disk;
+mod execution;
+mod keys;
+mod network;
+mod node;
+mod oracle;
+mod random;
+mod scenario;
+mod trace;
+mod world;
+
+pub use execution::{Execution, Hashing, Ran, Tx};
+pub use world::Summary;
+
+use hanse_consensus::bft::Bugs;
+use scenario::Scenario;
+use world::World;
+
+/// Runs a seed.
+pub fn run(seed: u64) -> Summary {
+    World::new(Scenario::of(seed), Bugs::default(), false).run()
+}
+
+/// Runs a seed and prints what happens.
+pub fn trace(seed: u64) -> Summary {
+    World::new(Scenario::of(seed), Bugs::default(), true).run()
+}
+
+/// Runs a seed with a mistake in the engine of every node.
+#[cfg(feature = "injected-bugs")]
+pub fn run_with(seed: u64, bug: hanse_consensus::bft::Bug) -> Summary {
+    World::new(Scenario::of(seed), Bugs::only(bug), false).run()
+}
+
+/// What replays a seed.
+pub fn command(seed: u64) -> String {
+    format!("cargo run --release -p hanse-simulator -- --seed {seed}")
+}

@@ -1,0 +1,166 @@
+//! One node: the real engine and the real signer, around them what a driver will be.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use hanse_consensus::bft::{Beginning, Bugs, Config, Schedule, Timing, Tip};
+use hanse_consensus::{Bft, CompactBlock, Intent, SafeSignError, SafeSigner, Statement, Stored, Timer};
+use hanse_types::crypto::Signer;
+use hanse_types::{Certificate, Epoch, Hash, Header, Height, Timestamp, ValidatorSet};
+
+use crate::byzantine::Adversary;
+use crate::disk::VirtualDisk;
+use crate::execution::{Chain, Tx};
+use crate::keys::Keys;
+
+/// A committed block.
+#[derive(Clone, Debug)]
+pub(crate) struct Committed {
+    pub(crate) block: CompactBlock,
+    pub(crate) certificate: Certificate,
+    /// What the node had signed by then.
+    pub(crate) noted: Option<Statement>,
+}
+
+/// Something to be made durable, one after another.
+#[derive(Clone, Debug)]
+pub(crate) enum Job {
+    Sign(Intent),
+    Persist(Committed),
+}
+
+/// What lives in memory, from a start to a crash.
+pub(crate) struct Life {
+    pub(crate) engine: Bft<Keys>,
+    pub(crate) signer: SafeSigner<VirtualDisk, VirtualDisk>,
+    pub(crate) jobs: VecDeque<Job>,
+    /// Which of several settings of a timer counts.
+    pub(crate) timers: BTreeMap<Timer, u64>,
+    /// Blocks that were made or run here.
+    pub(crate) blocks: BTreeMap<Hash, CompactBlock>,
+}
+
+/// A node.
+pub(crate) struct Node {
+    pub(crate) keys: Keys,
+    pub(crate) adversary: Option<Adversary>,
+    pub(crate) disk: VirtualDisk,
+    /// The ledger: what is durable of the chain.
+    pub(crate) ledger: Vec<Committed>,
+    /// Transactions in it.
+    pub(crate) done: BTreeSet<Tx>,
+    /// The others that this node has heard of, by their leaves; all that it can execute.
+    pub(crate) pool: BTreeSet<Tx>,
+    pub(crate) known: BTreeMap<Hash, Tx>,
+    /// Milliseconds that its clock is ahead, or behind.
+    pub(crate) skew: i64,
+    /// How often it was started.
+    pub(crate) lives: u32,
+    pub(crate) life: Option<Life>,
+}
+
+/// Short times, so that a run needs few virtual seconds.
+pub(crate) const TIMING: Timing = Timing {
+    propose_ms: 300,
+    prevote_ms: 100,
+    precommit_ms: 100,
+    growth_ms: 100,
+    max_ms: 3_000,
+    repair_ms: 100,
+    fetch_ms: 100,
+    drift_ms: 2_000,
+};
+
+impl Node {
+    pub(crate) fn new(keys: Keys, adversary: Option<Adversary>, disk: VirtualDisk, skew: i64) -> Node {
+        Node {
+            keys,
+            adversary,
+            disk,
+            ledger: Vec::new(),
+            done: BTreeSet::new(),
+            pool: BTreeSet::new(),
+            known: BTreeMap::new(),
+            skew,
+            lives: 0,
+            life: None,
+        }
+    }
+
+    pub(crate) fn is_honest(&self) -> bool {
+        self.adversary.is_none()
+    }
+
+    pub(crate) fn now(&self, time: u64) -> Timestamp {
+        Timestamp((EPOCH_MS + time).saturating_add_signed(self.skew))
+    }
+
+    pub(crate) fn tip<'a>(&'a self, chain: &'a Chain) -> &'a Header {
+        self.ledger.last().map_or(&chain.genesis, |committed| committed.block.header())
+    }
+
+    pub(crate) fn height(&self) -> Height {
+        Height(self.ledger.len() as u64)
+    }
+
+    /// Who decides the next block, and as which epoch.
+    pub(crate) fn next_set<'a>(&self, chain: &'a Chain) -> (&'a std::sync::Arc<ValidatorSet>, Epoch) {
+        let tip = self.tip(chain);
+        let set = chain.set(&tip.next_validators).unwrap_or(&chain.sets[0].1);
+        let changed = tip.validators != tip.next_validators;
+        (set, Epoch(tip.epoch.0 + u64::from(changed)))
+    }
+
+    /// Starts it on what its disk has.
+    pub(crate) fn start(&mut self, chain: &Chain, bugs: Bugs) -> Result<(), SafeSignError> {
+        let files = self.disk.files();
+        let forgets = self.adversary.as_ref().is_some_and(|adversary| adversary.kind.forgets());
+        let (set, epoch) = self.next_set(chain);
+        let stored = Stored {
+            first_start: self.lives == 0 || forgets,
+            journal: files.journal.as_deref(),
+            guard: files.guard.as_deref(),
+            tip: self.height(),
+            noted: self.ledger.last().and_then(|committed| committed.noted),
+        };
+        let signer = SafeSigner::open(self.disk.clone(), self.disk.clone(), &chain.identity, stored)?;
+        let key = Some(self.keys.public_key());
+        let config = Config { chain: chain.identity.clone(), key, timing: TIMING, bugs };
+        let tip = self.tip(chain);
+        let headers = self.ledger.iter().map(|committed| committed.block.header());
+        let beginning = Beginning {
+            tip: Tip { height: tip.height, hash: tip.hash(), timestamp: tip.timestamp },
+            schedule: Schedule::at(tip.height.next(), epoch, set, headers),
+            set: set.clone(),
+            epoch,
+            votes_from: signer.from(),
+            recovered: signer.recovered().to_vec(),
+        };
+        self.lives += 1;
+        self.life = Some(Life {
+            engine: Bft::new(config, self.keys.clone(), beginning),
+            signer,
+            jobs: VecDeque::new(),
+            timers: BTreeMap::new(),
+            blocks: BTreeMap::new(),
+        });
+        Ok(())
+    }
+
+    /// A block's transactions, or the places of those that it does not have.
+    pub(crate) fn transactions(&self, block: &CompactBlock) -> Result<Vec<Tx>, Vec<u32>> {
+        let found: Vec<Option<Tx>> = block.transactions().iter().map(|leaf| self.known.get(leaf).copied()).collect();
+        let missing: Vec<u32> =
+            found.iter().enumerate().filter(|(_, tx)| tx.is_none()).map(|(at, _)| at as u32).collect();
+        if missing.is_empty() { Ok(found.into_iter().flatten().collect()) } else { Err(missing) }
+    }
+
+    pub(crate) fn hear_of(&mut self, tx: Tx) {
+        self.known.insert(tx.leaf(), tx);
+        if !self.done.contains(&tx) {
+            self.pool.insert(tx);
+        }
+    }
+}
+
+/// When virtual time begins.
+pub(crate) const EPOCH_MS: u64 = 1_000_000;
