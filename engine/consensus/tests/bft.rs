@@ -4,7 +4,7 @@
 mod bench;
 
 use bench::*;
-use hanse_consensus::*;
+use hanse_consensus::{Status, *};
 use hanse_types::*;
 
 /// Round 0 with a polka for a block, which locks it.

@@ -6,8 +6,13 @@
 use std::sync::Arc;
 
 use hanse_consensus::{CompactBlock, Slot};
+use hanse_types::genesis::Validator;
 use hanse_types::hash::Domain;
-use hanse_types::{ChainIdentity, Dag, Gas, Hash, Header, Timestamp, ValidatorSet, merkle};
+use hanse_types::{ChainIdentity, Dag, Epoch, Gas, Hash, Header, Height, Round, Timestamp, ValidatorSet, merkle};
+
+use crate::keys::Keyring;
+use crate::node::EPOCH_MS;
+use crate::scenario::Scenario;
 
 /// A simulated transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +74,45 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
+    /// A chain whose validators have these keys.
+    pub(crate) fn new(scenario: &Scenario, ring: &Keyring) -> Chain {
+        let identity = ChainIdentity { chain_id: "simulated".into(), group_id: "group".into(), genesis: Hash([7; 32]) };
+        let nodes = scenario.nodes();
+        // Set k is everybody but `spares` nodes, counted from k on; the first one has the spares at the end.
+        let set = |left_out: usize| {
+            let is_in = |node: &usize| (0..scenario.spares).all(|spare| (left_out + spare) % nodes != *node);
+            let validator = |node| Validator { name: format!("node-{node}"), key: ring.public(node as u8) };
+            ValidatorSet::new((0..nodes).filter(is_in).map(validator).collect()).expect("different keys make a set")
+        };
+        let count = if scenario.spares == 0 { 1 } else { nodes };
+        let sets: Vec<(Hash, Arc<ValidatorSet>)> = (0..count)
+            .map(|at| set((at + scenario.validators) % nodes))
+            .map(|set| (set.hash(), Arc::new(set)))
+            .collect();
+        let genesis = Header {
+            version: Header::VERSION,
+            chain_id: identity.chain_id.clone(),
+            group_id: identity.group_id.clone(),
+            height: Height(0),
+            parent: Hash::ZERO,
+            timestamp: Timestamp(EPOCH_MS - 10_000),
+            tx_root: Hash::ZERO,
+            receipt_root: Hash::ZERO,
+            rw_set_root: Hash::ZERO,
+            dag_digest: Hash::ZERO,
+            state_root: Hash::ZERO,
+            validators: sets[0].0,
+            next_validators: sets[0].0,
+            epoch: Epoch(0),
+            round: Round(0),
+            proposer: 0,
+            gas_used: Gas(0),
+            tx_count: 0,
+            extra: Vec::new(),
+        };
+        Chain { genesis, identity, sets, execution: Box::new(Hashing) }
+    }
+
     pub(crate) fn set(&self, hash: &Hash) -> Option<&Arc<ValidatorSet>> {
         self.sets.iter().find(|(of, _)| of == hash).map(|(_, set)| set)
     }

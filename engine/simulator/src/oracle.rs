@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hanse_consensus::{CompactBlock, Evidence, Quorum, Statement, Step, VoteKind, Word};
-use hanse_types::{Certificate, ChainIdentity, Hash, Header, Height, Round, ValidatorSet};
+use hanse_types::{Certificate, Hash, Header, Height, Round};
 
-use crate::execution::Tx;
+use crate::execution::{Chain, Tx};
 use crate::keys::Keys;
 
 /// Positions and what was said there, of one node.
@@ -55,10 +55,8 @@ impl Oracle {
                     self.fail(format!("node {node} signed {statement:?} against its lock {lock:?}"));
                 }
             }
-            Word::Precommit(Some(block)) => {
-                if !self.is_polka(statement.height, statement.round, block, quorum) {
-                    self.fail(format!("node {node} signed {statement:?} without a polka"));
-                }
+            Word::Precommit(Some(block)) if !self.is_polka(statement.height, statement.round, block, quorum) => {
+                self.fail(format!("node {node} signed {statement:?} without a polka"));
             }
             _ => {}
         }
@@ -92,12 +90,11 @@ impl Oracle {
     pub(crate) fn decided(
         &mut self,
         node: usize,
-        certificate: &Certificate,
+        chain: &Chain,
+        keys: &Keys,
         parent: &Header,
         block: &CompactBlock,
-        set: &ValidatorSet,
-        chain: &ChainIdentity,
-        keys: &Keys,
+        certificate: &Certificate,
     ) {
         let (header, hash) = (block.header(), block.hash());
         let first = *self.decided.entry(header.height).or_insert(hash);
@@ -113,7 +110,8 @@ impl Oracle {
         let quorum = Quorum::from(certificate.clone());
         let fits =
             certificate.block_hash == hash && certificate.height == header.height && certificate.epoch == header.epoch;
-        if !fits || !quorum.is_good(chain, set, keys) || set.hash() != header.validators {
+        let set = chain.set(&parent.next_validators).filter(|_| header.validators == parent.next_validators);
+        if !fits || !set.is_some_and(|set| quorum.is_good(&chain.identity, set, keys)) {
             self.fail(format!("node {node} decided height {} by a certificate that is none", header.height));
         }
     }

@@ -7,25 +7,21 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use hanse_consensus::bft::Bugs;
-use hanse_consensus::{
-    CompactBlock, Consensus, Guard, Input, Intent, Message, Output, Peer, Recipient, SignedStatement, Slot, Timer,
-    Verdict,
-};
-use hanse_types::genesis::Validator;
-use hanse_types::{
-    Canonical, Certificate, ChainIdentity, Epoch, Gas, Hash, Header, Height, Round, Timestamp, ValidatorSet,
-};
+use hanse_consensus::{Consensus, Guard, Input, Message, Peer, Timer};
+use hanse_types::{Height, Round};
 
 use crate::byzantine::Adversary;
 use crate::disk::{Files, VirtualDisk};
-use crate::execution::{CHANGES_VALIDATORS, Chain, Hashing, Tx};
+use crate::execution::{CHANGES_VALIDATORS, Chain, Tx};
 use crate::keys::{Keyring, Keys};
 use crate::network::Network;
-use crate::node::{Committed, EPOCH_MS, Job, Node};
+use crate::node::Node;
 use crate::oracle::Oracle;
 use crate::random::Random;
 use crate::scenario::Scenario;
 use crate::trace;
+
+mod perform;
 
 /// Something that happens.
 enum Event {
@@ -127,7 +123,7 @@ impl World {
     pub(crate) fn new(scenario: Scenario, bugs: Bugs, trace: bool) -> World {
         let count = scenario.nodes();
         let ring = Arc::new(Keyring::new(count as u8, scenario.real_keys));
-        let chain = chain(&scenario, &ring);
+        let chain = Chain::new(&scenario, &ring);
         // The twins of faulty nodes come behind all others.
         let owners: Vec<usize> = (0..count).chain(scenario.twins()).collect();
         let mut skews = Random::new(scenario.seed, "clocks");
@@ -390,7 +386,7 @@ impl World {
     /// Everybody hears of a transaction, some only when they ask.
     fn transaction(&mut self) {
         self.next_tx += 1;
-        let changes = self.scenario.spares > 0 && self.next_tx % 25 == 0;
+        let changes = self.scenario.spares > 0 && self.next_tx.is_multiple_of(25);
         let tx = match changes {
             true => Tx(CHANGES_VALIDATORS | self.next_tx << 8 | self.work.below(self.chain.sets.len() as u64)),
             false => Tx(self.next_tx << 8),
@@ -405,302 +401,6 @@ impl World {
         }
         let pause = self.work.between(10, 120);
         self.plan(pause, Event::Transaction);
-    }
-
-    // ---- What nodes want done ----
-
-    fn perform(&mut self, at: usize, output: Output, inputs: &mut VecDeque<Input>) {
-        match output {
-            Output::Propose(slot) => self.propose(at, &slot, inputs),
-            Output::Sign(intent) => self.begin_job(at, Job::Sign(intent)),
-            Output::Decide(certificate) => self.decide(at, certificate),
-            Output::Halt(fault) => {
-                if self.nodes[at].is_honest() {
-                    self.oracle.fail(format!("node {at} halts: {fault}"));
-                }
-                self.nodes[at].life = None;
-            }
-            Output::Check(block) => self.check(at, block, inputs),
-            Output::Send(recipient, message) => self.send(at, recipient, message),
-            Output::SetTimer { timer, after_ms } => self.set_timer(at, timer, after_ms),
-            Output::ServeDecided { to, height } => self.serve_decided(at, to, height),
-            Output::ServeTransactions { to, block, missing } => self.serve_transactions(at, to, block, &missing),
-            Output::Supply { block, transactions } => self.supply(at, block, &transactions, inputs),
-            Output::Evidence(evidence) => {
-                if self.nodes[at].is_honest() {
-                    let accused = self.owner_of(at, evidence.validator());
-                    let is_honest = accused.is_none_or(|node| self.scenario.kind(node).is_none());
-                    self.oracle.evidence(at, &evidence, is_honest);
-                }
-            }
-            Output::KeyUsedElsewhere(signed) => {
-                if self.nodes[at].is_honest() {
-                    self.oracle.fail(format!("node {at} does not remember {signed:?}"));
-                }
-            }
-        }
-    }
-
-    /// The node of a validator, by the set of the height that a node works on.
-    fn owner_of(&self, at: usize, validator: u32) -> Option<usize> {
-        let (set, _) = self.nodes[at].next_set(&self.chain);
-        let key = set.get(validator)?.key;
-        let count = self.scenario.nodes();
-        self.nodes.iter().take(count).position(|node| node.keys.ring.public(node.keys.owner) == key)
-    }
-
-    fn plan_input(&mut self, at: usize, after_ms: u64, input: Input) {
-        let life = self.nodes[at].lives;
-        self.plan(after_ms, Event::Input { node: at, life, input: Box::new(input) });
-    }
-
-    fn propose(&mut self, at: usize, slot: &Slot, inputs: &mut VecDeque<Input>) {
-        let node = &mut self.nodes[at];
-        let batch: Vec<Tx> = node.pool.iter().take(BATCH).copied().collect();
-        if batch.is_empty() {
-            inputs.push_back(Input::Withdrawn);
-            return;
-        }
-        let timestamp = node.now(self.time).max(node.tip(&self.chain).timestamp.plus_ms(1));
-        let block = self.chain.make(slot, node.tip(&self.chain), timestamp, &batch);
-        if let Some(life) = &mut node.life {
-            life.blocks.insert(block.hash(), block.clone());
-        }
-        let after = self.work.between(1, 8);
-        self.plan_input(at, after, Input::Built(block));
-    }
-
-    fn check(&mut self, at: usize, block: CompactBlock, inputs: &mut VecDeque<Input>) {
-        let node = &mut self.nodes[at];
-        let hash = block.hash();
-        match node.transactions(&block) {
-            Err(transactions) => {
-                self.summary.fetched += 1;
-                inputs.push_back(Input::Missing { block: hash, transactions });
-            }
-            Ok(transactions) => {
-                let fresh = transactions.iter().all(|tx| !node.done.contains(tx));
-                let good = fresh && self.chain.is_good(&block, node.tip(&self.chain), &transactions);
-                let verdict = if good { Verdict::Good } else { Verdict::Bad };
-                let after = self.work.between(1, 8);
-                self.plan_input(at, after, Input::Checked { block: hash, verdict });
-            }
-        }
-        if let Some(life) = &mut self.nodes[at].life {
-            life.blocks.insert(hash, block);
-        }
-    }
-
-    fn supply(&mut self, at: usize, block: Hash, transactions: &[(u32, Vec<u8>)], inputs: &mut VecDeque<Input>) {
-        let node = &mut self.nodes[at];
-        let Some(block) = node.life.as_ref().and_then(|life| life.blocks.get(&block)).cloned() else { return };
-        for (place, bytes) in transactions {
-            let tx = bytes.as_slice().try_into().map(|bytes| Tx(u64::from_le_bytes(bytes)));
-            if let Ok(tx) = tx
-                && block.transactions().get(*place as usize) == Some(&tx.leaf())
-            {
-                node.hear_of(tx);
-            }
-        }
-        self.check(at, block, inputs);
-    }
-
-    fn serve_transactions(&mut self, at: usize, to: Peer, block: Hash, missing: &[u32]) {
-        let node = &self.nodes[at];
-        let under_way = node.life.as_ref().and_then(|life| life.blocks.get(&block));
-        let committed = || node.ledger.iter().rev().map(|committed| &committed.block).find(|body| body.hash() == block);
-        let Some(body) = under_way.or_else(committed) else { return };
-        let bytes = |place: &u32| {
-            let tx = node.known.get(body.transactions().get(*place as usize)?)?;
-            Some((*place, tx.bytes().to_vec()))
-        };
-        let transactions: Vec<_> = missing.iter().filter_map(bytes).collect();
-        self.send(at, Recipient::One(to), Message::Transactions { block, transactions });
-    }
-
-    fn serve_decided(&mut self, at: usize, to: Peer, height: Height) {
-        let committed = self.nodes[at].ledger.get(height.0 as usize - 1).cloned();
-        let Some(Committed { block, certificate, .. }) = committed else { return };
-        self.summary.caught_up += 1;
-        self.send(at, Recipient::One(to), Message::Decided { certificate, block });
-    }
-
-    fn set_timer(&mut self, at: usize, timer: Timer, after_ms: u64) {
-        self.sequence += 1;
-        let (setting, life) = (self.sequence, self.nodes[at].lives);
-        if let Some(life) = &mut self.nodes[at].life {
-            life.timers.insert(timer, setting);
-        }
-        self.plan(after_ms, Event::Timer { node: at, life, timer, setting });
-    }
-
-    fn decide(&mut self, at: usize, certificate: Certificate) {
-        let node = &self.nodes[at];
-        let Some(block) = node.life.as_ref().and_then(|life| life.blocks.get(&certificate.block_hash)).cloned() else {
-            return self.oracle.fail(format!("node {at} decides block {} that it never ran", certificate.block_hash));
-        };
-        if node.is_honest() {
-            let (set, _) = node.next_set(&self.chain);
-            let (chain, keys) = (&self.chain.identity, &node.keys);
-            self.oracle.decided(at, &certificate, node.tip(&self.chain), &block, set, chain, keys);
-        }
-        self.note_progress(&certificate);
-        self.begin_job(at, Job::Persist(Committed { block, certificate, noted: None }));
-    }
-
-    /// Counts blocks, and the rounds that the first one after everything healed has taken.
-    fn note_progress(&mut self, certificate: &Certificate) {
-        self.summary.blocks = self.summary.blocks.max(certificate.height.0);
-        if let Some(healed) = self.healed
-            && certificate.height == healed.height.next()
-        {
-            let rounds = certificate.round.0.saturating_sub(healed.round.0);
-            self.summary.rounds_after_heal = self.summary.rounds_after_heal.max(rounds);
-        }
-    }
-
-    // ---- Disk ----
-
-    fn begin_job(&mut self, at: usize, job: Job) {
-        let lives = self.nodes[at].lives;
-        let Some(life) = &mut self.nodes[at].life else { return };
-        life.jobs.push_back(job);
-        if life.jobs.len() == 1 {
-            let after = self.work.between(0, 3);
-            self.plan(after, Event::Job { node: at, life: lives });
-        }
-    }
-
-    fn job_done(&mut self, at: usize) {
-        let lives = self.nodes[at].lives;
-        let Some(job) = self.nodes[at].life.as_mut().and_then(|life| life.jobs.pop_front()) else { return };
-        if self.nodes[at].life.as_ref().is_some_and(|life| !life.jobs.is_empty()) {
-            let after = self.work.between(0, 3);
-            self.plan(after, Event::Job { node: at, life: lives });
-        }
-        match job {
-            Job::Sign(intent) => self.sign(at, &intent),
-            Job::Persist(committed) => self.persist(at, committed),
-        }
-    }
-
-    fn sign(&mut self, at: usize, intent: &Intent) {
-        let node = &mut self.nodes[at];
-        let losses = node.disk.power_losses();
-        let Some(life) = &mut node.life else { return };
-        match life.signer.sign(intent, &self.chain.identity, &node.keys) {
-            Ok(signed) => {
-                let (set, _) = node.next_set(&self.chain);
-                let me = set.index_of(&node.keys.ring.public(node.keys.owner)).unwrap_or(u32::MAX);
-                match node.is_honest() {
-                    true => self.oracle.signed(at, me, &intent.statement, set.quorum()),
-                    false => self.oracle.sent(me, &intent.statement),
-                }
-                self.tell(at, Input::Signed(signed));
-            }
-            Err(_) if node.disk.power_losses() > losses => self.crash(at),
-            Err(error) => {
-                if node.is_honest() {
-                    self.oracle
-                        .fail(format!("node {at} may not sign {}: {error}", trace::statement(&intent.statement)));
-                }
-            }
-        }
-    }
-
-    fn persist(&mut self, at: usize, mut committed: Committed) {
-        let node = &mut self.nodes[at];
-        let height = committed.block.header().height;
-        committed.noted = node.life.as_ref().and_then(|life| life.signer.newest());
-        self.copies.insert(at, node.disk.files());
-        let transactions = node.transactions(&committed.block).unwrap_or_default();
-        if node.is_honest() {
-            self.oracle.executed(at, &mut node.done, &transactions);
-        }
-        transactions.iter().for_each(|tx| {
-            node.done.insert(*tx);
-            node.pool.remove(tx);
-        });
-        let header = committed.block.header().clone();
-        node.ledger.push(committed);
-        if let Some(life) = &mut node.life {
-            life.blocks.clear();
-            life.timers.retain(|timer, _| !matches!(timer, Timer::Step { .. }));
-        }
-        if header.validators != header.next_validators
-            && let Some(set) = self.chain.set(&header.next_validators).cloned()
-        {
-            self.tell(at, Input::Validators { from: height.next(), set });
-        }
-        self.tell(at, Input::Persisted { height });
-        self.remind(at);
-    }
-
-    // ---- Network ----
-
-    fn send(&mut self, at: usize, recipient: Recipient, message: Message) {
-        if self.nodes[at].is_honest() {
-            self.check_durable(at, &message);
-        }
-        match recipient {
-            Recipient::One(Peer(to)) => self.send_to(at, to as usize, message),
-            Recipient::All => {
-                for to in 0..self.nodes.len() {
-                    if to != at {
-                        self.send_to(at, to, message.clone());
-                    }
-                }
-            }
-        }
-    }
-
-    fn send_to(&mut self, from: usize, to: usize, message: Message) {
-        if to >= self.nodes.len() {
-            return;
-        }
-        let Some(adversary) = &mut self.nodes[from].adversary else {
-            return self.transmit(from, to, 0, message);
-        };
-        for (delay, message) in adversary.send(message) {
-            if let Message::Vote(signed) = &message {
-                self.oracle.sent(signed.validator, &signed.statement);
-            }
-            self.transmit(from, to, delay, message);
-        }
-    }
-
-    fn transmit(&mut self, from: usize, to: usize, delay: u64, message: Message) {
-        let message = if self.scenario.codec { self.through_codec(message) } else { message };
-        for after in self.network.deliveries(from, to) {
-            let message = Box::new(message.clone());
-            self.plan(delay + after, Event::Deliver { to, from, message });
-        }
-    }
-
-    fn through_codec(&mut self, message: Message) -> Message {
-        match Message::decode(&message.encode()) {
-            Ok(decoded) if decoded == message => decoded,
-            other => {
-                self.oracle.fail(format!("{message:?} becomes {other:?} on the wire"));
-                message
-            }
-        }
-    }
-
-    /// A node's own word that goes out is on its disk.
-    fn check_durable(&mut self, at: usize, message: &Message) {
-        let signed: &SignedStatement = match message {
-            Message::Vote(signed) => signed,
-            Message::Proposal(proposal) => &proposal.signed,
-            _ => return,
-        };
-        // Below its first height a node passes on what it said in an earlier life, like anybody's words.
-        let life = self.nodes[at].life.as_ref();
-        let passes_on = life.is_some_and(|life| signed.statement.height < life.signer.from());
-        if self.owner_of(at, signed.validator) == Some(at) && !passes_on {
-            let newest = newest_in(&self.nodes[at].disk.files());
-            self.oracle.durable(at, &signed.statement, newest);
-        }
     }
 }
 
@@ -717,40 +417,4 @@ impl hanse_consensus::Disk for Nowhere {
     fn write_synced(&mut self, _: &[u8]) -> Result<(), hanse_consensus::DiskError> {
         Err(hanse_consensus::DiskError("this disk is for reading".into()))
     }
-}
-
-fn chain(scenario: &Scenario, ring: &Keyring) -> Chain {
-    let identity = ChainIdentity { chain_id: "simulated".into(), group_id: "group".into(), genesis: Hash([7; 32]) };
-    let nodes = scenario.nodes();
-    // Set k is everybody but `spares` nodes, counted from k on; the first one has the spares at the end.
-    let set = |left_out: usize| {
-        let is_in = |node: &usize| (0..scenario.spares).all(|spare| (left_out + spare) % nodes != *node);
-        let validator = |node| Validator { name: format!("node-{node}"), key: ring.public(node as u8) };
-        ValidatorSet::new((0..nodes).filter(is_in).map(validator).collect()).expect("different keys make a set")
-    };
-    let count = if scenario.spares == 0 { 1 } else { nodes };
-    let sets: Vec<(Hash, Arc<ValidatorSet>)> =
-        (0..count).map(|at| set((at + scenario.validators) % nodes)).map(|set| (set.hash(), Arc::new(set))).collect();
-    let genesis = Header {
-        version: Header::VERSION,
-        chain_id: identity.chain_id.clone(),
-        group_id: identity.group_id.clone(),
-        height: Height(0),
-        parent: Hash::ZERO,
-        timestamp: Timestamp(EPOCH_MS - 10_000),
-        tx_root: Hash::ZERO,
-        receipt_root: Hash::ZERO,
-        rw_set_root: Hash::ZERO,
-        dag_digest: Hash::ZERO,
-        state_root: Hash::ZERO,
-        validators: sets[0].0,
-        next_validators: sets[0].0,
-        epoch: Epoch(0),
-        round: Round(0),
-        proposer: 0,
-        gas_used: Gas(0),
-        tx_count: 0,
-        extra: Vec::new(),
-    };
-    Chain { genesis, identity, sets, execution: Box::new(Hashing) }
 }

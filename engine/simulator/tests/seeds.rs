@@ -26,7 +26,7 @@ fn run_all(seeds: u64) -> Vec<Summary> {
             }
             let summary = run(seed);
             assert_eq!(summary.failure, None, "seed {seed}; replay it with: {}", command(seed));
-            if seed % TWICE == 0 {
+            if seed.is_multiple_of(TWICE) {
                 assert_eq!(run(seed), summary, "seed {seed} runs differently the second time");
             }
             done.push(summary);

@@ -27,7 +27,9 @@ fn life() -> Vec<Intent> {
 fn store(intents: &[Intent]) -> Memory {
     let memory = Memory::default();
     let mut signer = open(&memory, true, 0, None);
-    intents.iter().for_each(|intent| drop(signer.sign(intent, &chain(), &key(0)).unwrap()));
+    for intent in intents {
+        signer.sign(intent, &chain(), &key(0)).unwrap();
+    }
     memory
 }
 
