@@ -21,7 +21,7 @@
 //! | no proposal, and time passes | prevote none | 57 |
 //!
 //! Where this differs from the paper: a block is *good* when it was run here and gave what its header says, so its check
-//! is an output ([`Output::Check`](crate::Output::Check)) and its verdict an input. A proposal brings the polka that it
+//! is an output ([`Output::Check`]) and its verdict an input. A proposal brings the polka that it
 //! rests on, so that no receiver needs to have seen it. Rounds begin when there is something to decide, not before. The
 //! next round begins at once after a quorum of precommits for none, since nothing can be decided in this one any more.
 //! The valid block also follows polkas of earlier rounds than the present one.
@@ -59,7 +59,7 @@
 //!
 //! # What it does not do
 //! It doesn't yet pipeline: the next height begins when the block is durable ([`Input::Persisted`]). The seam is
-//! `Stage::Committing`, in which messages of the next height wait. It excludes nobody: [`Evidence`] is for governance. It
+//! `Stage::Committing`, in which messages of the next height wait. It excludes nobody: [`Evidence`](crate::Evidence) is for governance. It
 //! knows nothing of transactions: their names go through it, and requests for those that are missing.
 //!
 //! Sources, besides the paper: CometBFT's reactor and its ADRs on gossip, evidence and proposer-based timestamps; Castro
