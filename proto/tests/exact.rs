@@ -9,21 +9,21 @@ use std::cell::Cell;
 use std::fmt::Debug;
 
 use common::generate::{self, runner};
-use common::mutate::neighbours;
+use common::mutate::{neighbours, per_value};
 use hanse_proto::{Batch, Wire, decode, encode};
 use proptest::prelude::*;
 
 /// Values of each type.
 const VALUES: u32 = 300;
-/// Changed messages of each value.
+/// Changed messages of each value; more by `HANSE_MUTATIONS`, which counts those of a type.
 const MUTATIONS: usize = 100;
 
 fn check<T: Wire + PartialEq + Debug>(values: impl Strategy<Value = T>) {
-    let decoded = Cell::new(0);
+    let (decoded, mutations) = (Cell::new(0), per_value(VALUES, MUTATIONS));
     let holds = |value: T| {
         let bytes = encode(&value);
         prop_assert_eq!(&decode::<T>(&bytes).unwrap(), &value);
-        for bytes in neighbours(&bytes, MUTATIONS) {
+        for bytes in neighbours(&bytes, mutations) {
             if let Ok(value) = decode::<T>(&bytes) {
                 decoded.set(decoded.get() + 1);
                 prop_assert_eq!(encode(&value), bytes, "{:?}", value);

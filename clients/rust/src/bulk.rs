@@ -77,6 +77,11 @@ pub fn encode(transactions: &[SignedTransaction]) -> Vec<u8> {
     body
 }
 
+/// How many transactions a body says that it holds.
+pub fn announced(body: &[u8]) -> usize {
+    body.first_chunk().map_or(0, |count| u32::from_le_bytes(*count) as usize)
+}
+
 /// The transactions of a body.
 ///
 /// # Errors

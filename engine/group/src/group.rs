@@ -142,6 +142,15 @@ impl Group {
         answers
     }
 
+    /// Why nothing at all is taken now, whatever it is; for whoever would have to decode it first. `count` transactions
+    /// are counted as refused then.
+    ///
+    /// # Errors
+    /// That is the answer.
+    pub fn check_open(&self, count: usize) -> Result<(), SubmitError> {
+        self.status_if_open().inspect_err(|error| self.inner.observer.refused(error.code(), count as u64)).map(drop)
+    }
+
     async fn admit(
         &self,
         mut transactions: Vec<SignedTransaction>,
@@ -149,12 +158,14 @@ impl Group {
     ) -> Result<Vec<Result<TxId, SubmitError>>, SubmitError> {
         let surplus = self.at_the_door(&mut transactions)?;
         let permits = u32::try_from(transactions.len()).unwrap_or(u32::MAX).min(self.inner.intake_permits);
-        let _room = self.inner.intake_room.try_acquire_many(permits).map_err(|_| SubmitError::Busy)?;
+        let room = self.inner.intake_room.try_acquire_many(permits).map_err(|_| SubmitError::Busy)?;
         let (reply, verified) = oneshot::channel();
         let intake = self.inner.intake.lock().clone().ok_or(SubmitError::Stopped)?;
         let sent = intake.send(Submission { transactions, since: self.inner.queries.now(), reply }).await;
         sent.map_err(|_| SubmitError::Stopped)?;
         let verified = verified.await.map_err(|_| SubmitError::Stopped)?;
+        // From here on, the pool counts them.
+        drop(room);
 
         let mut valid = Vec::with_capacity(verified.len());
         let mut answers = Vec::with_capacity(verified.len());
@@ -177,12 +188,8 @@ impl Group {
         Ok(answers.into_iter().map(answer).chain(surplus).collect())
     }
 
-    /// Takes away what the pool has no room for, before anything of it is verified, and gives the answers to that: those
-    /// for the end of the submission. The pool itself has the last word.
-    fn at_the_door(
-        &self,
-        transactions: &mut Vec<SignedTransaction>,
-    ) -> Result<Vec<Result<TxId, SubmitError>>, SubmitError> {
+    /// The pool's status, if anything is taken now.
+    fn status_if_open(&self) -> Result<PoolStatus, SubmitError> {
         if !self.is_running() {
             return Err(SubmitError::Stopped);
         }
@@ -194,6 +201,16 @@ impl Group {
         if self.inner.backlog.waited_ms(now) > self.inner.wait_ms {
             return Err(SubmitError::Busy);
         }
+        Ok(status)
+    }
+
+    /// Takes away what the pool has no room for, before anything of it is verified, and gives the answers to that: those
+    /// for the end of the submission. The pool itself has the last word.
+    fn at_the_door(
+        &self,
+        transactions: &mut Vec<SignedTransaction>,
+    ) -> Result<Vec<Result<TxId, SubmitError>>, SubmitError> {
+        let status = self.status_if_open()?;
         let surplus = transactions.len().saturating_sub(status.room);
         transactions.truncate(status.room);
         let full = Refusal::PoolFull { count: status.waiting + status.sealed, bytes: status.bytes };

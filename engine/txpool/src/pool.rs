@@ -34,7 +34,7 @@ impl Default for PoolLimits {
             bytes: 256 << 20,
             sender_count: 50_000,
             sender_bytes: 64 << 20,
-            wait_ms: 500,
+            wait_ms: 100,
             batch_gas: Gas(u64::MAX),
         }
     }

@@ -8,13 +8,13 @@ use std::cell::Cell;
 use std::fmt::Debug;
 
 use common::generate::{self, runner};
-use common::mutate::neighbours;
+use common::mutate::{neighbours, per_value};
 use hanse_types::{Canonical, Dag};
 use proptest::prelude::*;
 
 /// Values of each type.
 const VALUES: u32 = 300;
-/// Changed encodings of each value.
+/// Changed encodings of each value; more by `HANSE_MUTATIONS`, which counts those of a type.
 const MUTATIONS: usize = 200;
 
 fn check<T: PartialEq + Debug, E: Debug>(
@@ -22,11 +22,11 @@ fn check<T: PartialEq + Debug, E: Debug>(
     encode: impl Fn(&T) -> Vec<u8>,
     decode: impl Fn(&[u8]) -> Result<T, E>,
 ) {
-    let decoded = Cell::new(0);
+    let (decoded, mutations) = (Cell::new(0), per_value(VALUES, MUTATIONS));
     let holds = |value: T| {
         let bytes = encode(&value);
         prop_assert_eq!(&decode(&bytes).unwrap(), &value);
-        for bytes in neighbours(&bytes, MUTATIONS) {
+        for bytes in neighbours(&bytes, mutations) {
             if let Ok(value) = decode(&bytes) {
                 decoded.set(decoded.get() + 1);
                 prop_assert_eq!(encode(&value), bytes, "{:?}", value);

@@ -78,7 +78,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     batch: u32,
     /// Submissions under way at the same time
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=256))]
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=256))]
     connections: u32,
     /// When the node answers a submission: once what it accepted is on its disk, or at once. What is measured is durable
     /// in a block either way

@@ -11,6 +11,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use hanse_client::codes::{ErrorCode, Retry};
 use hanse_client::jsonrpc::RpcError;
 use hanse_client::methods::{ManySubmitted, RefusedTx};
 use hanse_client::stream::{BLOCKS_PATH, EVENTS_PATH};
@@ -70,8 +71,10 @@ async fn submit_bulk(State(node): State<Arc<Node>>, RawQuery(query): RawQuery, b
     node.metrics.requests.answered(BULK, code_of(&outcome), started.elapsed());
     match outcome {
         Ok(answer) => json(StatusCode::OK, &answer),
-        Err(error) if error.is(codes::BUSY) => json(StatusCode::SERVICE_UNAVAILABLE, &error),
-        Err(error) => json(StatusCode::BAD_REQUEST, &error),
+        Err(error) => {
+            let passes = ErrorCode::of(error.code).is_some_and(|code| code.retry == Retry::Later);
+            json(if passes { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_REQUEST }, &error)
+        }
     }
 }
 
@@ -98,6 +101,9 @@ pub(super) fn code_of<T>(outcome: &Result<T, RpcError>) -> i32 {
 pub(super) async fn submit_all(node: &Node, query: &str, body: &[u8]) -> Result<ManySubmitted, RpcError> {
     let wait = bulk::wait_of(query).map_err(|error| RpcError::new(codes::INVALID_PARAMS, error.to_string()))?;
     let _permit = node.requests.try_acquire().map_err(|_| errors::busy())?;
+    // A node that takes nothing now does not pay for decoding what it refuses.
+    let announced = bulk::announced(body).min(limits::BULK_TRANSACTIONS);
+    node.group.check_open(announced).map_err(errors::submit)?;
     let transactions = bulk::decode(body, limits::BULK_TRANSACTIONS).map_err(errors::bulk)?;
     let outcomes = node.group.submit_many(transactions, handlers::durability(wait)).await;
     Ok(summary(outcomes.into_iter().map(|outcome| outcome.map(drop).map_err(errors::submit))))

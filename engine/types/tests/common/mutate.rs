@@ -1,4 +1,5 @@
 //! Bytes that are almost right: a good encoding with a few bits flipped, bytes cut out, put in, or moved.
+#![allow(clippy::unwrap_used)]
 
 /// A deterministic sequence of numbers (SplitMix64).
 struct Numbers(u64);
@@ -19,6 +20,12 @@ impl Numbers {
 
 /// Bytes on which decoders stumble: ends of ranges, of varints, of protobuf's tags.
 const TELLING: [u8; 12] = [0x00, 0x01, 0x02, 0x07, 0x08, 0x0a, 0x0f, 0x12, 0x7f, 0x80, 0x81, 0xff];
+
+/// How many changed copies to try of each of so many values: the default, or as many as make up `HANSE_MUTATIONS` for each
+/// type.
+pub(crate) fn per_value(values: u32, default: usize) -> usize {
+    std::env::var("HANSE_MUTATIONS").map_or(default, |all| all.parse::<usize>().unwrap().div_ceil(values as usize))
+}
 
 /// So many changed copies of these bytes, the same on every run.
 pub(crate) fn neighbours(bytes: &[u8], count: usize) -> impl Iterator<Item = Vec<u8>> {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
-use hanse_client::codes::{self, ErrorCode, Retry};
+use hanse_client::codes::{ErrorCode, Retry};
 use hanse_client::methods::{RefusedTx, WaitMany};
 use hanse_client::{Client, ClientError, RpcError};
 use hanse_types::{Hash, SignedTransaction};
@@ -203,7 +203,7 @@ async fn submit(
     match client.submit_bulk(transactions, wait).await {
         Ok(answer) => Ok(answer.refused),
         // The node takes nothing at all now.
-        Err(ClientError::Refused(error)) if error.is(codes::BUSY) => {
+        Err(ClientError::Refused(error)) if passes(error.code) => {
             let refused = |index| RefusedTx { index, error: error.clone() };
             Ok((0..transactions.len()).map(refused).collect())
         }
@@ -213,8 +213,13 @@ async fn submit(
 
 /// The code of a refusal that passes; one that does not ends the load.
 fn check(error: &RpcError) -> Result<i32, Failure> {
-    match ErrorCode::of(error.code) {
-        Some(code) if code.retry == Retry::Later => Ok(error.code),
-        _ => Err(Failure::new(Exit::Refused, format!("the node refused a transaction of the load: {error}"))),
+    if passes(error.code) {
+        return Ok(error.code);
     }
+    Err(Failure::new(Exit::Refused, format!("the node refused a transaction of the load: {error}")))
+}
+
+/// Whether the same may be accepted later.
+fn passes(code: i32) -> bool {
+    ErrorCode::of(code).is_some_and(|code| code.retry == Retry::Later)
 }
