@@ -202,7 +202,7 @@ sections! {
         keep: usize = 3, in 1..=10_000;
     }
     /// Four logs: system.log (the node), brief.log (a line per transaction and block), event.log (a line per contract
-    /// event), exception.log (transactions that failed or were dropped). Times are UTC.
+    /// event), exception.log (transactions that failed, were dropped or refused). Times are UTC.
     log: Log {
         /// Their folder.
         folder: PathBuf = "log".into();

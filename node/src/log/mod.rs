@@ -5,7 +5,7 @@
 //! | system | all others | the node: start, stop, blocks, faults | lines are dropped and counted |
 //! | brief | `hanse::brief` | one line per committed transaction, and per block | lines are dropped and counted |
 //! | event | `hanse::event` | one line per contract event | whoever logs waits: nothing is dropped |
-//! | exception | `hanse::exception` | transactions that failed or were dropped, with the reason | the same |
+//! | exception | `hanse::exception` | transactions that failed, were dropped or refused, with the reason | the same |
 //!
 //! Every line has its time in UTC with milliseconds, and an id: of a transaction, of a block, or else the height that the
 //! chain had. A service writes files that are rotated and given up in time; `hanse dev` writes to standard error. Levels

@@ -1,5 +1,6 @@
 //! The listener: paths, bounds on bodies, an end when told.
 
+use std::cell::LazyCell;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,7 +23,7 @@ use tokio::net::TcpListener;
 use super::caller::Caller;
 use super::listener::{PatientListener, Peer};
 use super::metrics::metrics;
-use super::{Node, dispatch, errors, handlers, limits, stream};
+use super::{Node, dispatch, errors, handlers, limits, refusals, stream};
 
 /// What the bulk path is called among the methods.
 const BULK: &str = "bulk_submit";
@@ -53,12 +54,26 @@ pub(crate) async fn serve(
         .with_state(node.clone());
     let listener = PatientListener::new(listener, limits::READER_PATIENCE);
     let service = routes.into_make_service_with_connect_info::<Peer>();
+    let streams = node.clone();
     let stop = async move {
         stop.await;
         // Streams have no end of their own, and the server waits for all that it serves.
-        node.streams.stop();
+        streams.streams.stop();
     };
-    axum::serve(listener, service).with_graceful_shutdown(stop).await
+    let telling = tokio::spawn(tell_refusals(node.clone()));
+    let served = axum::serve(listener, service).with_graceful_shutdown(stop).await;
+    telling.abort();
+    node.refusals.tell_left_out(true);
+    served
+}
+
+/// Tells of refusals that were not told one by one, also when no others follow.
+async fn tell_refusals(node: Arc<Node>) {
+    let mut spans = tokio::time::interval(refusals::SPAN);
+    loop {
+        spans.tick().await;
+        node.refusals.tell_left_out(false);
+    }
 }
 
 async fn json_rpc(State(node): State<Arc<Node>>, body: Bytes) -> Response {
@@ -103,10 +118,18 @@ pub(super) async fn submit_all(node: &Node, query: &str, body: &[u8]) -> Result<
     let _permit = node.requests.try_acquire().map_err(|_| errors::busy())?;
     // A node that takes nothing now does not pay for decoding what it refuses.
     let announced = bulk::announced(body).min(limits::BULK_TRANSACTIONS);
-    node.group.check_open(announced).map_err(errors::submit)?;
-    let transactions = bulk::decode(body, limits::BULK_TRANSACTIONS).map_err(errors::bulk)?;
+    let open = node.group.check_open(announced).map_err(errors::submit);
+    open.inspect_err(|error| node.refusals.tell_unread(error, announced as u64))?;
+    let transactions = bulk::decode(body, limits::BULK_TRANSACTIONS).map_err(errors::bulk);
+    let transactions = transactions.inspect_err(|error| node.refusals.tell(error, || None))?;
     let outcomes = node.group.submit_many(transactions, handlers::durability(wait)).await;
-    Ok(summary(outcomes.into_iter().map(|outcome| outcome.map(drop).map_err(errors::submit))))
+    let summary = summary(outcomes.into_iter().map(|outcome| outcome.map(drop).map_err(errors::submit)));
+    // They went into the group, and few of those that came back are told of: these are read again.
+    let transactions = LazyCell::new(|| bulk::decode(body, limits::BULK_TRANSACTIONS).unwrap_or_default());
+    for refused in &summary.refused {
+        node.refusals.tell(&refused.error, || transactions.get(refused.index).cloned());
+    }
+    Ok(summary)
 }
 
 /// How many were accepted, and which were not.

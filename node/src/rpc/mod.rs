@@ -33,6 +33,7 @@ mod metrics;
 #[cfg(test)]
 mod mutated;
 mod range;
+mod refusals;
 mod registry;
 mod render;
 mod stream;
@@ -117,6 +118,7 @@ pub(crate) struct Node {
     /// A permit for each simulation or view that runs or waits to run.
     queries: Semaphore,
     abis: abi::AbiCache,
+    refusals: refusals::Refusals,
     /// When it began to serve.
     started: (Instant, Timestamp),
     streams: stream::Streams,
@@ -133,6 +135,7 @@ impl Node {
     /// A server's state.
     pub(crate) fn new(setup: Setup) -> Arc<Node> {
         let Setup { group, snapshots, capacity, metrics, serve_metrics, log, development, admin } = setup;
+        let refusals = refusals::Refusals::new(group.genesis_hash());
         Arc::new(Node {
             group,
             snapshots,
@@ -144,6 +147,7 @@ impl Node {
             deep_reads: Semaphore::new(capacity.deep_reads),
             queries: Semaphore::new(limits::QUERIES),
             abis: abi::AbiCache::default(),
+            refusals,
             started: (Instant::now(), now()),
             streams: stream::Streams::new(capacity.streams, capacity.streams_per_client),
             metrics,

@@ -31,19 +31,29 @@ pub(super) const METHODS: &[Entry] = &[
 
 /// [`hanse_client::methods::SubmitTx`].
 async fn submit(node: &Node, params: SubmitParams) -> Result<Submitted, RpcError> {
-    let signed = decode(&params.transaction)?;
+    let signed = decode(&params.transaction).inspect_err(|error| node.refusals.tell(error, || None))?;
     let id = signed.transaction.id(&node.group.genesis_hash());
+    let tell = |error: &RpcError| node.refusals.tell(error, || decode(&params.transaction).ok());
     let durability = match params.wait {
         Wait::None => Some(Durability::Memory),
         Wait::Pool => Some(Durability::Disk),
         Wait::Committed => None,
     };
     if let Some(durability) = durability {
-        node.group.submit(signed, durability).await.map_err(|error| errors::submit(error).tx(id.0))?;
+        let sent = node.group.submit(signed, durability).await.map_err(|error| errors::submit(error).tx(id.0));
+        sent.inspect_err(tell)?;
         return Ok(Submitted { tx_id: id.0, receipt: None });
     }
     let timeout = limits::wait(params.timeout_ms);
-    let receipt = node.group.submit_and_wait(signed, timeout).await.map_err(|error| errors::wait(error, id))?;
+    let receipt = node.group.submit_and_wait(signed, timeout).await.map_err(|error| {
+        let is_refused = matches!(error, WaitError::Submit(_));
+        let error = errors::wait(error, id);
+        // Of one that was dropped later, the group has told.
+        if is_refused {
+            tell(&error);
+        }
+        error
+    })?;
     Ok(Submitted { tx_id: id.0, receipt: Some(render::receipt(&mut Abis::new(node), &receipt)) })
 }
 
@@ -63,7 +73,12 @@ async fn submit_many(node: &Node, params: SubmitManyParams) -> Result<ManySubmit
             None => Err(RpcError::new(codes::INTERNAL, "the group gave fewer answers than it got transactions")),
         },
     });
-    Ok(http::summary(outcomes))
+    let summary = http::summary(outcomes);
+    for refused in &summary.refused {
+        let bytes = params.transactions.get(refused.index);
+        node.refusals.tell(&refused.error, || bytes.and_then(|bytes| decode(bytes).ok()));
+    }
+    Ok(summary)
 }
 
 /// What is promised of transactions that are accepted.
