@@ -92,6 +92,12 @@ async fn figures_say_what_happened() {
     is("hanse_group_running", &[], 1.0);
     is("hanse_pool_rejected_total", &[("reason", "pool_full")], 0.0);
     assert!(figure(&scrape, "hanse_vm_gas_total", &[group]) > 0.0);
+    let calls = figure(&scrape, "hanse_vm_call_duration_seconds", &[group]);
+    assert!((1.0..=3.0).contains(&calls), "the first call of each thread is measured: {calls}");
+    let cache = |name: &str, cache: &str| figure(&scrape, name, &[group, ("cache", cache)]);
+    assert!(cache("hanse_state_cache_hits_total", "values") > 0.0);
+    assert!(cache("hanse_state_cache_misses_total", "values") > 0.0);
+    assert_eq!(cache("hanse_state_cache_hits_total", "pages"), 0.0, "the state commitment is flat");
     assert!(figure(&scrape, "hanse_disk_free_bytes", &[]) < figure(&scrape, "hanse_disk_size_bytes", &[]));
     assert!(figure(&scrape, "hanse_rpc_requests_total", &[("code", "1001")]) >= 1.0);
     assert!(figure(&scrape, "hanse_rpc_requests_total", &[("method", "tx_submit"), ("code", "0")]) >= 2.0);

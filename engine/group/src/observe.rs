@@ -1,5 +1,5 @@
-//! What a group tells whoever keeps figures of it: once per block, once per answer to a submission. Nothing here is on the
-//! path of a single transaction, and nothing depends on whether anybody listens.
+//! What a group tells whoever keeps figures of it: once per block, once per answer to a submission, once in so many calls.
+//! Nothing depends on whether anybody listens.
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
@@ -21,6 +21,19 @@ pub trait Observe: Debug + Send + Sync {
 
     /// So many transactions left the pool without being executed, for this reason by its stable name.
     fn dropped(&self, reason: &'static str, count: u64);
+
+    /// A transaction ran for so long; one in [`hanse_vm::SAMPLE`] is told of.
+    fn called(&self, took: Duration);
+}
+
+/// Who hears it from the virtual machine.
+#[derive(Debug)]
+pub(crate) struct Calls(pub(crate) Arc<dyn Observe>);
+
+impl hanse_vm::Watch for Calls {
+    fn called(&self, took: Duration) {
+        self.0.called(took);
+    }
 }
 
 /// Nobody keeps figures.
@@ -30,6 +43,8 @@ impl Observe for () {
     fn refused(&self, _reason: &'static str, _count: u64) {}
 
     fn dropped(&self, _reason: &'static str, _count: u64) {}
+
+    fn called(&self, _took: Duration) {}
 }
 
 /// What one block was, and what it took on this node.

@@ -27,7 +27,7 @@ use crate::feed::Feed;
 use crate::group::{Group, Inner, Tasks};
 use crate::intake::{self, Backlog};
 use crate::look::Settings;
-use crate::observe::{Observation, Recent};
+use crate::observe::{Calls, Observation, Recent};
 use crate::preparation::Preparation;
 use crate::queries::Queries;
 use crate::queue;
@@ -133,7 +133,8 @@ impl Parts {
 
     fn with(ledger: Ledger, config: GroupConfig, signer: Arc<dyn Signer>) -> Result<Parts, OpenError> {
         let artifacts = Some(config.directory.join("compiled"));
-        let execution = Vm::new(&VmConfig { threads: config.threads, artifacts: artifacts.clone() })?;
+        let calls = Arc::new(Calls(config.observer.clone()));
+        let execution = Vm::watched(&VmConfig { threads: config.threads, artifacts: artifacts.clone() }, calls)?;
         let queries = Vm::new(&VmConfig { threads: config.query_threads, artifacts })?;
         Ok(Parts { config, signer, ledger, execution, queries })
     }

@@ -26,11 +26,23 @@ pub(crate) struct Cache<K, V> {
     tip: AtomicU64,
 }
 
+/// How often a cache was asked, since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheUse {
+    /// Times that it had what was asked for.
+    pub hits: u64,
+    /// Times that it had not.
+    pub misses: u64,
+}
+
 struct Shard<K, V> {
     entries: HashMap<K, Entry<V>, RandomState>,
     /// Every entry's key once, the next candidate for removal first.
     order: VecDeque<K>,
     bytes: usize,
+    /// Beside the lock that whoever asks takes anyway, so that counting takes nothing from others.
+    hits: AtomicU64,
+    misses: AtomicU64,
 }
 
 struct Entry<V> {
@@ -43,8 +55,7 @@ struct Entry<V> {
 impl<K: Clone + Eq + Hash, V: Clone> Cache<K, V> {
     /// A cache of at most so many bytes, for a chain with this newest block.
     pub(crate) fn new(bytes: usize, tip: Height) -> Cache<K, V> {
-        let shard = || RwLock::new(Shard { entries: HashMap::default(), order: VecDeque::new(), bytes: 0 });
-        let shards = std::iter::repeat_with(shard).take(SHARDS).collect();
+        let shards = std::iter::repeat_with(|| RwLock::new(Shard::new())).take(SHARDS).collect();
         Cache { shards, hasher: RandomState::default(), shard_bytes: bytes / SHARDS, tip: AtomicU64::new(tip.0) }
     }
 
@@ -54,7 +65,11 @@ impl<K: Clone + Eq + Hash, V: Clone> Cache<K, V> {
         K: Borrow<Q>,
     {
         let shard = self.shard(key).read();
-        let entry = shard.entries.get(key).filter(|entry| entry.since <= at)?;
+        let Some(entry) = shard.entries.get(key).filter(|entry| entry.since <= at) else {
+            shard.misses.fetch_add(1, Ordering::Relaxed);
+            return None;
+        };
+        shard.hits.fetch_add(1, Ordering::Relaxed);
         if !entry.used.load(Ordering::Relaxed) {
             entry.used.store(true, Ordering::Relaxed);
         }
@@ -98,6 +113,15 @@ impl<K: Clone + Eq + Hash, V: Clone> Cache<K, V> {
         self.shards.iter().map(|shard| shard.read().bytes).sum()
     }
 
+    /// How often it was asked.
+    pub(crate) fn uses(&self) -> CacheUse {
+        self.shards.iter().fold(CacheUse::default(), |sum, shard| {
+            let shard = shard.read();
+            let [hits, misses] = [&shard.hits, &shard.misses].map(|count| count.load(Ordering::Relaxed));
+            CacheUse { hits: sum.hits + hits, misses: sum.misses + misses }
+        })
+    }
+
     fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> &RwLock<Shard<K, V>> {
         // The map inside uses the low bits.
         &self.shards[(self.hasher.hash_one(key) >> 48) as usize % SHARDS]
@@ -105,6 +129,11 @@ impl<K: Clone + Eq + Hash, V: Clone> Cache<K, V> {
 }
 
 impl<K: Clone + Eq + Hash, V> Shard<K, V> {
+    fn new() -> Shard<K, V> {
+        let (hits, misses) = (AtomicU64::new(0), AtomicU64::new(0));
+        Shard { entries: HashMap::default(), order: VecDeque::new(), bytes: 0, hits, misses }
+    }
+
     fn put(&mut self, key: K, value: V, bytes: usize, since: Height, limit: usize) {
         if bytes > limit / 4 {
             return;
@@ -148,6 +177,7 @@ mod tests {
         publish(&cache, 6, b"a", 2);
         assert_eq!(cache.get(&b"a"[..], Height(5)), None);
         assert_eq!(cache.get(&b"a"[..], Height(6)), Some(Some(2)));
+        assert_eq!(cache.uses(), CacheUse { hits: 2, misses: 2 });
         // A reader at an old height can't bring in what it loaded, and a newer value is not replaced.
         cache.loaded(b"b".to_vec(), Some(7), 8, Height(5));
         cache.loaded(b"a".to_vec(), Some(7), 8, Height(6));

@@ -9,6 +9,7 @@ use hanse_state::{ChangeSet, StateView};
 use hanse_types::{Certificate, ChainIdentity, Genesis, Hash, Header, Height, Timestamp, TxId, ValidatorSet};
 use parking_lot::{Mutex, RwLock};
 
+use crate::cache::CacheUse;
 use crate::error::LedgerError;
 use crate::meta::TipRecord;
 use crate::options::LedgerOptions;
@@ -86,6 +87,10 @@ pub struct Statistics {
     pub disk_bytes: u64,
     /// Bytes of the caches of values and pages.
     pub cache_bytes: u64,
+    /// How the cache of values was used,
+    pub value_cache: CacheUse,
+    /// and that of pages of the state's tree.
+    pub page_cache: CacheUse,
     /// Lowest height whose access sets were not pruned, and whose state can be read.
     pub history_from: Height,
 }
@@ -201,11 +206,14 @@ impl Ledger {
     /// If the store fails.
     pub fn statistics(&self) -> Result<Statistics, LedgerError> {
         let current = self.current();
+        let (value_cache, page_cache) = self.shared.caches.uses();
         Ok(Statistics {
             blocks: current.height().0 + 1,
             transactions: current.record.transactions,
             disk_bytes: self.shared.store.size()?,
             cache_bytes: self.shared.caches.bytes() as u64,
+            value_cache,
+            page_cache,
             history_from: current.record.history_from,
         })
     }

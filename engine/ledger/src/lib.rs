@@ -44,6 +44,7 @@ mod undo;
 mod views;
 
 pub use append::NewBlock;
+pub use cache::CacheUse;
 pub use content::{BlockContent, Commitment, ContentError, Digests, OtherDigest, Outcome};
 pub use error::{LedgerError, StoreError};
 pub use events::{EventPosition, EventQuery, EventsPage, FoundEvent};

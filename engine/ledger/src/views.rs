@@ -6,7 +6,7 @@ use hanse_state::commitment::{NodeView, Page, PagePath, Update};
 use hanse_state::{ChangeSet, Entry, StateError, StateView};
 use hanse_types::{Height, Value};
 
-use crate::cache::Cache;
+use crate::cache::{Cache, CacheUse};
 use crate::error::StoreError;
 use crate::options::LedgerOptions;
 use crate::store::{RangeQuery, Read, Table};
@@ -32,6 +32,11 @@ impl Caches {
         self.values.publish::<[u8]>(height, values);
         let pages = update.pages.iter().map(|(path, page)| (*path, page.clone(), page_bytes(page.as_deref())));
         self.pages.publish::<PagePath>(height, pages);
+    }
+
+    /// How often values, and pages, were asked for.
+    pub(crate) fn uses(&self) -> (CacheUse, CacheUse) {
+        (self.values.uses(), self.pages.uses())
     }
 
     /// Bytes in use.

@@ -11,6 +11,7 @@ use foldhash::fast::RandomState;
 use hanse_types::Hash;
 use parking_lot::{Mutex, RwLock};
 
+use crate::sample::Watch;
 use crate::wasm::{ArtifactCache, AtHand, Engine, EngineError, InvalidModule, Places, Ready, Rules};
 use crate::wasm::{WasmContract, kept_max};
 
@@ -24,13 +25,19 @@ pub(crate) struct Machine {
     #[expect(clippy::vec_box, reason = "they go from hand to hand in their boxes")]
     waiting: Mutex<HashMap<Hash, Vec<Box<Ready>>, RandomState>>,
     pub(crate) places: Places,
+    /// Who hears how long calls take.
+    pub(crate) watch: Option<Arc<dyn Watch>>,
 }
 
 /// Compiled contracts in memory; when there are more, all are forgotten, which costs time only.
 const MODULES_MAX: usize = 1_024;
 
 impl Machine {
-    pub(crate) fn new(threads: usize, artifacts: Option<PathBuf>) -> Result<Machine, EngineError> {
+    pub(crate) fn new(
+        threads: usize,
+        artifacts: Option<PathBuf>,
+        watch: Option<Arc<dyn Watch>>,
+    ) -> Result<Machine, EngineError> {
         let engine = Engine::new(threads)?;
         let artifacts = artifacts.map(|folder| ArtifactCache::new(folder, &engine));
         Ok(Machine {
@@ -39,6 +46,7 @@ impl Machine {
             modules: RwLock::default(),
             waiting: Mutex::default(),
             places: Places::new(kept_max(threads)),
+            watch,
         })
     }
 

@@ -12,6 +12,7 @@ use hanse_types::{Address, ContractRef, Delta, Execution, Gas, Status, Transacti
 use crate::context::BlockContext;
 use crate::failure::{Failure, Stop};
 use crate::machine::Machine;
+use crate::sample::Sample;
 use crate::session::{Call, Entry, Session};
 use crate::system::names;
 use crate::vm::Query;
@@ -54,7 +55,11 @@ impl Runner {
         state: Box<dyn StateAccess>,
     ) -> (Result<Execution, Halt>, Box<dyn StateAccess>) {
         let session = self.begin(transaction, state);
+        let sample = Sample::begin(session.machine.watch.as_ref());
         let (session, result) = run(session, transaction, false);
+        if let Some(sample) = sample {
+            sample.end();
+        }
         self.finish(session, result, transaction.gas_limit)
     }
 

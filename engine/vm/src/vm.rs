@@ -9,6 +9,7 @@ use hanse_types::{Address, Execution, Hash, Params, Transaction};
 use crate::context::BlockContext;
 use crate::machine::Machine;
 use crate::runner::Runner;
+use crate::sample::Watch;
 use crate::wasm::{EngineError, InvalidModule, Rules};
 
 /// How a machine is set up. Nothing here changes a result.
@@ -47,7 +48,19 @@ impl Vm {
     /// # Errors
     /// If the engine can't reserve its memory on this host.
     pub fn new(config: &VmConfig) -> Result<Vm, EngineError> {
-        let machine = Machine::new(config.threads, config.artifacts.clone())?;
+        Vm::with(config, None)
+    }
+
+    /// A machine that tells how long calls take: see [`Watch`]. Queries are not among them.
+    ///
+    /// # Errors
+    /// As [`Vm::new`].
+    pub fn watched(config: &VmConfig, watch: Arc<dyn Watch>) -> Result<Vm, EngineError> {
+        Vm::with(config, Some(watch))
+    }
+
+    fn with(config: &VmConfig, watch: Option<Arc<dyn Watch>>) -> Result<Vm, EngineError> {
+        let machine = Machine::new(config.threads, config.artifacts.clone(), watch)?;
         Ok(Vm { machine: Arc::new(machine) })
     }
 

@@ -1,8 +1,10 @@
 //! What a group tells of its blocks and its pool.
 
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use hanse_group::{BlockFigures, Observe};
+use hanse_vm::SAMPLE;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
@@ -26,6 +28,8 @@ pub(super) enum Buckets {
     Seconds,
     /// From 1 to 1024, each twice the one before.
     Ratio,
+    /// From 1 µs to 131 ms, each twice the one before.
+    Calls,
 }
 
 impl MetricConstructor<Histogram> for Buckets {
@@ -33,6 +37,7 @@ impl MetricConstructor<Histogram> for Buckets {
         match self {
             Buckets::Seconds => Histogram::new(exponential_buckets(0.000_5, 2.0, 16)),
             Buckets::Ratio => Histogram::new(exponential_buckets(1.0, 2.0, 11)),
+            Buckets::Calls => Histogram::new(exponential_buckets(0.000_001, 2.0, 18)),
         }
     }
 }
@@ -52,6 +57,7 @@ pub(super) struct ChainMetrics {
     edges: Family<Labels<1>, Counter>,
     dag_bytes: Family<Labels<1>, Counter>,
     gas: Family<Labels<1>, Counter>,
+    calls: Histograms,
     rejected: Family<Labels<2>, Counter>,
     dropped: Family<Labels<2>, Counter>,
 }
@@ -72,6 +78,7 @@ impl ChainMetrics {
             edges: Family::default(),
             dag_bytes: Family::default(),
             gas: Family::default(),
+            calls: Family::new_with_constructor(Buckets::Calls),
             rejected: Family::default(),
             dropped: Family::default(),
         };
@@ -106,6 +113,8 @@ impl ChainMetrics {
         let help = "Bytes of blocks' DAGs";
         registry.register_with_unit("hanse_dag", help, Unit::Bytes, self.dag_bytes.clone());
         registry.register("hanse_vm_gas", "Gas of transactions in durable blocks", self.gas.clone());
+        let help = format!("Time that one transaction's code ran, calls inside included; one in {SAMPLE} is measured");
+        registry.register_with_unit("hanse_vm_call_duration", help, Unit::Seconds, self.calls.clone());
     }
 
     fn register_pool(&self, registry: &mut Registry) {
@@ -137,6 +146,7 @@ impl ChainMetrics {
             edges: self.edges.get_or_create_owned(&own()),
             dag_bytes: self.dag_bytes.get_or_create_owned(&own()),
             gas: self.gas.get_or_create_owned(&own()),
+            calls: self.calls.get_or_create_owned(&own()),
             rejected: self.rejected.clone(),
             dropped: self.dropped.clone(),
         }
@@ -160,6 +170,7 @@ pub(crate) struct GroupMetrics {
     edges: Counter,
     dag_bytes: Counter,
     gas: Counter,
+    calls: Histogram,
     rejected: Family<Labels<2>, Counter>,
     dropped: Family<Labels<2>, Counter>,
 }
@@ -198,5 +209,9 @@ impl Observe for GroupMetrics {
 
     fn dropped(&self, reason: &'static str, count: u64) {
         self.count(&self.dropped, reason, count);
+    }
+
+    fn called(&self, took: Duration) {
+        self.calls.observe(took.as_secs_f64());
     }
 }

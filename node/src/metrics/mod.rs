@@ -2,7 +2,7 @@
 //!
 //! What happens per block is told by the group ([`GroupMetrics`] is its observer) and costs a few counters; what merely *is*
 //! (the pool, the disk, the process) is looked at when somebody asks ([`scrape`]). Nothing here is on the path of a
-//! transaction. Names and units follow the conventions of Prometheus; every figure of a chain has the label `group`. What
+//! transaction, but of one in so many, of which the time is taken. Names and units follow the conventions of Prometheus; every figure of a chain has the label `group`. What
 //! each one says is its help text, and `docs/operating.md` says which ones to watch.
 //!
 //! It knows nothing of how figures are stored or shown. Start reading at [`Metrics`].

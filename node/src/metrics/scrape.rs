@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hanse_group::Group;
+use hanse_ledger::{CacheUse, Statistics};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -71,6 +72,7 @@ impl Scrape {
             figures.gauge("hanse_storage", help, BYTES, &[([group], statistics.disk_bytes)])?;
             let help = "Oldest height whose past state can be read";
             figures.gauge("hanse_history_oldest_height", help, None, &[([group], statistics.history_from.0)])?;
+            caches(figures, group, &statistics)?;
         }
         let Ok(disk) = rustix::fs::statvfs(&self.folder) else { return Ok(()) };
         let [free, size] = [disk.f_bavail, disk.f_blocks].map(|blocks| blocks.saturating_mul(disk.f_frsize));
@@ -83,6 +85,15 @@ impl Scrape {
         let help = "Lines of a log that were lost, to a full queue or to a disk that refused";
         figures.counter("hanse_log_dropped", help, None, &lost)
     }
+}
+
+fn caches(figures: &mut Figures<'_>, group: (&str, &str), statistics: &Statistics) -> fmt::Result {
+    let caches = [("values", statistics.value_cache), ("pages", statistics.page_cache)];
+    let of = |count: fn(CacheUse) -> u64| caches.map(|(cache, uses)| ([group, ("cache", cache)], count(uses)));
+    let help = "Reads of the newest state that its cache answered: values, or pages of the tree (commitment merkle)";
+    figures.counter("hanse_state_cache_hits", help, None, &of(|uses| uses.hits))?;
+    let help = "Reads of the state that went on to the database, those of older blocks included";
+    figures.counter("hanse_state_cache_misses", help, None, &of(|uses| uses.misses))
 }
 
 /// The names are Prometheus' own, the same for every program.
