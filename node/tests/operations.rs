@@ -340,6 +340,12 @@ fn the_doctor_says_what_is_wrong_and_what_to_do() {
         about(&findings, "disk", "fault").is_empty() && about(&findings, "clock", "fault").is_empty(),
         "{findings}"
     );
+    // Without an URL, the configuration says where.
+    let text = std::fs::read_to_string(folder.path().join("node/hanse.toml")).unwrap();
+    let address = node.url.trim_start_matches("http://");
+    std::fs::write(folder.path().join("node/known.toml"), text.replace("127.0.0.1:0", address)).unwrap();
+    let (_, findings) = examine(&["--json", "doctor", "--config", "node/known.toml"]);
+    assert!(about(&findings, "node", "ok")[0].contains(&node.url), "{findings}");
     node.stop();
 
     // The node is gone, a key is open to others, and the configuration has a typing error.

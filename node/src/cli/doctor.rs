@@ -9,19 +9,20 @@ mod machine;
 mod node;
 mod tools;
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
 
-use super::Common;
 use super::exit::Failure;
 use super::output::Output;
+use super::{Common, DEFAULT_RPC};
 use crate::config::{self, Loaded};
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
-    /// The node to look at; without it, the one of --rpc may be absent
+    /// The node to look at; without it, the one of --rpc, or else of the configuration, which may be absent
     url: Option<String>,
     /// The configuration to look at; hanse.toml of this folder if it is there
     #[arg(long, value_name = "FILE")]
@@ -79,11 +80,12 @@ pub(crate) async fn run(args: DoctorArgs, common: &Common, output: Output) -> Re
     let loaded = configuration(args.config, &mut findings);
     disk::look(loaded.as_ref(), &mut findings);
     machine::look_at_keys(&mut findings);
-    let (url, is_asked) = match &args.url {
-        Some(url) => (url.as_str(), true),
-        None => (common.rpc.as_str(), false),
+    let configured = loaded.as_ref().and_then(url_of).filter(|_| common.rpc == DEFAULT_RPC);
+    let (url, is_asked) = match args.url {
+        Some(url) => (url, true),
+        None => (configured.unwrap_or_else(|| common.rpc.clone()), false),
     };
-    node::look(url, is_asked, loaded.as_ref(), &mut findings).await;
+    node::look(&url, is_asked, loaded.as_ref(), &mut findings).await;
 
     let faults = findings.iter().filter(|finding| finding.state == State::Fault).count();
     output.result(&Findings { ok: faults == 0, findings }, text)?;
@@ -92,6 +94,17 @@ pub(crate) async fn run(args: DoctorArgs, common: &Common, output: Output) -> Re
         1 => Err(Failure::error("there is a fault")),
         many => Err(Failure::error(format!("there are {many} faults"))),
     }
+}
+
+/// Where the node of this configuration is reached from its own machine, if the configuration knows.
+fn url_of(loaded: &Loaded) -> Option<String> {
+    let mut address = loaded.config.rpc.listen;
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    (address.port() != 0).then(|| format!("http://{address}"))
 }
 
 /// Checks the configuration, if there is one.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use hanse_group::{DropLimits, Group, GroupConfig};
@@ -13,6 +14,7 @@ use serde::Serialize;
 use super::Common;
 use super::exit::Failure;
 use super::output::Output;
+use crate::config::keys::Rpc;
 use crate::config::{self, Loaded};
 use crate::keys::file::{PasswordSource, open_file};
 use crate::log::{FileLog, Log};
@@ -56,12 +58,7 @@ pub(crate) async fn run(args: StartArgs, common: &Common, output: Output) -> Res
         signer,
         listen: rpc.listen,
         admin: config::admin::place(&loaded),
-        capacity: Capacity {
-            requests: rpc.requests,
-            deep_reads: rpc.deep_reads,
-            streams: rpc.streams,
-            streams_per_client: rpc.streams_per_client,
-        },
+        capacity: capacity(rpc),
         serve_metrics: loaded.config.metrics.enabled,
         folder,
         housekeeping: housekeeping(&loaded),
@@ -76,6 +73,28 @@ pub(crate) async fn run(args: StartArgs, common: &Common, output: Output) -> Res
     }
     log.close();
     served.map(drop).map_err(|error| Failure::error(error.to_string()))
+}
+
+fn capacity(rpc: &Rpc) -> Capacity {
+    Capacity {
+        requests: rpc.requests,
+        deep_reads: rpc.deep_reads,
+        queries: rpc.queries,
+        streams: rpc.streams,
+        streams_per_client: rpc.streams_per_client,
+        reader_patience: Duration::from_secs(rpc.reader_patience_seconds),
+        batch_requests: rpc.batch_requests,
+        bulk_transactions: rpc.bulk_transactions,
+        bulk_bytes: rpc.bulk_mib << 20,
+        bulk_memory_bytes: rpc.bulk_memory_mib << 20,
+        wait: Duration::from_secs(rpc.wait_seconds),
+        page_entries: rpc.page_entries,
+        block_transactions: rpc.block_transactions,
+        state_keys: rpc.state_keys,
+        events: rpc.events,
+        event_blocks: rpc.event_blocks,
+        dag_vertices: rpc.dag_vertices,
+    }
 }
 
 /// The genesis, if nothing is wrong.

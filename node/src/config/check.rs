@@ -185,6 +185,12 @@ fn check_machine(loaded: &Loaded, report: &mut Report) {
         );
         report.notes.add(loaded.origin("execution", "bind_cores"), text);
     }
+    if config.rpc.bulk_memory_mib < config.rpc.bulk_mib {
+        let (one, all) = (config.rpc.bulk_mib, config.rpc.bulk_memory_mib);
+        let text =
+            format!("rpc.bulk_memory_mib is {all}, and must be {one} (rpc.bulk_mib) or more: none would fit otherwise");
+        report.problems.add(loaded.origin("rpc", "bulk_memory_mib"), text);
+    }
     let ledger = &config.ledger;
     let caches = ledger.block_cache_mib + ledger.write_buffer_mib + ledger.value_cache_mib + ledger.page_cache_mib;
     let memory = memory_mib();

@@ -127,10 +127,36 @@ sections! {
         requests: usize = rpc::limits::CONCURRENT_REQUESTS, in 1..=1_000_000;
         /// Questions about past states, and proofs, that are worked on at the same time.
         deep_reads: usize = rpc::limits::DEEP_READS, in 1..=1_000;
+        /// Simulations and views that run or wait to run.
+        queries: usize = rpc::limits::QUERIES, in 1..=100_000;
+        /// Longest wait for a block that a request may ask for, in seconds.
+        wait_seconds: u64 = rpc::limits::WAIT_MAX.as_secs(), in 1..=3_600;
+        /// Requests in one batch.
+        batch_requests: usize = rpc::limits::BATCH_REQUESTS, in 1..=10_000;
+        /// Transactions in one submission of many.
+        bulk_transactions: usize = rpc::limits::BULK_TRANSACTIONS, in 1..=1_000_000;
+        /// MiB of one bulk submission.
+        bulk_mib: usize = rpc::limits::BULK_BYTES >> 20, in 4..=1_024;
+        /// MiB of all that are being read and worked on at the same time; more wait unread.
+        bulk_memory_mib: usize = rpc::limits::BULK_MEMORY_BYTES >> 20, in 4..=65_536;
+        /// Entries of a page: blocks, contracts, names, keys, waiting transactions.
+        page_entries: usize = rpc::limits::PAGE_ENTRIES, in 1..=10_000;
+        /// Transactions of a block that one answer shows.
+        block_transactions: usize = rpc::limits::BLOCK_TRANSACTIONS, in 1..=100_000;
+        /// Keys in one request for many.
+        state_keys: usize = rpc::limits::STATE_KEYS, in 1..=100_000;
+        /// Events that one query gives.
+        events: usize = rpc::limits::EVENTS_MAX, in 1..=100_000;
+        /// Blocks that one query for events looks at where no index helps.
+        event_blocks: u64 = rpc::limits::EVENT_BLOCKS, in 1..=100_000;
+        /// Vertices of a DAG that one answer lists.
+        dag_vertices: usize = rpc::limits::DAG_VERTICES, in 1..=1_000_000;
         /// Streams that are open at the same time.
         streams: usize = rpc::limits::STREAMS, in 1..=1_000_000;
         /// Streams of one client, by its address. Behind a proxy all clients have one.
         streams_per_client: usize = rpc::limits::STREAMS_PER_CLIENT, in 1..=1_000_000;
+        /// How long a client may take nothing of what is being sent to it, in seconds, before its connection is closed.
+        reader_patience_seconds: u64 = rpc::limits::READER_PATIENCE.as_secs(), in 1..=3_600;
     }
     /// Where requests are taken that change the node: snapshots, pruning, log levels, another attempt of what failed. That is
     /// on this machine only, and from its operators only.
@@ -147,8 +173,10 @@ sections! {
     execution: Execution {
         /// Threads that execute blocks and verify signatures; 0 is one per core.
         threads: usize = 0, in 0..=1_024;
-        /// Bind each of them to a core. Only for a machine that does nothing else; without effect where there are more
-        /// threads than cores.
+        /// Bind each of them to a core of its own, the first to the first, so that the system moves none of them between
+        /// cores and their caches. Only for a machine that does nothing else: whatever else runs on a core delays the thread
+        /// there, and with it the block. Threads of queries, of the network and of the disk stay free. Without effect where
+        /// there are more threads than cores, or where the system forbids it.
         bind_cores: bool = false;
         /// Threads that answer queries and simulations.
         query_threads: usize = 1, in 1..=256;

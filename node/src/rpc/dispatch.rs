@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::caller::Caller;
 use super::http::code_of;
 use super::registry::Entry;
-use super::{Node, errors, limits, registry};
+use super::{Node, errors, registry};
 
 /// What requests that name no method of the table are called among the methods.
 const NO_METHOD: &str = "unknown";
@@ -32,8 +32,8 @@ pub(super) async fn answer(node: &Node, caller: &Caller, body: &[u8]) -> Answer 
         Ok(Value::Array(requests)) if requests.is_empty() => {
             refused(RpcError::new(codes::INVALID_REQUEST, "the batch is empty"))
         }
-        Ok(Value::Array(requests)) if requests.len() > limits::BATCH_REQUESTS => {
-            let (found, limit) = (requests.len(), limits::BATCH_REQUESTS);
+        Ok(Value::Array(requests)) if requests.len() > node.capacity.batch_requests => {
+            let (found, limit) = (requests.len(), node.capacity.batch_requests);
             refused(RpcError::new(codes::TOO_LARGE, format!("the batch has {found} requests, the limit is {limit}")))
         }
         Ok(Value::Array(requests)) => {

@@ -42,7 +42,7 @@ pub(crate) async fn serve(
         .route(
             bulk::PATH,
             post(submit_bulk)
-                .layer(DefaultBodyLimit::max(limits::BULK_BYTES))
+                .layer(DefaultBodyLimit::max(node.capacity.bulk_bytes))
                 .layer(middleware::from_fn_with_state(node.clone(), within_memory)),
         )
         .route(EVENTS_PATH, get(stream::events))
@@ -52,7 +52,7 @@ pub(crate) async fn serve(
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
         .with_state(node.clone());
-    let listener = PatientListener::new(listener, limits::READER_PATIENCE);
+    let listener = PatientListener::new(listener, node.capacity.reader_patience);
     let service = routes.into_make_service_with_connect_info::<Peer>();
     let streams = node.clone();
     let stop = async move {
@@ -95,8 +95,9 @@ async fn submit_bulk(State(node): State<Arc<Node>>, RawQuery(query): RawQuery, b
 
 /// Lets a bulk submission in as soon as all that are being read and worked on fit into memory; until then it is not read.
 async fn within_memory(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
+    let most = node.capacity.bulk_bytes;
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let kib = length.unwrap_or(limits::BULK_BYTES).min(limits::BULK_BYTES).div_ceil(1 << 10);
+    let kib = length.unwrap_or(most).min(most).div_ceil(1 << 10);
     let served = async {
         // It is never closed.
         let _room = node.bulk_kib.acquire_many(kib as u32).await;
@@ -117,15 +118,15 @@ pub(super) async fn submit_all(node: &Node, query: &str, body: &[u8]) -> Result<
     let wait = bulk::wait_of(query).map_err(|error| RpcError::new(codes::INVALID_PARAMS, error.to_string()))?;
     let _permit = node.requests.try_acquire().map_err(|_| errors::busy())?;
     // A node that takes nothing now does not pay for decoding what it refuses.
-    let announced = bulk::announced(body).min(limits::BULK_TRANSACTIONS);
+    let announced = bulk::announced(body).min(node.capacity.bulk_transactions);
     let open = node.group.check_open(announced).map_err(errors::submit);
     open.inspect_err(|error| node.refusals.tell_unread(error, announced as u64))?;
-    let transactions = bulk::decode(body, limits::BULK_TRANSACTIONS).map_err(errors::bulk);
+    let transactions = bulk::decode(body, node.capacity.bulk_transactions).map_err(errors::bulk);
     let transactions = transactions.inspect_err(|error| node.refusals.tell(error, || None))?;
     let outcomes = node.group.submit_many(transactions, handlers::durability(wait)).await;
     let summary = summary(outcomes.into_iter().map(|outcome| outcome.map(drop).map_err(errors::submit)));
     // They went into the group, and few of those that came back are told of: these are read again.
-    let transactions = LazyCell::new(|| bulk::decode(body, limits::BULK_TRANSACTIONS).unwrap_or_default());
+    let transactions = LazyCell::new(|| bulk::decode(body, node.capacity.bulk_transactions).unwrap_or_default());
     for refused in &summary.refused {
         node.refusals.tell(&refused.error, || transactions.get(refused.index).cloned());
     }

@@ -1,4 +1,5 @@
-//! What one request may hold, and how many are served at a time.
+//! What one request may hold, and how many are served at a time: what is fixed, the defaults of what an operator may set, and
+//! what was set ([`Capacity`]).
 
 use std::time::Duration;
 
@@ -7,14 +8,12 @@ use hanse_group::QUERY_GAS;
 use hanse_types::Gas;
 use hanse_types::limits::SIGNED_TRANSACTION_BYTES;
 
-use super::Capacity;
-
 /// Bytes of a JSON body: a deployment of the largest contract in hexadecimal, and room for its envelope.
 pub(crate) const BODY_BYTES: usize = 2 * SIGNED_TRANSACTION_BYTES + (256 << 10);
 /// Bytes of a bulk submission.
 pub(crate) const BULK_BYTES: usize = 16 << 20;
-/// KiB of all bulk submissions that are being read and worked on at the same time; more wait unread.
-pub(crate) const BULK_KIB: usize = 64 << 10;
+/// Bytes of all bulk submissions that are being read and worked on at the same time; more wait unread.
+pub(crate) const BULK_MEMORY_BYTES: usize = 64 << 20;
 /// Longest that a bulk submission may take, from its headers to its answer.
 pub(crate) const BULK_TIME: Duration = Duration::from_secs(60);
 /// Requests in one batch.
@@ -80,36 +79,101 @@ pub(crate) const CACHED_ABIS: usize = 256;
 
 const _: () = assert!(BULK_BYTES > SIGNED_TRANSACTION_BYTES);
 
-/// As clients are told.
-pub(crate) fn view(capacity: &Capacity) -> RequestLimits {
-    RequestLimits {
-        body_bytes: BODY_BYTES,
-        bulk_bytes: BULK_BYTES,
-        batch_requests: BATCH_REQUESTS,
-        bulk_transactions: BULK_TRANSACTIONS,
-        wait_ms: WAIT_MAX.as_millis() as u64,
-        requests: capacity.requests,
-        deep_reads: capacity.deep_reads,
-        queries: QUERIES,
-        query_gas: Gas(QUERY_GAS),
-        page_entries: PAGE_ENTRIES,
-        page_bytes: PAGE_BYTES,
-        block_transactions: BLOCK_TRANSACTIONS,
-        state_keys: STATE_KEYS,
-        events: EVENTS_MAX,
-        event_blocks: EVENT_BLOCKS,
-        dag_vertices: DAG_VERTICES,
-        dag_blocks: DAG_BLOCKS,
-        conflicts_looked_at: CONFLICTS_LOOKED_AT,
+/// What an operator may set. Everything else is fixed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Capacity {
+    /// Requests that are served at the same time, those that wait for a block included.
+    pub(crate) requests: usize,
+    /// Questions about past states, and proofs, of those: they cost more than others.
+    pub(crate) deep_reads: usize,
+    /// Simulations and views that run or wait to run.
+    pub(crate) queries: usize,
+    /// Streams,
+    pub(crate) streams: usize,
+    /// and those of one client.
+    pub(crate) streams_per_client: usize,
+    /// How long a client may take nothing of what is being sent to it.
+    pub(crate) reader_patience: Duration,
+    /// Requests in one batch.
+    pub(crate) batch_requests: usize,
+    /// Transactions in one submission of many.
+    pub(crate) bulk_transactions: usize,
+    /// Bytes of a bulk submission,
+    pub(crate) bulk_bytes: usize,
+    /// and of all that are being read and worked on; more wait unread. Not less than of one.
+    pub(crate) bulk_memory_bytes: usize,
+    /// Longest wait that a request may ask for.
+    pub(crate) wait: Duration,
+    /// Entries of a page: blocks, contracts, names, keys, waiting transactions.
+    pub(crate) page_entries: usize,
+    /// Transactions of a block that one answer shows.
+    pub(crate) block_transactions: usize,
+    /// Keys in one request for many.
+    pub(crate) state_keys: usize,
+    /// Events that one query gives,
+    pub(crate) events: usize,
+    /// and blocks that it looks at.
+    pub(crate) event_blocks: u64,
+    /// Vertices of a DAG that one answer lists.
+    pub(crate) dag_vertices: usize,
+}
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Capacity {
+            requests: CONCURRENT_REQUESTS,
+            deep_reads: DEEP_READS,
+            queries: QUERIES,
+            streams: STREAMS,
+            streams_per_client: STREAMS_PER_CLIENT,
+            reader_patience: READER_PATIENCE,
+            batch_requests: BATCH_REQUESTS,
+            bulk_transactions: BULK_TRANSACTIONS,
+            bulk_bytes: BULK_BYTES,
+            bulk_memory_bytes: BULK_MEMORY_BYTES,
+            wait: WAIT_MAX,
+            page_entries: PAGE_ENTRIES,
+            block_transactions: BLOCK_TRANSACTIONS,
+            state_keys: STATE_KEYS,
+            events: EVENTS_MAX,
+            event_blocks: EVENT_BLOCKS,
+            dag_vertices: DAG_VERTICES,
+        }
     }
 }
 
-/// The length of a page that a request gets.
-pub(crate) fn page(asked: Option<usize>) -> usize {
-    asked.unwrap_or(PAGE_ENTRIES).clamp(1, PAGE_ENTRIES)
-}
+impl Capacity {
+    /// The length of a page that a request gets.
+    pub(crate) fn page(&self, asked: Option<usize>) -> usize {
+        asked.unwrap_or(self.page_entries).clamp(1, self.page_entries)
+    }
 
-/// The wait that a request gets.
-pub(crate) fn wait(asked_ms: Option<u64>) -> Duration {
-    asked_ms.map_or(WAIT_DEFAULT, Duration::from_millis).min(WAIT_MAX)
+    /// The wait that a request gets.
+    pub(crate) fn wait(&self, asked_ms: Option<u64>) -> Duration {
+        asked_ms.map_or(WAIT_DEFAULT, Duration::from_millis).min(self.wait)
+    }
+
+    /// All limits, as clients are told.
+    pub(crate) fn view(&self) -> RequestLimits {
+        RequestLimits {
+            body_bytes: BODY_BYTES,
+            bulk_bytes: self.bulk_bytes,
+            batch_requests: self.batch_requests,
+            bulk_transactions: self.bulk_transactions,
+            wait_ms: self.wait.as_millis() as u64,
+            requests: self.requests,
+            deep_reads: self.deep_reads,
+            queries: self.queries,
+            query_gas: Gas(QUERY_GAS),
+            page_entries: self.page_entries,
+            page_bytes: PAGE_BYTES,
+            block_transactions: self.block_transactions,
+            state_keys: self.state_keys,
+            events: self.events,
+            event_blocks: self.event_blocks,
+            dag_vertices: self.dag_vertices,
+            dag_blocks: DAG_BLOCKS,
+            conflicts_looked_at: CONFLICTS_LOOKED_AT,
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Connections: to whom they belong, and when one is given up.
 //!
 //! A peer that takes nothing of what is being sent to it holds memory and a place among those who are served. It gets
-//! `limits::READER_PATIENCE`, then its connection is closed; the reader of a stream goes on from its cursor.
+//! `rpc.reader_patience_seconds`, then its connection is closed; the reader of a stream goes on from its cursor.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

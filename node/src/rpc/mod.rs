@@ -54,30 +54,7 @@ use crate::service::Development;
 
 pub(crate) use admin::{AdminError, AdminListener, AdminPlace};
 pub(crate) use http::serve;
-
-/// How many requests are served at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Capacity {
-    /// All of them, those that wait for a block included.
-    pub(crate) requests: usize,
-    /// Questions about past states, and proofs: they cost more than others.
-    pub(crate) deep_reads: usize,
-    /// Streams,
-    pub(crate) streams: usize,
-    /// and those of one client.
-    pub(crate) streams_per_client: usize,
-}
-
-impl Default for Capacity {
-    fn default() -> Self {
-        Capacity {
-            requests: limits::CONCURRENT_REQUESTS,
-            deep_reads: limits::DEEP_READS,
-            streams: limits::STREAMS,
-            streams_per_client: limits::STREAMS_PER_CLIENT,
-        }
-    }
-}
+pub(crate) use limits::Capacity;
 
 /// What requests are answered from.
 pub(crate) struct Setup {
@@ -85,7 +62,7 @@ pub(crate) struct Setup {
     pub(crate) group: Group,
     /// Where snapshots of its ledger are kept.
     pub(crate) snapshots: PathBuf,
-    /// How many are answered at a time.
+    /// What they may hold, and how many are answered at a time.
     pub(crate) capacity: Capacity,
     /// Figures of the process.
     pub(crate) metrics: Arc<Metrics>,
@@ -143,9 +120,9 @@ impl Node {
             capacity,
             requests: Semaphore::new(capacity.requests),
             operator_requests: Semaphore::new(limits::OPERATOR_REQUESTS),
-            bulk_kib: Semaphore::new(limits::BULK_KIB),
+            bulk_kib: Semaphore::new(capacity.bulk_memory_bytes >> 10),
             deep_reads: Semaphore::new(capacity.deep_reads),
-            queries: Semaphore::new(limits::QUERIES),
+            queries: Semaphore::new(capacity.queries),
             abis: abi::AbiCache::default(),
             refusals,
             started: (Instant::now(), now()),

@@ -9,7 +9,7 @@ use hanse_types::{Hash, Header, Height, TxIndex};
 
 use super::super::abi::Abis;
 use super::super::registry::{Entry, reads, waits};
-use super::super::{Node, errors, limits, render};
+use super::super::{Node, errors, render};
 
 /// The methods of this namespace.
 pub(super) const METHODS: &[Entry] =
@@ -48,7 +48,7 @@ fn get(node: &Node, params: &BlockParams) -> Result<BlockView, RpcError> {
     if params.include.is_empty() {
         return Ok(view);
     }
-    let page = Page::of(params, &header);
+    let page = Page::of(params, &header, node.capacity.block_transactions);
     let mut abis = Abis::new(node);
     if wants(BlockPart::Transactions) {
         view.transactions = Some(page.transactions(node, &mut abis)?);
@@ -76,9 +76,9 @@ struct Page {
 }
 
 impl Page {
-    fn of(params: &BlockParams, header: &Header) -> Page {
+    fn of(params: &BlockParams, header: &Header, most: usize) -> Page {
         let count = header.tx_count as usize;
-        let limit = params.limit.unwrap_or(limits::BLOCK_TRANSACTIONS).clamp(1, limits::BLOCK_TRANSACTIONS);
+        let limit = params.limit.unwrap_or(most).clamp(1, most);
         let start = params.from.as_usize().min(count);
         Page { height: header.height, start, end: start.saturating_add(limit).min(count) }
     }
@@ -107,7 +107,7 @@ fn list(node: &Node, params: &ListBlocksParams) -> Result<BlockList, RpcError> {
     let ledger = node.group.ledger();
     let above = ledger.height().next();
     let below = params.below.map_or(above, |below| below.min(above));
-    let first = below.0.saturating_sub(limits::page(params.limit) as u64);
+    let first = below.0.saturating_sub(node.capacity.page(params.limit) as u64);
     let mut blocks = Vec::new();
     for height in (first..below.0).rev().map(Height) {
         let Some(header) = ledger.header(height).map_err(errors::ledger)? else { continue };
@@ -127,7 +127,7 @@ async fn wait(node: &Node, params: WaitBlockParams) -> Result<WaitedBlock, RpcEr
     let mut tip = node.group.tip();
     let beyond = tip.wait_for(|header| header.height > params.after);
     let nothing = WaitedBlock { header: None, tx_ids: Vec::new(), failed: 0 };
-    match tokio::time::timeout(limits::wait(params.timeout_ms), beyond).await {
+    match tokio::time::timeout(node.capacity.wait(params.timeout_ms), beyond).await {
         Ok(Ok(_)) => {}
         Ok(Err(_)) | Err(_) => return Ok(nothing),
     }

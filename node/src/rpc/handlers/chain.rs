@@ -6,7 +6,7 @@ use hanse_client::views::{ChainInfo, ChainParams, ChainStatus};
 use hanse_types::genesis::ConsensusKind;
 
 use super::super::registry::{Entry, reads};
-use super::super::{Node, errors, limits};
+use super::super::{Node, errors};
 use super::{pool, state};
 
 /// The methods of this namespace.
@@ -27,7 +27,7 @@ pub(super) fn info(node: &Node, NoParams {}: &NoParams) -> Result<ChainInfo, Rpc
         block_time: tip.header.timestamp,
         params,
         node_version: env!("CARGO_PKG_VERSION").into(),
-        limits: limits::view(&node.capacity),
+        limits: node.capacity.view(),
         clock_ahead_ms: node.development.as_ref().map(|_| node.group.clock_ahead_ms()),
         stopped: node.group.stopped().map(|reason| reason.to_string()),
     })

@@ -10,7 +10,7 @@ use hanse_vm::system::lifecycle::{self, Condition};
 
 use super::super::abi::{self, Abis};
 use super::super::registry::{Entry, reads, waits};
-use super::super::{Node, errors, limits, render};
+use super::super::{Node, errors, render};
 
 use super::{build, storage};
 
@@ -52,7 +52,7 @@ fn view(info: ContractInfo) -> ContractView {
 
 /// [`hanse_client::methods::ListContracts`].
 fn list(node: &Node, params: &ListContractsParams) -> Result<ContractList, RpcError> {
-    let limit = limits::page(params.limit);
+    let limit = node.capacity.page(params.limit);
     let after = params.after.unwrap_or(Address::ZERO);
     let native = (1..=system::CONTRACTS.len() as u16).map(Address::native).filter(|address| *address > after);
     let mut addresses: Vec<Address> = native.collect();

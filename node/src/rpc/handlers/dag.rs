@@ -22,7 +22,7 @@ fn get(node: &Node, params: &DagParams) -> Result<DagView, RpcError> {
     let _permit = node.deep_reads.try_acquire().map_err(|_| errors::busy())?;
     let block = BlockData::load(node, block::header(node, params.at)?.height)?;
     let listing = match params.tx_id {
-        None => Listing::First(params.vertices.min(limits::DAG_VERTICES)),
+        None => Listing::First(params.vertices.min(node.capacity.dag_vertices)),
         Some(id) => Listing::One(TxId(id)),
     };
     let view = dag::view(&mut Abis::new(node), &block, listing);
@@ -49,7 +49,7 @@ fn hot_keys(node: &Node, params: &HotKeysParams) -> Result<HotKeys, RpcError> {
         node.group.ledger().rw_sets(height).map_err(errors::ledger)?;
         hot.add_block(&BlockData::load(node, height)?);
     }
-    let limit = params.limit.unwrap_or(limits::HOT_KEYS).clamp(1, limits::PAGE_ENTRIES);
+    let limit = params.limit.unwrap_or(limits::HOT_KEYS).clamp(1, node.capacity.page_entries);
     Ok(HotKeys { from_height, to_height, keys: hot.views(&mut Abis::new(node), limit) })
 }
 

@@ -6,7 +6,7 @@ use hanse_client::{RpcError, codes};
 use hanse_types::{Header, Transaction};
 
 use super::super::registry::{Entry, reads};
-use super::super::{Node, errors, limits};
+use super::super::{Node, errors};
 use crate::log::levels;
 
 /// The methods of this namespace.
@@ -53,7 +53,7 @@ fn info(node: &Node, NoParams {}: &NoParams) -> Result<NodeInfo, RpcError> {
         },
         started_at,
         uptime_ms: since.elapsed().as_millis() as u64,
-        limits: limits::view(&node.capacity),
+        limits: node.capacity.view(),
         settings: SettingsView {
             threads: settings.threads,
             bind_cores: settings.bind_cores,

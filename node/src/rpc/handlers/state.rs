@@ -15,7 +15,7 @@ use tokio::sync::SemaphorePermit;
 
 use super::super::abi::Abis;
 use super::super::registry::{Entry, reads};
-use super::super::{Node, errors, limits, range, render};
+use super::super::{Node, errors, range, render};
 
 /// The methods of this namespace.
 pub(super) const METHODS: &[Entry] =
@@ -72,7 +72,7 @@ fn prove(node: &Node, address: Address, key: &Bytes, height: Height) -> Result<S
 
 /// [`hanse_client::methods::GetStates`].
 fn get_many(node: &Node, params: &StatesParams) -> Result<StateValues, RpcError> {
-    let (found, limit) = (params.keys.len(), limits::STATE_KEYS);
+    let (found, limit) = (params.keys.len(), node.capacity.state_keys);
     if found > limit {
         return Err(RpcError::new(codes::TOO_LARGE, format!("{found} keys are given, the limit is {limit}")));
     }
@@ -90,7 +90,7 @@ fn get_range(node: &Node, params: &StateRangeParams) -> Result<StateRange, RpcEr
     let state = at(node, params.height)?;
     let address = state.find(&params.contract)?;
     let from = params.from.as_ref().map(|from| from.0.as_slice());
-    let (found, next) = range::page(&*state.view, &address, &params.prefix.0, from, limits::page(params.limit))?;
+    let (found, next) = range::page(&*state.view, &address, &params.prefix.0, from, node.capacity.page(params.limit))?;
     let mut abis = Abis::new(node);
     let entries = found.iter().map(|(key, value)| render::entry(&mut abis, key, value)).collect();
     Ok(StateRange { entries, next: next.map(Bytes), height: state.height, address })

@@ -44,7 +44,7 @@ async fn submit(node: &Node, params: SubmitParams) -> Result<Submitted, RpcError
         sent.inspect_err(tell)?;
         return Ok(Submitted { tx_id: id.0, receipt: None });
     }
-    let timeout = limits::wait(params.timeout_ms);
+    let timeout = node.capacity.wait(params.timeout_ms);
     let receipt = node.group.submit_and_wait(signed, timeout).await.map_err(|error| {
         let is_refused = matches!(error, WaitError::Submit(_));
         let error = errors::wait(error, id);
@@ -59,7 +59,7 @@ async fn submit(node: &Node, params: SubmitParams) -> Result<Submitted, RpcError
 
 /// [`hanse_client::methods::SubmitMany`].
 async fn submit_many(node: &Node, params: SubmitManyParams) -> Result<ManySubmitted, RpcError> {
-    let (found, limit) = (params.transactions.len(), limits::BULK_TRANSACTIONS);
+    let (found, limit) = (params.transactions.len(), node.capacity.bulk_transactions);
     if found > limit {
         return Err(RpcError::new(codes::TOO_LARGE, format!("{found} transactions are given, the limit is {limit}")));
     }
@@ -138,7 +138,7 @@ async fn find(node: &Node, id: TxId, timeout_ms: u64) -> Result<Receipt, RpcErro
     if timeout_ms == 0 {
         return node.group.ledger().receipt_of(&id).map_err(errors::ledger)?.ok_or_else(missing);
     }
-    let timeout = Duration::from_millis(timeout_ms).min(limits::WAIT_MAX);
+    let timeout = Duration::from_millis(timeout_ms).min(node.capacity.wait);
     match node.group.wait(id, timeout).await {
         Ok(receipt) => Ok((*receipt).clone()),
         // Whoever asks for a receipt has submitted nothing here: the transaction may never have existed.
@@ -151,7 +151,7 @@ async fn find(node: &Node, id: TxId, timeout_ms: u64) -> Result<Receipt, RpcErro
 async fn wait(node: &Node, params: WaitTxParams) -> Result<ReceiptView, RpcError> {
     let id = TxId(params.tx_id);
     let receipt =
-        node.group.wait(id, limits::wait(params.timeout_ms)).await.map_err(|error| errors::wait(error, id))?;
+        node.group.wait(id, node.capacity.wait(params.timeout_ms)).await.map_err(|error| errors::wait(error, id))?;
     Ok(tokio::task::block_in_place(|| render::receipt(&mut Abis::new(node), &receipt)))
 }
 
