@@ -181,10 +181,13 @@ codes! {
         "Ask for its receipt by its id; do not send it anew before it has expired.";
     NOT_READY = 5004, "not_ready", Later,
         "The node has not opened its chain yet.", "Wait until /ready answers 200.";
+    CLIENT_LIMIT = 5005, "client_limit", Later,
+        "This client sends more in a second than the node takes from one client.",
+        "Wait as long as `detail.retry_after_ms` says; send many transactions in one request.";
 }
 
 /// How any method may fail.
-pub const ANY: &[ErrorCode] = &[INTERNAL, INVALID_PARAMS, NOT_FOUND, BUSY];
+pub const ANY: &[ErrorCode] = &[INTERNAL, INVALID_PARAMS, NOT_FOUND, BUSY, CLIENT_LIMIT];
 
 /// How those are refused who may not call a method.
 pub const RIGHTS: &[ErrorCode] = &[UNAUTHENTICATED, NO_SUCH_RIGHT];

@@ -190,11 +190,16 @@ enum Asked {
 fn passes(error: &ClientError) -> bool {
     match error {
         ClientError::Connect { .. } | ClientError::Broken { .. } => true,
-        ClientError::Refused(error) => {
-            [codes::NOT_FOUND, codes::OUTCOME_UNKNOWN, codes::BUSY, codes::NOT_READY, codes::GROUP_STOPPED]
-                .iter()
-                .any(|kind| error.is(*kind))
-        }
+        ClientError::Refused(error) => [
+            codes::NOT_FOUND,
+            codes::OUTCOME_UNKNOWN,
+            codes::BUSY,
+            codes::CLIENT_LIMIT,
+            codes::NOT_READY,
+            codes::GROUP_STOPPED,
+        ]
+        .iter()
+        .any(|kind| error.is(*kind)),
         _ => false,
     }
 }

@@ -151,6 +151,12 @@ sections! {
         event_blocks: u64 = rpc::limits::EVENT_BLOCKS, in 1..=100_000;
         /// Vertices of a DAG that one answer lists.
         dag_vertices: usize = rpc::limits::DAG_VERTICES, in 1..=1_000_000;
+        /// Requests of one client in a second, by its address; 0 is no limit. Behind a proxy all clients have one.
+        client_requests: u32 = rpc::limits::CLIENT_REQUESTS, in 0..=100_000_000;
+        /// Transactions that one client submits in a second; 0 is no limit.
+        client_transactions: u32 = rpc::limits::CLIENT_TRANSACTIONS, in 0..=100_000_000;
+        /// Whether these two hold for clients of this machine too.
+        client_limits_local: bool = false;
         /// Streams that are open at the same time.
         streams: usize = rpc::limits::STREAMS, in 1..=1_000_000;
         /// Streams of one client, by its address. Behind a proxy all clients have one.

@@ -5,6 +5,7 @@ use hanse_client::{RpcError, codes};
 use serde_json::{Map, Value, json};
 
 use super::admin::Operator;
+use super::listener::Peer;
 use super::registry::Entry;
 use super::{Node, http};
 
@@ -15,7 +16,7 @@ const TOLD_BYTES: usize = 200;
 #[derive(Clone, Debug)]
 pub(super) enum Caller {
     /// Whoever reaches the listener for all.
-    Anyone,
+    Anyone(Peer),
     /// Whoever may use the admin listener.
     Operator(Operator),
 }
@@ -24,8 +25,24 @@ impl Caller {
     /// Whether they may call the method.
     pub(super) fn check(&self, node: &Node, entry: &Entry) -> Result<(), RpcError> {
         match (self, entry.method.access) {
-            (Caller::Operator(_), _) | (Caller::Anyone, Access::Public) => Ok(()),
-            (Caller::Anyone, Access::Admin) => Err(refusal(node, entry.method.name)),
+            (Caller::Operator(_), _) | (Caller::Anyone(_), Access::Public) => Ok(()),
+            (Caller::Anyone(_), Access::Admin) => Err(refusal(node, entry.method.name)),
+        }
+    }
+
+    /// Counts a request against what this client may ask for.
+    pub(super) fn request(&self, node: &Node) -> Result<(), RpcError> {
+        match self {
+            Caller::Anyone(peer) => node.clients.request(*peer),
+            Caller::Operator(_) => Ok(()),
+        }
+    }
+
+    /// The same of transactions that are submitted.
+    pub(super) fn transactions(&self, node: &Node, count: usize) -> Result<(), RpcError> {
+        match self {
+            Caller::Anyone(peer) => node.clients.transactions(*peer, count),
+            Caller::Operator(_) => Ok(()),
         }
     }
 

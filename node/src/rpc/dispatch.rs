@@ -5,7 +5,7 @@ use std::time::Instant;
 use futures::future::join_all;
 use hanse_client::codes;
 use hanse_client::jsonrpc::{Request, Response, RpcError, VERSION};
-use hanse_client::methods::GROUP;
+use hanse_client::methods::{GROUP, Method, SubmitMany, SubmitTx};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -79,9 +79,10 @@ fn parse(request: Value) -> Result<Request, RpcError> {
 }
 
 async fn run(node: &Node, caller: &Caller, entry: &Entry, params: Value) -> Result<Value, RpcError> {
+    caller.request(node)?;
     caller.check(node, entry)?;
     let places = match caller {
-        Caller::Anyone => &node.requests,
+        Caller::Anyone(_) => &node.requests,
         Caller::Operator(_) => &node.operator_requests,
     };
     let _permit = places.try_acquire().map_err(|_| errors::busy())?;
@@ -93,10 +94,20 @@ async fn run(node: &Node, caller: &Caller, entry: &Entry, params: Value) -> Resu
     if let Some(group) = params.remove(GROUP) {
         check_group(node, entry.method.name, &group)?;
     }
+    caller.transactions(node, submitted(entry, &params))?;
     let told = caller.told(entry, &params);
     let outcome = (entry.run)(node, params).await;
     caller.log(entry, &told, &outcome);
     outcome
+}
+
+/// How many transactions a request submits.
+fn submitted(entry: &Entry, params: &Map<String, Value>) -> usize {
+    match entry.method.name {
+        SubmitTx::NAME => 1,
+        SubmitMany::NAME => params.get("transactions").and_then(Value::as_array).map_or(0, Vec::len),
+        _ => 0,
+    }
 }
 
 /// Whether the group that is asked is this one.

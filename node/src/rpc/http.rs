@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, RawQuery, Request, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, RawQuery, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -76,20 +76,22 @@ async fn tell_refusals(node: Arc<Node>) {
     }
 }
 
-async fn json_rpc(State(node): State<Arc<Node>>, body: Bytes) -> Response {
-    json(StatusCode::OK, &dispatch::answer(&node, &Caller::Anyone, &body).await)
+async fn json_rpc(State(node): State<Arc<Node>>, ConnectInfo(peer): ConnectInfo<Peer>, body: Bytes) -> Response {
+    json(StatusCode::OK, &dispatch::answer(&node, &Caller::Anyone(peer), &body).await)
 }
 
-async fn submit_bulk(State(node): State<Arc<Node>>, RawQuery(query): RawQuery, body: Bytes) -> Response {
+async fn submit_bulk(
+    State(node): State<Arc<Node>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    RawQuery(query): RawQuery,
+    body: Bytes,
+) -> Response {
     let started = Instant::now();
-    let outcome = submit_all(&node, query.as_deref().unwrap_or_default(), &body).await;
+    let outcome = submit_all(&node, &Caller::Anyone(peer), query.as_deref().unwrap_or_default(), &body).await;
     node.metrics.requests.answered(BULK, code_of(&outcome), started.elapsed());
     match outcome {
         Ok(answer) => json(StatusCode::OK, &answer),
-        Err(error) => {
-            let passes = ErrorCode::of(error.code).is_some_and(|code| code.retry == Retry::Later);
-            json(if passes { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_REQUEST }, &error)
-        }
+        Err(error) => json(status_of(&error), &error),
     }
 }
 
@@ -109,16 +111,32 @@ async fn within_memory(State(node): State<Arc<Node>>, request: Request, next: Ne
     }
 }
 
+/// The status of a bulk submission that was refused as a whole: whether trying again helps.
+fn status_of(error: &RpcError) -> StatusCode {
+    match ErrorCode::of(error.code) {
+        Some(codes::CLIENT_LIMIT) => StatusCode::TOO_MANY_REQUESTS,
+        Some(code) if code.retry == Retry::Later => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
 /// The error code of an outcome; 0 of success.
 pub(super) fn code_of<T>(outcome: &Result<T, RpcError>) -> i32 {
     outcome.as_ref().err().map_or(0, |error| error.code)
 }
 
-pub(super) async fn submit_all(node: &Node, query: &str, body: &[u8]) -> Result<ManySubmitted, RpcError> {
+pub(super) async fn submit_all(
+    node: &Node,
+    caller: &Caller,
+    query: &str,
+    body: &[u8],
+) -> Result<ManySubmitted, RpcError> {
+    caller.request(node)?;
     let wait = bulk::wait_of(query).map_err(|error| RpcError::new(codes::INVALID_PARAMS, error.to_string()))?;
     let _permit = node.requests.try_acquire().map_err(|_| errors::busy())?;
     // A node that takes nothing now does not pay for decoding what it refuses.
     let announced = bulk::announced(body).min(node.capacity.bulk_transactions);
+    caller.transactions(node, announced)?;
     let open = node.group.check_open(announced).map_err(errors::submit);
     open.inspect_err(|error| node.refusals.tell_unread(error, announced as u64))?;
     let transactions = bulk::decode(body, node.capacity.bulk_transactions).map_err(errors::bulk);

@@ -66,6 +66,10 @@ pub(crate) const HOT_KEYS: usize = 10;
 pub(crate) const STREAMS: usize = 256;
 /// and of one client.
 pub(crate) const STREAMS_PER_CLIENT: usize = 32;
+/// Requests of one client in a second,
+pub(crate) const CLIENT_REQUESTS: u32 = 5_000;
+/// and transactions that it submits.
+pub(crate) const CLIENT_TRANSACTIONS: u32 = 50_000;
 /// Pages that streams read from the ledger at the same time.
 pub(crate) const STREAM_READS: usize = 2;
 /// Most events in one page of a stream,
@@ -92,6 +96,12 @@ pub(crate) struct Capacity {
     pub(crate) streams: usize,
     /// and those of one client.
     pub(crate) streams_per_client: usize,
+    /// Requests of one client in a second, by its address; 0 is no limit.
+    pub(crate) client_requests: u32,
+    /// Transactions that it submits in a second; 0 is no limit.
+    pub(crate) client_transactions: u32,
+    /// Whether that is so for clients of this machine too.
+    pub(crate) client_limits_local: bool,
     /// How long a client may take nothing of what is being sent to it.
     pub(crate) reader_patience: Duration,
     /// Requests in one batch.
@@ -126,6 +136,9 @@ impl Default for Capacity {
             queries: QUERIES,
             streams: STREAMS,
             streams_per_client: STREAMS_PER_CLIENT,
+            client_requests: CLIENT_REQUESTS,
+            client_transactions: CLIENT_TRANSACTIONS,
+            client_limits_local: false,
             reader_patience: READER_PATIENCE,
             batch_requests: BATCH_REQUESTS,
             bulk_transactions: BULK_TRANSACTIONS,
@@ -162,6 +175,8 @@ impl Capacity {
             bulk_transactions: self.bulk_transactions,
             wait_ms: self.wait.as_millis() as u64,
             requests: self.requests,
+            client_requests: self.client_requests,
+            client_transactions: self.client_transactions,
             deep_reads: self.deep_reads,
             queries: self.queries,
             query_gas: Gas(QUERY_GAS),

@@ -21,6 +21,7 @@
 mod abi;
 pub(crate) mod admin;
 mod caller;
+mod clients;
 mod conflicts;
 mod dag;
 mod dispatch;
@@ -96,6 +97,7 @@ pub(crate) struct Node {
     queries: Semaphore,
     abis: abi::AbiCache,
     refusals: refusals::Refusals,
+    clients: clients::Clients,
     /// When it began to serve.
     started: (Instant, Timestamp),
     streams: stream::Streams,
@@ -125,6 +127,7 @@ impl Node {
             queries: Semaphore::new(capacity.queries),
             abis: abi::AbiCache::default(),
             refusals,
+            clients: clients::Clients::new(&capacity),
             started: (Instant::now(), now()),
             streams: stream::Streams::new(capacity.streams, capacity.streams_per_client),
             metrics,

@@ -254,7 +254,7 @@ async fn every_frame_is_taken_or_refused_as_a_whole() {
     for _ in 0..number("HANSE_MUTATIONS", DEFAULT) / 4 {
         let mut frame = good.clone();
         scramble(&mut frame, &mut random);
-        match http::submit_all(&node, "wait=none", &frame).await {
+        match http::submit_all(&node, &operator(), "wait=none", &frame).await {
             Ok(summary) => summary.refused.iter().for_each(|refused| check(&refused.error, &frame)),
             Err(error) => check(&error, &frame),
         }

@@ -50,6 +50,10 @@ pub struct RequestLimits {
     pub wait_ms: u64,
     /// Requests that are served at the same time.
     pub requests: usize,
+    /// Requests of one client in a second; 0 is no limit.
+    pub client_requests: u32,
+    /// Transactions that one client submits in a second; 0 is no limit.
+    pub client_transactions: u32,
     /// Questions about past states, proofs and whole blocks that are worked on at the same time.
     pub deep_reads: usize,
     /// Simulations and views that run or wait to run.
