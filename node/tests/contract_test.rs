@@ -5,6 +5,7 @@
 mod common;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -170,4 +171,31 @@ fn what_can_not_be_tested_is_refused_in_words() {
     let output = run(silent.path());
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(stderr(&output).contains("no test called a contract"), "{}", stderr(&output));
+}
+
+#[test]
+fn tests_run_again_when_a_source_changes() {
+    let counter = |name: &str| fs::read_to_string(repository().join("contracts/counter").join(name)).unwrap();
+    let (library, tests) = (counter("src/lib.rs"), counter("tests/counter.rs"));
+    let folder = workspace("counter", &library, &tests);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hanse"));
+    command.current_dir(folder.path()).env("CARGO_TARGET_DIR", common::build_folder());
+    command.args(["--json", "--quiet", "contract", "test", "--watch"]);
+    let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut results = BufReader::new(process.stdout.take().unwrap()).lines();
+    let mut errors = BufReader::new(process.stderr.take().unwrap()).lines();
+    let mut compared = || {
+        let line = results.next().expect("it goes on until it is told to end").unwrap();
+        serde_json::from_str::<Value>(&line).unwrap()["compared"].as_u64().unwrap()
+    };
+    let first = compared();
+    assert!(first > 0);
+    let file = folder.path().join("counter/src/lib.rs");
+    fs::write(&file, format!("{library}\nnonsense\n")).unwrap();
+    let failed = errors.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("{\"error\""))).unwrap().unwrap();
+    assert!(failed.contains("do not compile"), "{failed}");
+    fs::write(&file, format!("{library}\n// changed\n")).unwrap();
+    assert_eq!(compared(), first);
+    process.kill().unwrap();
+    process.wait().unwrap();
 }

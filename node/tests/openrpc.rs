@@ -113,6 +113,7 @@ async fn record() -> Value {
 }
 
 async fn chain_and_transactions(world: &mut Recorder) {
+    world.operate("dag_recordTimelines", "from now on", json!({ "on": true })).await;
     world.call("chain_info", "the chain", json!({})).await;
     world.call("chain_status", "how it is doing", json!({})).await;
     world.call("chain_params", "at the beginning", json!({ "height": 0 })).await;
@@ -132,6 +133,7 @@ async fn chain_and_transactions(world: &mut Recorder) {
     world.call("tx_receipt", "a receipt with its proof", json!({ "tx_id": id, "proof": true })).await;
     world.call("tx_wait", "a payment that is there already", json!({ "tx_id": id })).await;
     world.call("tx_rwset", "a payment", json!({ "tx_id": id })).await;
+    world.call("tx_trace", "a payment, step by step", json!({ "tx_id": id })).await;
     world.call("tx_proof", "the access set, proven", json!({ "tx_id": id, "of": "access_set" })).await;
     let height = submitted["receipt"]["height"].clone();
     let params = json!({ "at": height, "include": ["transactions", "receipts", "dag", "rw_sets"] });
@@ -142,6 +144,7 @@ async fn chain_and_transactions(world: &mut Recorder) {
     world.call("block_wait", "a block that is there already", json!({ "after": before, "timeout_ms": 1000 })).await;
     world.call("dag_get", "of a block", json!({ "at": height, "vertices": 10 })).await;
     world.call("dag_hotKeys", "of three blocks", json!({ "at": height, "blocks": 3 })).await;
+    world.call("dag_timeline", "of a block", json!({ "at": height, "runs": 10 })).await;
     world.call("dag_stats", "of one block", json!({ "last": 1 })).await;
     waiting(world).await;
     world.call("pool_status", "the pool", json!({})).await;
@@ -204,6 +207,9 @@ async fn state_and_contracts(world: &mut Recorder) {
 async fn lifecycle(world: &mut Recorder, sender: &Value) {
     // A module without anything in it: what is shown is the transaction.
     let code = json!("0x0061736d01000000");
+    let args = json!({ "to": sender, "amount": "5" });
+    let params = json!({ "sender": sender, "contract": "token", "method": "transfer", "args": args });
+    world.call("contract_call", "a transfer", params).await;
     let params = json!({ "sender": sender, "name": "empty", "code": code });
     world.call("contract_deploy", "a module", params).await;
     let params = json!({ "sender": sender, "contract": "token", "code": code });

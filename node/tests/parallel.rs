@@ -140,3 +140,42 @@ async fn a_simulation_names_the_waiting_transactions_it_conflicts_with() {
     assert!(text.contains("conflicts  1 of 1 waiting transactions"), "{text}");
     assert_eq!(client.chain_info().await.unwrap().height, Height(chain.ref_height.0), "a simulation changes nothing");
 }
+
+#[tokio::test]
+async fn a_node_shows_when_it_ran_what_if_it_was_asked_to_record_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path());
+    let client = node.client();
+    node.run(&["contract", "call", "account", "transfer", "bob", "1"]);
+    let (code, error) = node.fail(&["block", "timeline"]);
+    assert_eq!(code, 7, "{error}");
+    assert!(error["hint"].as_str().unwrap().contains("--record on"), "{error}");
+    assert_eq!(node.run(&["block", "timeline", "--record", "on"])["on"], true);
+
+    let chain = context(&client).await;
+    let (alice, bob) = (key("alice"), key("bob"));
+    let batch: Vec<SignedTransaction> =
+        (0..40).map(|at| transfer(&chain, "account", if at % 2 == 0 { &alice } else { &bob }, 0x30 + at)).collect();
+    let (dag, ids) = in_one_block(&client, &batch).await;
+    let shown = node.run(&["block", "timeline", &dag.height.to_string()]);
+    let runs = shown["runs"].as_array().unwrap();
+    let passes = &shown["passes"];
+    let count = |pass: &str| passes[pass].as_u64().unwrap();
+    let all = ["kept", "wasted", "ordered", "strayed", "alone"].map(count).iter().sum::<u64>();
+    assert_eq!((all, count("kept") + count("ordered") + count("alone")), (runs.len() as u64, 40), "{passes}");
+    let stats = client.call::<GetDagStats>(DagStatsParams { last: Some(1) }).await.unwrap();
+    assert_eq!(stats.blocks[0].executions, Some(all), "what the scheduler counted");
+    let took = shown["took_us"].as_f64().unwrap();
+    for run in runs {
+        let (start, end) = (run["start_us"].as_f64().unwrap(), run["end_us"].as_f64().unwrap());
+        assert!(start <= end && end <= took, "{run}");
+        let id: Hash = run["tx_id"].as_str().unwrap().parse().unwrap();
+        assert!(ids.contains(&id), "{run}");
+    }
+    let text = String::from_utf8(node.hanse(&["block", "timeline", "--width", "40"]).stdout).unwrap();
+    assert!(text.contains("no part of the chain") && text.lines().count() >= 6, "{text}");
+
+    assert_eq!(node.run(&["block", "timeline", "--record", "off"])["from_height"], Value::Null);
+    assert_eq!(node.fail(&["block", "timeline"]).0, 7);
+    node.stop();
+}

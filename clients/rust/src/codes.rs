@@ -82,8 +82,8 @@ codes! {
         "The group's state commitment is flat: its headers bind the state as a whole and prove no single value.",
         "Prove a receipt or an access set instead; a group with the merkle commitment proves values too.";
     TOO_FAR_BACK = 1007, "too_far_back", Never,
-        "More of the state changed since that block than the node undoes for one proof.",
-        "Ask for the proof of a later block.";
+        "More of the state changed since that block than the node undoes for one question.",
+        "Ask about a later block.";
     EXISTS = 1008, "exists", Never,
         "There is something of that name already, and nothing is overwritten.", "Choose another name.";
     NOT_DEVELOPMENT = 1009, "not_development", Never,

@@ -16,6 +16,7 @@ mod codec;
 mod decode;
 mod encode;
 mod hints;
+mod ordered;
 mod parts;
 mod short;
 mod storage;
@@ -112,6 +113,9 @@ pub struct Field {
     /// Its type, in the grammar of [`types`].
     #[serde(rename = "type")]
     pub ty: String,
+    /// Whether it is the primary key of the rows that the struct is in tables.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub key: bool,
     /// Its documentation.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub docs: String,

@@ -13,7 +13,7 @@ pub(crate) fn expand(attribute: TokenStream, mut item: DeriveInput) -> crate::Ex
         return Err(syn::Error::new_spanned(&item.generics, "#[data] can't be generic: the ABI needs concrete types"));
     }
     let row = take_primary_key(&mut item)?;
-    let (shape, types) = describe(&item)?;
+    let (shape, types) = describe(&item, row.as_ref().map(|(field, _)| field))?;
     let name = &item.ident;
     let json = Object::new()
         .text("name", &abi::name(name))
@@ -88,13 +88,13 @@ fn idents(fields: &Fields) -> Vec<&Ident> {
 
 type Described = ((&'static str, Vec<String>), Vec<syn::Type>);
 
-fn describe(item: &DeriveInput) -> syn::Result<Described> {
+fn describe(item: &DeriveInput, key: Option<&Ident>) -> syn::Result<Described> {
     let mut seen = Vec::new();
     let shape = match &item.data {
-        Data::Struct(data) => ("fields", fields(&data.fields, &mut seen)?),
+        Data::Struct(data) => ("fields", fields(&data.fields, key, &mut seen)?),
         Data::Enum(data) => {
             let variants = data.variants.iter().map(|variant| {
-                let fields = fields(&variant.fields, &mut seen)?;
+                let fields = fields(&variant.fields, None, &mut seen)?;
                 let object = Object::new()
                     .text("name", &abi::name(&variant.ident))
                     .text_if_any("docs", &abi::docs(&variant.attrs))
@@ -108,11 +108,15 @@ fn describe(item: &DeriveInput) -> syn::Result<Described> {
     Ok((shape, seen))
 }
 
-fn fields(fields: &Fields, seen: &mut Vec<syn::Type>) -> syn::Result<Vec<String>> {
+fn fields(fields: &Fields, key: Option<&Ident>, seen: &mut Vec<syn::Type>) -> syn::Result<Vec<String>> {
     let described = fields.iter().map(|field| {
         types::check(&field.ty)?;
         seen.push(field.ty.clone());
         match &field.ident {
+            Some(ident) if Some(ident) == key => {
+                let name = format!("key {}", abi::name(ident));
+                Ok(abi::named(&name, &field.ty, &abi::docs(&field.attrs)))
+            }
             Some(ident) => Ok(abi::field(field, ident)),
             None => Err(syn::Error::new_spanned(field, "fields need names: the ABI shows them by name")),
         }

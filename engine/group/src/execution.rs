@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hanse_ledger::{BlockContent, Commitment, ContentError, Outcome};
 use hanse_replica::Work;
-use hanse_scheduler::{BlockRun, CallSite, Execute, Hints, RunError, Stats};
+use hanse_scheduler::{BlockRun, CallSite, Execute, Hints, Pass, RunError, Stats};
 use hanse_state::commitment::{NodeView, PageOverlay};
 use hanse_state::{Halt, Overlay, StateAccess, StateError, StateView};
 use hanse_types::{Address, ContractRef, Execution, Genesis, Hash, Header, Height, Params, Transaction, Verified};
@@ -13,39 +13,60 @@ use hanse_vm::{BlockContext, Runner, Vm};
 use thiserror::Error;
 
 use crate::hints::DeclaredHints;
+use crate::timeline::{Lane, Recording, Timelines};
 
 /// The virtual machine as the scheduler asks for it, for the transactions of one block.
 pub struct BlockExecutor {
     vm: Vm,
     block: Arc<BlockContext>,
+    /// Where it is written down when transactions run, if that is wanted.
+    recording: Option<Arc<Recording>>,
+}
+
+/// What a thread runs transactions of a block with.
+pub struct BlockRunner {
+    runner: Runner,
+    lane: Option<Lane>,
 }
 
 impl BlockExecutor {
     /// Runs transactions in this block.
     pub fn new(vm: Vm, block: BlockContext) -> BlockExecutor {
-        BlockExecutor { vm, block: Arc::new(block) }
+        BlockExecutor { vm, block: Arc::new(block), recording: None }
     }
 }
 
 impl Execute for BlockExecutor {
     type Transaction = Verified;
-    type Runner = Runner;
+    type Runner = BlockRunner;
 
-    fn runner(&self) -> Runner {
-        self.vm.runner(self.block.clone())
+    fn runner(&self) -> BlockRunner {
+        BlockRunner { runner: self.vm.runner(self.block.clone()), lane: self.recording.clone().map(Lane::new) }
     }
 
     fn execute(
         &self,
-        runner: &mut Runner,
+        runner: &mut BlockRunner,
         transaction: &Verified,
         state: Box<dyn StateAccess>,
     ) -> (Result<Execution, Halt>, Box<dyn StateAccess>) {
-        runner.execute(transaction.transaction(), state)
+        runner.runner.execute(transaction.transaction(), state)
     }
 
     fn call_site<'a>(&self, transaction: &'a Verified) -> Option<CallSite<'a>> {
         Some(call_site(transaction.transaction()))
+    }
+
+    fn began(&self, runner: &mut BlockRunner) {
+        if let Some(lane) = &mut runner.lane {
+            lane.began();
+        }
+    }
+
+    fn ended(&self, runner: &mut BlockRunner, index: usize, pass: Pass) {
+        if let Some(lane) = &mut runner.lane {
+            lane.ended(index, pass);
+        }
     }
 }
 
@@ -119,12 +140,19 @@ pub struct Executor {
     genesis: Arc<Genesis>,
     hints: Hints,
     declared: DeclaredHints,
+    timelines: Arc<Timelines>,
 }
 
 impl Executor {
     /// An executor of one group's blocks.
     pub fn new(vm: Vm, genesis: Arc<Genesis>) -> Executor {
-        Executor { vm, genesis, hints: Hints::default(), declared: DeclaredHints::default() }
+        Executor { vm, genesis, hints: Hints::default(), declared: DeclaredHints::default(), timelines: Arc::default() }
+    }
+
+    /// The same, which writes down here when transactions run, if that is wanted of it.
+    #[must_use]
+    pub fn recording_to(self, timelines: Arc<Timelines>) -> Executor {
+        Executor { timelines, ..self }
     }
 
     /// Makes the block of a batch on top of a base. `recent_hashes` are those of the blocks before, the parent's first.
@@ -136,10 +164,14 @@ impl Executor {
         let params = hanse_vm::system::params::load(&*base.state)?;
         let height = work.height();
         let context = BlockContext { height, timestamp: work.timestamp, recent_hashes, params: params.clone() };
-        let executor = BlockExecutor::new(self.vm.clone(), context);
+        let recording = self.timelines.begin();
+        let executor = BlockExecutor { recording: recording.clone(), ..BlockExecutor::new(self.vm.clone(), context) };
         let transactions = work.batch.iter().map(Verified::transaction);
         self.declared.declare(transactions, &*base.state, &mut self.hints)?;
         let run = hanse_scheduler::propose(&executor, &work.batch, base.state.clone(), &mut self.hints)?;
+        if let Some(recording) = recording {
+            self.timelines.keep(height, &run.order, &recording);
+        }
         self.finish(work, base, run, &params)
     }
 

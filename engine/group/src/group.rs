@@ -24,6 +24,8 @@ use crate::observe::{Observe, Recent, tally};
 use crate::preparation::Preparation;
 use crate::queries::{ContractInfo, Queries, QueryError, Simulation};
 use crate::submit_error::SubmitError;
+use crate::timeline::Timelines;
+use crate::trace::{TraceError, TxTrace};
 
 /// A handle of a running group. Cheap to clone; the group runs until [`Group::stop`].
 #[derive(Clone)]
@@ -56,6 +58,7 @@ pub(crate) struct Inner {
     pub(crate) stopped: watch::Receiver<Option<Arc<str>>>,
     pub(crate) observer: Arc<dyn Observe>,
     pub(crate) recent_figures: Arc<Recent>,
+    pub(crate) timelines: Arc<Timelines>,
     pub(crate) settings: Settings,
     pub(crate) tasks: Mutex<Option<Tasks>>,
 }
@@ -262,6 +265,14 @@ impl Group {
     /// If the state can't be read.
     pub async fn simulate(&self, transaction: Transaction) -> Result<Simulation, QueryError> {
         self.inner.queries.run(transaction, false).await
+    }
+
+    /// What a committed transaction did, step by step; none if the chain does not have it. It is run again for that.
+    ///
+    /// # Errors
+    /// If the state before it can't be read, or was pruned, or takes too long to read.
+    pub async fn trace(&self, id: TxId) -> Result<Option<TxTrace>, TraceError> {
+        self.inner.queries.trace(id).await
     }
 
     /// Calls a method as a view on the newest state; it can't change anything.

@@ -32,6 +32,8 @@ pub mod recovery;
 mod report;
 pub mod status;
 mod submit_error;
+pub mod timeline;
+pub mod trace;
 pub mod wiring;
 
 pub use config::GroupConfig;
@@ -45,4 +47,6 @@ pub use observe::{BlockFigures, Observe};
 pub use queries::{ContractInfo, QueryError, Simulation};
 pub use status::TransactionStatus;
 pub use submit_error::SubmitError;
+pub use timeline::Timelines;
+pub use trace::{TraceError, TxTrace};
 pub use wiring::{LEDGER_FOLDER, OpenError};

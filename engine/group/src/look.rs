@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use crate::driver::Event;
 use crate::group::Group;
 use crate::observe::BlockFigures;
+use crate::timeline::Timelines;
 
 /// How this node runs the group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,11 @@ impl Group {
     /// opened.
     pub fn recent_figures(&self, since: Height) -> Vec<BlockFigures> {
         self.inner.recent_figures.since(since)
+    }
+
+    /// When this node's threads ran what, of blocks that were made while that was recorded.
+    pub fn timelines(&self) -> &Timelines {
+        &self.inner.timelines
     }
 
     /// How this node runs it.

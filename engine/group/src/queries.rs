@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use hanse_ledger::Ledger;
 use hanse_state::{BlockState, Halt, Recorder, StateAccess, StateError};
-use hanse_types::{Address, ContractRef, Execution, Height, RwSet, Timestamp, Transaction, TxIndex};
+use hanse_types::{Address, ContractRef, Execution, Height, RwSet, Timestamp, Transaction, TxId, TxIndex};
 use hanse_vm::system::{self, lifecycle, names};
 use hanse_vm::{BlockContext, Query, Vm};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
+use crate::trace::{self, TraceError, TxTrace};
 
 /// What a transaction would do in the next block.
 #[derive(Clone, Debug)]
@@ -79,6 +80,19 @@ impl Queries {
             let _ = sender.send(answer);
         });
         answer.await.map_err(|_| QueryError::Stopped)?
+    }
+
+    /// Runs a committed transaction again, none if the chain does not have it.
+    pub(crate) async fn trace(&self, id: TxId) -> Result<Option<TxTrace>, TraceError> {
+        let (sender, answer) = oneshot::channel();
+        let (vm, ledger) = (self.vm.clone(), self.ledger.clone());
+        self.pool.spawn(move || {
+            let answer = trace::trace(&vm, &ledger, id);
+            drop(ledger);
+            // Whoever asked may have gone.
+            let _ = sender.send(answer);
+        });
+        answer.await.map_err(|_| TraceError::Stopped)?
     }
 
     /// What the state says of a contract, none if there is none.

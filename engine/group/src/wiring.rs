@@ -33,6 +33,7 @@ use crate::queries::Queries;
 use crate::queue;
 use crate::recovery::{self, Recovered, RecoveryError};
 use crate::report;
+use crate::timeline::Timelines;
 
 /// The ledger's folder in a group's.
 pub const LEDGER_FOLDER: &str = "ledger";
@@ -174,7 +175,8 @@ impl Parts {
         let replica = Replica::new(waiting, consensus);
 
         let threads = |error: std::io::Error| OpenError::Threads(error.to_string());
-        let executor = Executor::new(execution, genesis.clone());
+        let timelines = Arc::new(Timelines::default());
+        let executor = Executor::new(execution, genesis.clone()).recording_to(timelines.clone());
         let (execute, executing) = spawn_executor(executor, pool.clone(), events.clone()).map_err(threads)?;
         let (reports, reporting) = report::spawn().map_err(threads)?;
         let (write, writing) =
@@ -230,6 +232,7 @@ impl Parts {
                 stopped: stopped_seen,
                 observer: config.observer,
                 recent_figures,
+                timelines,
                 settings: Settings {
                     threads: config.threads,
                     bind_cores: config.bind_cores,

@@ -37,6 +37,26 @@ pub trait Execute: Sync {
 
     /// Which method of which contract it calls, if that is known beforehand; used only to guess access sets.
     fn call_site<'a>(&self, transaction: &'a Self::Transaction) -> Option<CallSite<'a>>;
+
+    /// Hears that a thread begins to run a transaction; for whoever keeps a diary. Does nothing by default, and then costs
+    /// nothing.
+    fn began(&self, _runner: &mut Self::Runner) {}
+
+    /// Hears that the run that began last on this thread is over: which transaction of the batch it was, and in which pass.
+    fn ended(&self, _runner: &mut Self::Runner, _index: usize, _pass: Pass) {}
+}
+
+/// On what occasion a transaction is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// Against the state before its sub-batch. The result holds unless the transaction is run again.
+    Speculation,
+    /// After those that it must follow by a DAG.
+    Ordered,
+    /// The same, and it left the access set under which it was scheduled: nothing of this run is kept.
+    Strayed,
+    /// After all others before it, alone.
+    Alone,
 }
 
 /// Who calls what with what.
@@ -112,16 +132,22 @@ impl<'a, E: Execute> Worker<'a, E> {
     /// Runs a transaction of the batch while the state stands still; `phase` is another number each
     /// time that it does. What it touches goes to `set`.
     pub(crate) fn speculate(&mut self, phase: u32, index: usize, set: &mut AccessSet) -> Result<Execution, RunError> {
-        self.ran(index, Some(phase), set)
+        self.ran(Pass::Speculation, index, Some(phase), set)
     }
 
     /// Runs a transaction of the batch without confinement. What it touches goes to `set`.
-    pub(crate) fn run(&mut self, index: usize, set: &mut AccessSet) -> Result<Execution, RunError> {
-        self.ran(index, None, set)
+    pub(crate) fn run(&mut self, pass: Pass, index: usize, set: &mut AccessSet) -> Result<Execution, RunError> {
+        self.ran(pass, index, None, set)
     }
 
-    fn ran(&mut self, index: usize, phase: Option<u32>, set: &mut AccessSet) -> Result<Execution, RunError> {
-        match self.run_with(index, phase, None, set)? {
+    fn ran(
+        &mut self,
+        pass: Pass,
+        index: usize,
+        phase: Option<u32>,
+        set: &mut AccessSet,
+    ) -> Result<Execution, RunError> {
+        match self.run_with(pass, index, phase, None, set)? {
             Confined::Ran(execution) => Ok(execution),
             Confined::Strayed => Err(RunError::of(index, Halt::Stray)),
         }
@@ -135,11 +161,12 @@ impl<'a, E: Execute> Worker<'a, E> {
         confinement: Confinement,
         set: &mut AccessSet,
     ) -> Result<Confined, RunError> {
-        self.run_with(index, None, Some(confinement), set)
+        self.run_with(Pass::Ordered, index, None, Some(confinement), set)
     }
 
     fn run_with(
         &mut self,
+        pass: Pass,
         index: usize,
         phase: Option<u32>,
         confinement: Option<Confinement>,
@@ -149,6 +176,7 @@ impl<'a, E: Execute> Worker<'a, E> {
         recorder.freeze(phase);
         recorder.confine(confinement);
         let (executor, runner, transaction) = (self.executor, &mut self.runner, &self.batch[index]);
+        executor.began(runner);
         let (result, state) = match catch_unwind(AssertUnwindSafe(|| executor.execute(runner, transaction, recorder))) {
             Ok(ended) => ended,
             Err(panic) => {
@@ -157,6 +185,8 @@ impl<'a, E: Execute> Worker<'a, E> {
                 return Err(RunError::Panicked { index, message: panic_message(&*panic) });
             }
         };
+        let pass = if matches!(result, Err(Halt::Stray)) { Pass::Strayed } else { pass };
+        executor.ended(&mut self.runner, index, pass);
         let any: Box<dyn Any> = state;
         let mut recorder = any.downcast::<Recorder>().map_err(|_| RunError::Panicked {
             index,
@@ -266,7 +296,7 @@ mod tests {
         let state = Arc::new(BlockState::new(Arc::new(MemoryView::default()), 0));
         let batch = [1, 3, 5];
         let mut worker = Worker::new(&Fragile, &batch, state);
-        let mut run = |index| worker.run(index, &mut AccessSet::default());
+        let mut run = |index| worker.run(Pass::Alone, index, &mut AccessSet::default());
         assert!(run(0).is_ok());
         assert!(matches!(run(1), Err(RunError::Panicked { index: 1, message }) if message.contains("three")));
         assert!(run(2).is_ok());

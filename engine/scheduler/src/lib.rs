@@ -54,7 +54,7 @@ pub mod serial;
 pub mod stats;
 pub mod verify;
 
-pub use execute::{CallSite, Execute, RunError};
+pub use execute::{CallSite, Execute, Pass, RunError};
 pub use predict::Hints;
 pub use propose::{propose, propose_in};
 pub use replay::replay;

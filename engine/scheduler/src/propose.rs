@@ -31,7 +31,7 @@ use rayon::prelude::*;
 
 use crate::BlockRun;
 use crate::canonical::{Canonical, CanonicalBuilder, Growing, Part};
-use crate::execute::{Confined, Execute, RunError, Worker, Workers};
+use crate::execute::{Confined, Execute, Pass, RunError, Worker, Workers};
 use crate::growth::Growth;
 use crate::predict::{Guess, Hints};
 use crate::runner::{Lend, run_along};
@@ -189,7 +189,7 @@ impl<E: Execute> Proposer<'_, E> {
         self.workers.lend(|worker| {
             for offset in 0..to - from {
                 let mut set = AccessSet::default();
-                let execution = worker.run(from + offset, &mut set)?;
+                let execution = worker.run(Pass::Alone, from + offset, &mut set)?;
                 self.state.apply(&set, Seen::transaction((position + offset) as u32));
                 self.sets.set(place + offset, set);
                 self.executions.set(place + offset, execution);
@@ -370,7 +370,7 @@ impl<E: Execute> Proposer<'_, E> {
         }
         for stray in strays {
             let mut set = AccessSet::default();
-            let execution = self.workers.lend(|worker| worker.run(from + stray, &mut set))?;
+            let execution = self.workers.lend(|worker| worker.run(Pass::Alone, from + stray, &mut set))?;
             self.state.apply(&set, Seen::transaction(self.positions.len() as u32));
             let place = self.order.len();
             self.positions.push(place as u32);

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use crate::BlockRun;
 use crate::canonical::{CanonicalBuilder, Growing, Part};
-use crate::execute::{Execute, RunError, Workers};
+use crate::execute::{Execute, Pass, RunError, Workers};
 use crate::growth::Growth;
 use crate::runner::run_along;
 use crate::stats::Stats;
@@ -43,7 +43,7 @@ pub fn replay<E: Execute>(
     let failed: Mutex<Option<(usize, RunError)>> = Mutex::new(None);
     run_along(dag, &workers, |worker, vertex| {
         let mut set = AccessSet::default();
-        match worker.run(vertex, &mut set) {
+        match worker.run(Pass::Ordered, vertex, &mut set) {
             Ok(execution) => {
                 state.apply(&set, Seen::transaction(vertex as u32));
                 executions.set(vertex, execution);

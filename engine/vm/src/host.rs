@@ -238,8 +238,11 @@ impl Session {
         within("an event's name", event.name.len(), limits::NAME_BYTES)?;
         self.event_bytes += encoded_bytes;
         within("all events of a transaction", self.event_bytes, limits::EVENT_BYTES)?;
-        let contract = self.frame().contract;
-        self.events.push(ReceiptEvent { contract, event });
+        let event = ReceiptEvent { contract: self.frame().contract, event };
+        if let Some(trace) = &mut self.trace {
+            trace.emitted(&event);
+        }
+        self.events.push(event);
         Ok(())
     }
 

@@ -9,7 +9,7 @@
 //! scheduler.
 //!
 //! Start reading at [`vm`], then [`runner`] for transactions, `session.rs` for calls inside calls, `host.rs` for what a contract can do, [`native`] and
-//! [`system`] for contracts in Rust, and `wasm.rs` for all others.
+//! [`system`] for contracts in Rust, and `wasm.rs` for all others; [`trace`] looks inside a transaction.
 
 pub mod context;
 mod contract;
@@ -21,6 +21,7 @@ pub mod runner;
 mod sample;
 mod session;
 pub mod system;
+pub mod trace;
 pub mod vm;
 mod wasm;
 
@@ -28,5 +29,7 @@ pub use context::BlockContext;
 pub use failure::{Failure, Stop};
 pub use runner::Runner;
 pub use sample::{SAMPLE, Watch};
+pub use session::Entry;
+pub use trace::Trace;
 pub use vm::{Query, Vm, VmConfig, contract_address};
 pub use wasm::{EngineError, InvalidModule, Rules, abi_of};

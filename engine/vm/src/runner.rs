@@ -15,6 +15,7 @@ use crate::machine::Machine;
 use crate::sample::Sample;
 use crate::session::{Call, Entry, Session};
 use crate::system::names;
+use crate::trace::Trace;
 use crate::vm::Query;
 use crate::wasm::AtHand;
 
@@ -39,6 +40,7 @@ impl Runner {
             touched_bytes: 0,
             failed_in: Address::ZERO,
             debug: None,
+            trace: None,
             key: Vec::with_capacity(96),
         };
         Runner { session: Some(Box::new(session)) }
@@ -76,6 +78,20 @@ impl Runner {
         let debug = session.debug.take().unwrap_or_default();
         let (result, state) = self.finish(session, result, transaction.gas_limit);
         (result.map(|execution| Query { execution, debug }), state)
+    }
+
+    /// Runs a transaction while somebody listens; see [`crate::Vm::trace`].
+    pub(crate) fn trace(
+        &mut self,
+        transaction: &Transaction,
+        state: Box<dyn StateAccess>,
+        listener: Box<dyn Trace>,
+    ) -> (Result<Execution, Halt>, Box<dyn StateAccess>) {
+        let mut session = self.begin(transaction, state);
+        session.trace = Some(listener);
+        let (mut session, result) = run(session, transaction, false);
+        session.trace = None;
+        self.finish(session, result, transaction.gas_limit)
     }
 
     fn begin(&mut self, transaction: &Transaction, state: Box<dyn StateAccess>) -> Box<Session> {

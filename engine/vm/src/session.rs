@@ -13,6 +13,7 @@ use crate::contract::Code;
 use crate::failure::{Failure, Stop};
 use crate::machine::Machine;
 use crate::system::{self, lifecycle};
+use crate::trace::{Entered, Left, Trace};
 use crate::wasm::{AtHand, Place, Ready};
 
 /// What a call asks for.
@@ -29,7 +30,7 @@ pub(crate) struct Call<'a> {
 
 /// By which door a contract is entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Entry {
+pub enum Entry {
     /// As anyone calls it.
     Call,
     /// Once, when it is deployed.
@@ -71,6 +72,8 @@ pub(crate) struct Session {
     pub(crate) failed_in: Address,
     /// Lines for the debug log, in queries that ask for it.
     pub(crate) debug: Option<Vec<String>>,
+    /// Who wants to hear what happens, if anybody does.
+    pub(crate) trace: Option<Box<dyn Trace>>,
     /// Where state keys are put together.
     pub(crate) key: Vec<u8>,
 }
@@ -88,6 +91,37 @@ impl Session {
 
     /// Runs a call to its end. If it fails, nothing of it is left but the gas it used and what it observed.
     pub(crate) fn run(mut self: Box<Self>, call: Call<'_>) -> (Box<Self>, Result<Vec<u8>, Stop>) {
+        if self.trace.is_none() {
+            return self.enter(call);
+        }
+        self.tell_entered(&call);
+        let (mut session, result) = self.enter(call);
+        session.tell_left(&result);
+        (session, result)
+    }
+
+    fn tell_entered(&mut self, call: &Call<'_>) {
+        let Call { contract, caller, method, input, entry, .. } = call;
+        let (contract, caller, entry) = (*contract, *caller, *entry);
+        let entered = Entered { contract, caller, method, input, entry, gas: self.gas_left };
+        if let Some(trace) = &mut self.trace {
+            trace.entered(&entered);
+        }
+    }
+
+    /// A halt ends everything, and nobody is told of calls that it cut short.
+    fn tell_left(&mut self, result: &Result<Vec<u8>, Stop>) {
+        let how = match result {
+            Ok(output) => Left::Returned(output),
+            Err(Stop::Failed(failure)) => Left::Failed { failure, failed_in: self.failed_in },
+            Err(Stop::Halted(_)) => return,
+        };
+        if let Some(trace) = &mut self.trace {
+            trace.left(&how, self.gas_left);
+        }
+    }
+
+    fn enter(mut self: Box<Self>, call: Call<'_>) -> (Box<Self>, Result<Vec<u8>, Stop>) {
         let code = match self.prepare(&call) {
             Ok(code) => code,
             Err(stop) => return self.fail(call.contract, stop),

@@ -10,6 +10,7 @@ use crate::context::BlockContext;
 use crate::machine::Machine;
 use crate::runner::Runner;
 use crate::sample::Watch;
+use crate::trace::Trace;
 use crate::wasm::{EngineError, InvalidModule, Rules};
 
 /// How a machine is set up. Nothing here changes a result.
@@ -94,6 +95,20 @@ impl Vm {
         read_only: bool,
     ) -> (Result<Query, Halt>, Box<dyn StateAccess>) {
         self.runner(block.clone()).query(transaction, state, read_only)
+    }
+
+    /// Runs a transaction as [`Vm::execute`] does, while a listener hears of its calls.
+    ///
+    /// # Errors
+    /// A halt of the state; there is no receipt then.
+    pub fn trace(
+        &self,
+        block: &Arc<BlockContext>,
+        transaction: &Transaction,
+        state: Box<dyn StateAccess>,
+        listener: Box<dyn Trace>,
+    ) -> (Result<Execution, Halt>, Box<dyn StateAccess>) {
+        self.runner(block.clone()).trace(transaction, state, listener)
     }
 
     /// Checks a contract's code by the rules of a chain with these parameters, without compiling it.

@@ -99,7 +99,7 @@ fn place<'a>(
 }
 
 /// A text as the JSON that its type is written in.
-fn json(
+pub(crate) fn json(
     text: &str,
     parameter: &Parameter<'_>,
     account: &dyn Fn(&str) -> Result<Address, Failure>,

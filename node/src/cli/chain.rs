@@ -1,10 +1,9 @@
-//! `hanse status`, `tx`, `block`, `event`, `errors`: look at the chain.
+//! `hanse status`, `tx`, `block`, `event`: look at the chain.
 
 use std::time::Duration;
 
 use clap::Subcommand;
 use hanse_client::ClientError;
-use hanse_client::codes::{self, ErrorCode};
 use hanse_client::methods::{
     BlockAt, BlockParams, BlockPart, DagParams, EventCursor, EventParams, GetBlock, GetDag, GetPool, GetReceipt, GetTx,
     NoParams, QueryEvents, ReceiptParams, TxParams,
@@ -15,7 +14,7 @@ use hanse_types::{Hash, Height, TxId};
 use serde::Serialize;
 
 use super::Common;
-use super::exit::{Exit, Failure};
+use super::exit::Failure;
 use super::failed;
 use super::offline;
 use super::output::{Output, fields, grouped, table};
@@ -23,6 +22,7 @@ use super::parallel;
 use super::proof::{self, Subject, Trust};
 use super::session::Session;
 use super::watch::{self, BlockWatchArgs, EventWatchArgs};
+use super::{timeline, trace};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TxCommand {
@@ -36,6 +36,11 @@ pub(crate) enum TxCommand {
     },
     /// Tell what became of a transaction: whether it waits, is committed, or was dropped, and why
     Status {
+        /// The transaction's id
+        id: Hash,
+    },
+    /// Run a transaction of the chain again and show its calls, and what they read, wrote and emitted
+    Trace {
         /// The transaction's id
         id: Hash,
     },
@@ -86,6 +91,8 @@ pub(crate) enum BlockCommand {
         #[arg(long, default_value_t = 20, value_name = "COUNT")]
         vertices: usize,
     },
+    /// Show which of the node's threads ran what, when, of a block that it made while that was recorded
+    Timeline(timeline::TimelineArgs),
     /// Follow blocks as they are committed
     Watch(BlockWatchArgs),
 }
@@ -141,6 +148,7 @@ pub(crate) async fn tx(command: TxCommand, common: &Common) -> Result<(), Failur
         TxCommand::Show { id, wait } => show(id, wait, common).await,
         TxCommand::Proof { id, of, trust } => proof::transaction(&Session::open(common).await?, id, of, &trust).await,
         TxCommand::Status { id } => failed::status(&Session::open(common).await?, id).await,
+        TxCommand::Trace { id } => trace::run(id, common).await,
         TxCommand::Failed(command) => failed::run(&Session::open(common).await?, command).await,
         TxCommand::Sign { file } => offline::sign(&file, common, output),
         TxCommand::Send { file } => offline::send(&file, common).await,
@@ -235,6 +243,7 @@ pub(crate) async fn block(command: BlockCommand, common: &Common) -> Result<(), 
             let dag = session.client.call::<GetDag>(DagParams { at, vertices, tx_id: None }).await?;
             session.output.result(&dag, parallel::dag_text)
         }
+        BlockCommand::Timeline(args) => timeline::run(&session, args).await,
         BlockCommand::Watch(args) => watch::blocks(&session, args).await,
     }
 }
@@ -281,18 +290,5 @@ pub(crate) async fn event(command: EventCommand, common: &Common) -> Result<(), 
             [located.height.to_string(), located.index.to_string(), event.contract.to_string(), event_text(event)]
         });
         table(["block", "place", "contract", "event"], rows)
-    })
-}
-
-/// `hanse errors`.
-pub(crate) fn errors(code: Option<i32>, output: Output) -> Result<(), Failure> {
-    let entries = match code {
-        None => codes::ALL.to_vec(),
-        Some(code) => vec![ErrorCode::of(code).ok_or_else(|| {
-            Failure::new(Exit::NotFound, format!("there is no error code {code}")).hint("`hanse errors` lists them all")
-        })?],
-    };
-    output.result(&entries, |entries| {
-        entries.iter().map(|e| format!("{} {}\n    {}\n    {}\n", e.code, e.name, e.meaning, e.hint)).collect()
     })
 }

@@ -6,7 +6,10 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use hanse_abi::Address;
 use hanse_abi::document::{Abi, Method, MethodKind};
-use hanse_client::methods::{CallParams, ContractParams, GetContract, QueryContract, SimulateTx};
+use hanse_client::methods::{
+    CallParams, ContractList, ContractParams, GetContract, ListContracts, ListContractsParams, QueryContract,
+    SimulateTx,
+};
 use hanse_client::views::{AccessView, ContractView, KeyView, QueryView, ReceiptView, SimulationView};
 use hanse_client::{Bytes, Call, Client, ClientError, Contract};
 use hanse_types::Gas;
@@ -18,7 +21,7 @@ use super::exit::{Exit, Failure};
 use super::offline::TransactionFile;
 use super::output::{Output, fields, grouped, table};
 use super::session::Session;
-use super::{Common, build, host, new, parallel, test};
+use super::{Common, bindings, build, host, new, parallel, storage, test};
 
 /// Number of the native contract that deploys and upgrades.
 const LIFECYCLE: u16 = 2;
@@ -50,6 +53,9 @@ pub(crate) enum ContractCommand {
         path: PathBuf,
         #[command(flatten)]
         gas: test::GasArgs,
+        /// Run again whenever a source in the folder changes, until Ctrl-C
+        #[arg(long)]
+        watch: bool,
         /// Arguments for `cargo test`
         #[arg(last = true, value_name = "ARGUMENTS")]
         arguments: Vec<String>,
@@ -87,11 +93,24 @@ pub(crate) enum ContractCommand {
         /// Name or address
         contract: String,
     },
+    /// Print a typed client of a contract, made of its ABI
+    Bindings(bindings::BindingsArgs),
     /// Show who owns a contract, its version and code
     Info {
         /// Name or address
         contract: String,
     },
+    /// List contracts in the order of their addresses, those of the chain itself first
+    List {
+        /// Only contracts after this address
+        #[arg(long, value_name = "ADDRESS")]
+        after: Option<Address>,
+        /// Most contracts to list
+        #[arg(long, default_value_t = 100, value_name = "COUNT")]
+        limit: usize,
+    },
+    /// Show what a contract keeps: all of it, one field, or one element of a field
+    Storage(storage::StorageArgs),
 }
 
 #[derive(Debug, Args)]
@@ -155,7 +174,10 @@ pub(crate) async fn run(command: ContractCommand, common: Common) -> Result<(), 
             Ok(())
         }
         ContractCommand::Build { path } => output.result(&build::build(&path, common.quiet)?, build::Built::text),
-        ContractCommand::Test { path, gas, arguments } => {
+        ContractCommand::Test { path, gas, watch: true, arguments } => {
+            test::watch(&path, &arguments, gas, output).await
+        }
+        ContractCommand::Test { path, gas, watch: false, arguments } => {
             output.result(&test::test(&path, &arguments, gas, common.quiet)?, test::Tested::text)
         }
         ContractCommand::Host => host::run(),
@@ -168,7 +190,10 @@ pub(crate) async fn run(command: ContractCommand, common: Common) -> Result<(), 
         ContractCommand::Simulate(args) => call(CallArgs { simulate: true, ..args }, common).await,
         ContractCommand::Query(args) => query(args, common).await,
         ContractCommand::Abi { contract } => show_abi(&contract, &common).await,
+        ContractCommand::Bindings(args) => bindings::run(args, &common).await,
         ContractCommand::Info { contract } => info(&contract, &common).await,
+        ContractCommand::List { after, limit } => list(after, limit, &common).await,
+        ContractCommand::Storage(args) => storage::run(args, &common).await,
     }
 }
 
@@ -226,7 +251,8 @@ fn deployed_address(receipt: &ReceiptView) -> Result<Address, Failure> {
         .map_err(|error| Failure::error(format!("the node's answer to a deployment holds no address: {error}")))
 }
 
-async fn contract_address(client: &Client, name: &str) -> Result<Address, Failure> {
+/// The address of a contract, by name or address.
+pub(super) async fn contract_address(client: &Client, name: &str) -> Result<Address, Failure> {
     let params = ContractParams { contract: Session::contract(name)? };
     Ok(client.call::<GetContract>(params).await?.address)
 }
@@ -278,7 +304,8 @@ fn number(option: &str, value: &str) -> Result<u64, Failure> {
     number.map_err(|_| Failure::usage(format!("--{option} {value:?} is not a whole number")))
 }
 
-async fn execute(
+/// Makes a call in the name of the account that signs, and waits for its receipt.
+pub(super) async fn execute(
     session: &Session,
     contract: Contract,
     method: &str,
@@ -318,7 +345,8 @@ async fn ready(args: &mut CallArgs, mut common: Common) -> Result<(Session, Abi,
     Ok((session, abi, at, words))
 }
 
-async fn fetch_abi(client: &Client, contract: &str) -> Result<Abi, Failure> {
+/// What a contract offers.
+pub(super) async fn fetch_abi(client: &Client, contract: &str) -> Result<Abi, Failure> {
     let value = client.abi(contract).await?;
     serde_json::from_value(value).map_err(|error| Failure::error(format!("the contract's ABI document: {error}")))
 }
@@ -446,4 +474,25 @@ fn contract_text(contract: &ContractView) -> String {
         ]),
     }
     fields(lines)
+}
+
+async fn list(after: Option<Address>, limit: usize, common: &Common) -> Result<(), Failure> {
+    let session = Session::open(common).await?;
+    let contracts = session.client.call::<ListContracts>(ListContractsParams { after, limit: Some(limit) }).await?;
+    session.output.result(&contracts, list_text)?;
+    if let Some(next) = &contracts.next {
+        session.output.note(format!("there are more: --after {next}"));
+    }
+    Ok(())
+}
+
+fn list_text(list: &ContractList) -> String {
+    let row = |contract: &ContractView| {
+        let (version, status) = match &contract.deployed {
+            None => ("-".to_owned(), "native".to_owned()),
+            Some(deployed) => (deployed.version.to_string(), deployed.status.clone()),
+        };
+        [contract.name.clone(), version, status, contract.address.to_string()]
+    };
+    table(["contract", "version", "status", "address"], list.contracts.iter().map(row))
 }

@@ -7,19 +7,23 @@
 mod admin;
 mod arguments;
 mod bench;
+mod bindings;
 mod build;
 mod chain;
+mod changes;
 mod config;
 mod contract;
 mod doctor;
 pub(crate) mod exit;
 mod failed;
 mod gas_table;
+mod help;
 mod host;
 mod init;
 mod key;
 mod ledger;
 mod log;
+mod name;
 mod new;
 mod offline;
 pub(crate) mod output;
@@ -28,7 +32,10 @@ mod proof;
 pub(crate) mod session;
 mod start;
 mod state;
+mod storage;
 mod test;
+mod timeline;
+mod trace;
 mod watch;
 
 use std::io::Write;
@@ -47,6 +54,7 @@ pub(crate) const DEFAULT_PORT: u16 = 7420;
 
 #[derive(Debug, Parser)]
 #[command(name = "hanse", version, about = "A consortium ledger: run a chain, build contracts, call them")]
+#[command(disable_help_subcommand = true)]
 struct Cli {
     #[command(flatten)]
     common: Common,
@@ -93,6 +101,9 @@ enum Command {
     /// Write, build, deploy and call contracts
     #[command(subcommand)]
     Contract(contract::ContractCommand),
+    /// Register, show and list names of contracts
+    #[command(subcommand)]
+    Name(name::NameCommand),
     /// Make and list signing keys
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -120,13 +131,20 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Explain an error code, or list them all
     Errors {
-        /// The number
-        code: Option<i32>,
+        /// Its number or its name
+        #[arg(allow_negative_numbers = true)]
+        code: Option<String>,
     },
     /// Print what completes commands in a shell
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
+    },
+    /// Print what a command does, or with `errors` what an error code means
+    Help {
+        /// The command, or `errors` and a code's number or name
+        #[arg(value_name = "COMMAND", allow_negative_numbers = true)]
+        words: Vec<String>,
     },
 }
 
@@ -156,6 +174,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Log(command) => log::run(command, &common, output).await,
         Command::Config(command) => config::run(command, output),
         Command::Contract(command) => contract::run(command, common).await,
+        Command::Name(command) => name::run(command, &common).await,
         Command::Key(command) => key::run(command, &common, output),
         Command::Tx(command) => chain::tx(command, &common).await,
         Command::Block(command) => chain::block(command, &common).await,
@@ -165,8 +184,9 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Stats(command) => parallel::stats(command, &common).await,
         Command::Status => chain::status(&common).await,
         Command::Bench(args) => bench::run(args, &common).await,
-        Command::Errors { code } => chain::errors(code, output),
+        Command::Errors { code } => help::errors(code.as_deref(), output),
         Command::Completions { shell } => completions(shell),
+        Command::Help { words } => help::help(&words, Cli::command(), output),
     }
 }
 

@@ -10,10 +10,11 @@ use hanse_sdk_mirror::{HOST_VARIABLE, MODULES_VARIABLE, NOTES_VARIABLE};
 use serde::Serialize;
 
 use super::build;
+use super::changes::Sources;
 use super::exit::Failure;
 use super::gas_table::{self, Compared, MethodGas, Methods};
 use super::host::Module;
-use super::output::{fields, grouped, table};
+use super::output::{Output, fields, grouped, table};
 
 /// What was tested.
 #[derive(Debug, Serialize)]
@@ -86,6 +87,25 @@ pub(crate) fn test(folder: &Path, arguments: &[String], gas: GasArgs, quiet: boo
         GasArgs { .. } => None,
     };
     Ok(tested)
+}
+
+/// Runs the tests, and again whenever a source changes; tells of each time how it ended. Ends when nobody reads that, or when
+/// the process is told to.
+pub(crate) async fn watch(folder: &Path, arguments: &[String], gas: GasArgs, output: Output) -> Result<(), Failure> {
+    loop {
+        // Taken before the tests run: what changes meanwhile is tested too.
+        let sources = Sources::of(folder).map_err(|error| Failure::usage(format!("{}: {error}", folder.display())))?;
+        match tokio::task::block_in_place(|| test(folder, arguments, gas, output.quiet)) {
+            Ok(tested) => {
+                if !output.line(&tested, Tested::text)? {
+                    return Ok(());
+                }
+            }
+            Err(failure) => drop(failure.report(output.json)),
+        }
+        output.note("waiting for changes; Ctrl-C ends");
+        sources.changed(folder).await?;
+    }
 }
 
 /// Compiles the tests, so that what comes later is known to be a test that fails.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use hanse_client::views::RequestLimits;
-use hanse_group::QUERY_GAS;
+use hanse_group::{QUERY_GAS, trace};
 use hanse_types::Gas;
 use hanse_types::limits::SIGNED_TRANSACTION_BYTES;
 
@@ -60,6 +60,8 @@ pub(crate) const EVENTS_MAX: usize = 1_000;
 pub(crate) const FAILED_MAX: usize = 500;
 /// Vertices of a DAG that one answer lists.
 pub(crate) const DAG_VERTICES: usize = 10_000;
+/// Runs of transactions that one answer lists.
+pub(crate) const TIMELINE_RUNS: usize = 10_000;
 /// Hot keys that one answer lists.
 pub(crate) const HOT_KEYS: usize = 10;
 /// Streams that are open at the same time,
@@ -188,6 +190,9 @@ impl Capacity {
             event_blocks: self.event_blocks,
             dag_vertices: self.dag_vertices,
             dag_blocks: DAG_BLOCKS,
+            timeline_runs: TIMELINE_RUNS,
+            trace_steps: trace::STEPS_MAX,
+            trace_bytes: trace::BYTES_MAX,
             conflicts_looked_at: CONFLICTS_LOOKED_AT,
         }
     }

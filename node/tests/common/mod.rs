@@ -174,11 +174,14 @@ pub(crate) fn build_folder() -> PathBuf {
 /// The token contract of this repository, built by `hanse contract build`, once.
 pub(crate) fn token_module() -> &'static str {
     static MODULE: OnceLock<String> = OnceLock::new();
-    MODULE.get_or_init(|| {
-        let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/token");
-        let output = hanse(&contract, &["--json", "contract", "build"]);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let built: Value = serde_json::from_slice(&output.stdout).unwrap();
-        built["wasm"].as_str().unwrap().to_owned()
-    })
+    MODULE.get_or_init(|| module("token"))
+}
+
+/// A contract of this repository, built by `hanse contract build`.
+pub(crate) fn module(name: &str) -> String {
+    let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts").join(name);
+    let output = hanse(&contract, &["--json", "contract", "build"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let built: Value = serde_json::from_slice(&output.stdout).unwrap();
+    built["wasm"].as_str().unwrap().to_owned()
 }

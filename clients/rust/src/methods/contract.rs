@@ -20,6 +20,8 @@ methods! { CONTRACT:
     /// What a contract keeps, decoded by its ABI: all of it, one field, or one element of a field.
     GetStorage = "contract_storage", StorageParams => StoragePage,
         fails [&[codes::BAD_ARGUMENT, codes::NO_ABI, codes::PRUNED]];
+    /// The unsigned transaction that calls a method. The node signs nothing.
+    BuildCall = "contract_call", CallContractParams => UnsignedView, fails [&[codes::BAD_ARGUMENT, codes::NO_ABI]];
     /// The unsigned transaction that deploys a contract. The node signs nothing.
     BuildDeploy = "contract_deploy", DeployParams => UnsignedView,
         fails [&[codes::BAD_ARGUMENT, codes::INVALID_CODE]];
@@ -128,6 +130,27 @@ pub struct StoragePage {
     pub next: Option<Bytes>,
     /// After which block.
     pub height: Height,
+}
+
+/// Of [`BuildCall`].
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CallContractParams {
+    /// Who will sign.
+    pub sender: Address,
+    /// The contract.
+    pub contract: Contract,
+    /// The method.
+    pub method: String,
+    /// The arguments: an object by name or an array in order, encoded by the ABI, or the Borsh bytes as `0x…`.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub args: Value,
+    /// The most gas; what the chain allows if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gas_limit: Option<Gas>,
+    /// How long the transaction lives, in milliseconds; the client library's own default if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime_ms: Option<u64>,
 }
 
 /// Of [`BuildDeploy`].

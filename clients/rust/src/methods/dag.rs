@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::block::BlockAt;
 use super::methods;
 use crate::codes;
-use crate::views::{BlockParallelism, DagView, HotKeyView, ParallelismTotals};
+use crate::views::{BlockParallelism, DagView, HotKeyView, ParallelismTotals, TimelineView};
 
 methods! { DAG:
     /// How parallel a block was, and why not more: figures of its DAG, its critical path with the keys that made each
@@ -17,6 +17,13 @@ methods! { DAG:
     GetHotKeys = "dag_hotKeys", HotKeysParams => HotKeys, fails [&[codes::PRUNED]];
     /// How parallel each of the last blocks was, and what it took on this node.
     GetDagStats = "dag_stats", DagStatsParams => DagStats, fails [];
+    /// When this node's threads ran which transaction of a block. It is this node's own diary and no part of the chain: it
+    /// is kept of the newest blocks that were made while it was recorded, until the node stops.
+    GetTimeline = "dag_timeline", TimelineParams => TimelineView, fails [];
+    /// Whether this node records timelines, and of which blocks it has some; switches it on or off if asked to, until the
+    /// node stops. Recording costs two looks at the clock for each run of a transaction.
+    RecordTimelines = "dag_recordTimelines", RecordTimelinesParams => Recording, only Admin,
+        fails [];
 }
 
 /// Of [`GetDag`].
@@ -76,6 +83,43 @@ pub struct DagStats {
     pub blocks: Vec<BlockParallelism>,
     /// All of them together.
     pub totals: ParallelismTotals,
+}
+
+/// Of [`GetTimeline`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TimelineParams {
+    /// Which block.
+    #[serde(default)]
+    pub at: BlockAt,
+    /// Most runs to list, in the order in which they began; the figures are always of the whole block. The node's own limit
+    /// if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs: Option<usize>,
+}
+
+/// Of [`RecordTimelines`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecordTimelinesParams {
+    /// Whether to record blocks from now on; nothing changes if absent. What was recorded is forgotten with `false`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<bool>,
+}
+
+/// Of [`RecordTimelines`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Recording {
+    /// Whether blocks are recorded.
+    pub on: bool,
+    /// First block that has a timeline; absent if none has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_height: Option<Height>,
+    /// The last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_height: Option<Height>,
+    /// How many blocks are kept at most.
+    pub blocks: usize,
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ use super::methods;
 use crate::codes::{self, ADMISSION};
 use crate::jsonrpc::RpcError;
 use crate::text::Bytes;
-use crate::views::{InclusionProof, LocatedTransaction, ReceiptView, SimulationView, TxAccess, TxStatusView};
+use crate::views::{
+    InclusionProof, LocatedTransaction, ReceiptView, SimulationView, TraceView, TxAccess, TxStatusView,
+};
 
 methods! { TX:
     /// Sends a transaction, and waits for its receipt if asked to. A receipt of a transaction that failed is an answer,
@@ -28,6 +30,10 @@ methods! { TX:
         fails [&[codes::EXPIRED, codes::REFUSED, codes::OUTCOME_UNKNOWN]];
     /// What a committed transaction observed and did, key by key.
     GetRwSet = "tx_rwset", TxParams => TxAccess, fails [&[codes::PRUNED]];
+    /// Runs a committed transaction again on the state before it, and tells its calls, and what they read, wrote and emitted,
+    /// in the order in which it happened.
+    TraceTx = "tx_trace", TxParams => TraceView,
+        fails [&[codes::PRUNED, codes::TOO_FAR_BACK, codes::GROUP_STOPPED]];
     /// The proof that a transaction, its receipt or its access set is in its block.
     ProveTx = "tx_proof", ProveTxParams => InclusionProof, fails [&[codes::PRUNED]];
     /// What a call would do if it ran now: outcome, gas, events, everything it would touch, and which waiting transactions
@@ -124,7 +130,7 @@ pub struct ManySubmitted {
     pub refused: Vec<RefusedTx>,
 }
 
-/// Of [`GetTx`].
+/// Of [`GetTx`] and others.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TxParams {

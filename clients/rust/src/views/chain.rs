@@ -76,6 +76,12 @@ pub struct RequestLimits {
     pub dag_vertices: usize,
     /// Blocks of one question about several.
     pub dag_blocks: u64,
+    /// Runs in one timeline.
+    pub timeline_runs: usize,
+    /// Calls and steps that are kept of a transaction that is traced,
+    pub trace_steps: usize,
+    /// and bytes of what they hold.
+    pub trace_bytes: usize,
     /// Waiting transactions that a simulation is compared with.
     pub conflicts_looked_at: usize,
 }

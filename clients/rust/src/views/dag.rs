@@ -115,6 +115,58 @@ pub struct PathStep {
     pub how: Option<String>,
 }
 
+/// When one node's threads ran the transactions of a block. Times are microseconds since the block's execution began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TimelineView {
+    /// The block.
+    pub height: Height,
+    /// How long its execution took, what the scheduler does between the runs included.
+    pub took_us: f64,
+    /// Threads that could run transactions.
+    pub workers: usize,
+    /// Time in runs, of all threads together.
+    pub busy_us: f64,
+    /// How many runs there were on each occasion.
+    pub passes: PassCounts,
+    /// The runs in the order in which they began, as many as were asked for.
+    pub runs: Vec<RunView>,
+    /// Runs beyond those.
+    pub left_off: usize,
+}
+
+/// How often transactions of a block were run, by [`RunView::pass`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PassCounts {
+    /// Speculative runs whose results were kept.
+    pub kept: usize,
+    /// Speculative runs that were for nothing.
+    pub wasted: usize,
+    /// Runs along the DAG.
+    pub ordered: usize,
+    /// Runs along the DAG that were stopped.
+    pub strayed: usize,
+    /// Runs after all others before it.
+    pub alone: usize,
+}
+
+/// A run of a transaction on one node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunView {
+    /// Which transaction.
+    pub index: TxIndex,
+    /// Its id.
+    pub tx_id: Hash,
+    /// Which thread, from 0.
+    pub worker: u32,
+    /// When it began, in microseconds since the block's execution did.
+    pub start_us: f64,
+    /// When it ended.
+    pub end_us: f64,
+    /// On what occasion: `kept` or `wasted`, a speculation whose result holds or does not; `ordered`, after those that it
+    /// must follow; `strayed`, the same, stopped because it touched what was not expected; `alone`, after all others.
+    pub pass: String,
+}
+
 /// What could make a key less hot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AdviceView {

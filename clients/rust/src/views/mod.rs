@@ -15,6 +15,7 @@ mod name;
 mod node;
 mod pool;
 mod state;
+mod trace;
 mod tx;
 
 pub use block::*;
@@ -27,4 +28,5 @@ pub use name::*;
 pub use node::*;
 pub use pool::*;
 pub use state::*;
+pub use trace::*;
 pub use tx::*;

@@ -21,7 +21,8 @@ impl Abi {
         self.encode_as(&Type::parse(ty)?, value, place, 0, out)
     }
 
-    fn encode_as(
+    /// [`Abi::encode`] of a type that was read before.
+    pub(super) fn encode_as(
         &self,
         ty: &Type,
         value: &Value,

@@ -2,7 +2,7 @@
 //!
 //! Every byte of the section is deployed and stored, so it does not repeat the names of JSON fields. A field, an argument
 //! or a storage field is one text, `to: Address`, its docs on the lines after the first; a topic of an event begins with
-//! the word `topic`. A hint is a list: access and storage field, then the parts of the key, as in
+//! the word `topic`, the primary key of a row with the word `key`. A hint is a list: access and storage field, then the parts of the key, as in
 //! `["write allowances","@caller","spender"]`; `@caller` is who calls, `=7` a constant, a single `?` a key that the source
 //! does not show, and anything else the argument of that name.
 //!
@@ -20,6 +20,7 @@ use super::{EventField, Field, Hint, HintedAccess, KeyPart, StorageField};
 #[serde(try_from = "String")]
 pub(super) struct Named {
     topic: bool,
+    key: bool,
     name: String,
     ty: String,
     docs: String,
@@ -34,18 +35,19 @@ impl TryFrom<String> for Named {
             return Err(alloc::format!("{text:?} is not of the form `name: type`"));
         };
         let (topic, name) = name.strip_prefix("topic ").map_or((false, name), |name| (true, name));
-        Ok(Named { topic, name: name.to_string(), ty: ty.to_string(), docs: docs.to_string() })
+        let (key, name) = name.strip_prefix("key ").map_or((false, name), |name| (true, name));
+        Ok(Named { topic, key, name: name.to_string(), ty: ty.to_string(), docs: docs.to_string() })
     }
 }
 
 impl From<Named> for Field {
-    fn from(Named { name, ty, docs, .. }: Named) -> Field {
-        Field { name, ty, docs }
+    fn from(Named { key, name, ty, docs, .. }: Named) -> Field {
+        Field { name, ty, key, docs }
     }
 }
 
 impl From<Named> for EventField {
-    fn from(Named { topic, name, ty, docs }: Named) -> EventField {
+    fn from(Named { topic, name, ty, docs, .. }: Named) -> EventField {
         EventField { name, ty, topic, docs }
     }
 }
@@ -100,6 +102,8 @@ mod tests {
         let docs = "What: it is.\nMore.".to_string();
         let topic = EventField { name: "keys".into(), ty: "[(u8, u8); 2]".into(), topic: true, docs };
         assert_eq!(read("topic keys: [(u8, u8); 2]\nWhat: it is.\nMore."), topic);
+        let key = Field::from(Named::try_from("key id: String".to_string()).unwrap());
+        assert_eq!(key, Field { name: "id".into(), ty: "String".into(), key: true, ..Field::default() });
         assert!(Named::try_from("amount".to_string()).is_err());
     }
 

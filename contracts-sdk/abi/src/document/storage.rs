@@ -4,12 +4,12 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::codec::{ValueError, nothing_left};
 use super::types::Type;
-use super::{Abi, StorageField};
-use crate::{Address, keys};
+use super::{Abi, StorageField, ordered};
+use crate::keys;
 
 /// A contract's own key, read by its document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Abi {
             Layout { element: Some(ty), ordered, .. } => {
                 let mut left = rest;
                 let value = if ordered {
-                    ordered_value(&ty, &mut left)?
+                    ordered::decode(&ty, &mut left)?
                 } else {
                     self.decode(&ty, &mut left, "the key", 0).ok()?
                 };
@@ -52,18 +52,23 @@ impl Abi {
         let schema = self.known_field(field)?;
         let mut key = keys::field_prefix(field);
         let Some(element) = element else { return Ok(key) };
-        match self.layout(schema)? {
-            Layout { element: Some(ty), ordered: false, .. } => {
-                self.encode(&ty.to_string(), element, &format!("an element of {field:?}"), &mut key)?;
-                Ok(key)
-            }
-            Layout { element: Some(_), .. } => {
-                Err(ValueError::Unknown { what: format!("how elements of {field:?}, a {}, are encoded", schema.ty) })
-            }
-            Layout { element: None, .. } => {
-                Err(ValueError::Unknown { what: format!("elements of {field:?}, which is a {}", schema.ty) })
-            }
+        let Layout { element: Some(ty), ordered, .. } = self.layout(schema)? else {
+            return Err(ValueError::Unknown { what: format!("elements of {field:?}, which is a {}", schema.ty) });
+        };
+        let place = format!("an element of {field:?}");
+        match ordered {
+            false => self.encode_as(&ty, element, &place, 0, &mut key)?,
+            true => self.encode_ordered(&ty, element, &place, &mut key)?,
         }
+        Ok(key)
+    }
+
+    /// The type of a field's elements, none if it has no elements.
+    ///
+    /// # Errors
+    /// If there is no such field, or the document does not say how it is stored.
+    pub fn element_type(&self, field: &str) -> Result<Option<Type>, ValueError> {
+        Ok(self.layout(self.known_field(field)?)?.element)
     }
 
     /// The value of a key of a field.
@@ -105,9 +110,19 @@ impl Abi {
             ("Map", Some(key), Some(value)) => layout(Some(key), Some(value), false),
             ("Set", Some(key), None) => layout(Some(key), None, false),
             ("OrderedMap", Some(key), Some(value)) => layout(Some(key), Some(value), true),
-            // A row's key is one of its fields; the document does not say which.
+            ("Table", Some(row), None) => {
+                let key = self.primary_key(&row).ok_or_else(unknown)?;
+                layout(Some(Type::parse(key)?), Some(row), true)
+            }
             _ => Err(unknown()),
         }
+    }
+
+    /// The type of a row's primary key, none if the document does not say which of its fields that is.
+    fn primary_key(&self, row: &Type) -> Option<&str> {
+        let Type::Named(name, _) = row else { return None };
+        let mut fields = self.named_type(name)?.fields.iter().flatten();
+        fields.find(|field| field.key).map(|field| field.ty.as_str())
     }
 }
 
@@ -121,48 +136,14 @@ struct Layout {
     ordered: bool,
 }
 
-/// A key whose bytes sort as its values do, for types that always have the same length.
-fn ordered_value(ty: &Type, bytes: &mut &[u8]) -> Option<Value> {
-    match ty {
-        Type::Integer { signed, bits } => {
-            let (raw, rest) = bytes.split_at_checked(*bits as usize / 8)?;
-            *bytes = rest;
-            let raw = raw.iter().fold(0u128, |number, byte| (number << 8) | u128::from(*byte));
-            Some(ordered_integer(*signed, *bits, raw))
-        }
-        Type::Bool => {
-            let (first, rest) = bytes.split_first()?;
-            *bytes = rest;
-            (*first <= 1).then_some(Value::Bool(*first == 1))
-        }
-        Type::Address => {
-            let (raw, rest) = bytes.split_first_chunk::<{ Address::BYTES }>()?;
-            *bytes = rest;
-            Some(json!(Address(*raw)))
-        }
-        Type::Tuple(types) if !types.is_empty() => {
-            types.iter().map(|ty| ordered_value(ty, bytes)).collect::<Option<Vec<Value>>>().map(Value::Array)
-        }
-        _ => None,
-    }
-}
-
-/// A JSON number up to 32 bits, a decimal string beyond. Signed ones are stored with their sign bit turned.
-fn ordered_integer(signed: bool, bits: u32, raw: u128) -> Value {
-    let wide = bits > 32;
-    if !signed {
-        return if wide { json!(raw.to_string()) } else { json!(raw as u64) };
-    }
-    let unused = 128 - bits;
-    let number = (((raw ^ (1 << (bits - 1))) << unused) as i128) >> unused;
-    if wide { json!(number.to_string()) } else { json!(number as i64) }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::Address;
+    use crate::document::{Field, TypeSchema};
     use alloc::borrow::ToOwned;
+    use serde_json::json;
 
     fn abi() -> Abi {
         let field =
@@ -173,9 +154,46 @@ mod tests {
                 field("balances", "Map<(Address, u8), u64>"),
                 field("members", "Set<u16>"),
                 field("prices", "OrderedMap<(i16, bool), u8>"),
+                field("history", "OrderedMap<(String, u64), u8>"),
+                field("assets", "Table<Asset>"),
+                field("lines", "Table<Line>"),
             ],
+            types: alloc::vec![row("Asset", true), row("Line", false)],
             ..Abi::default()
         }
+    }
+
+    /// A struct of a text and a number, the text of which is marked as the primary key or not.
+    fn row(name: &str, key: bool) -> TypeSchema {
+        let field = |name: &str, ty: &str, key| Field { name: name.into(), ty: ty.into(), key, ..Field::default() };
+        let fields = alloc::vec![field("steps", "u8", false), field("id", "String", key)];
+        TypeSchema { name: name.to_owned(), fields: Some(fields), ..TypeSchema::default() }
+    }
+
+    #[test]
+    fn ordered_keys_are_written_as_they_are_read() {
+        let abi = abi();
+        for (field, element, bytes) in [
+            ("prices", json!([-2, true]), &[0x7f, 0xfe, 1][..]),
+            ("history", json!(["a\0b", "258"]), b"a\0\xffb\0\0\0\0\0\0\0\0\x01\x02"),
+            ("assets", json!("A-1"), b"A-1\0\0"),
+        ] {
+            let key = abi.encode_key(field, Some(&element)).unwrap();
+            assert_eq!(key, [field.as_bytes(), b"\0", bytes].concat(), "{field}");
+            assert_eq!(abi.decode_key(&key), Some(StoredKey { field: field.into(), element: Some(element) }));
+        }
+        assert!(abi.encode_key("assets", Some(&json!(7))).unwrap_err().to_string().contains("\"assets\""));
+        assert_eq!(abi.decode_key(b"assets\0A-1\0"), None);
+    }
+
+    #[test]
+    fn a_rows_key_is_the_field_that_is_marked() {
+        let abi = abi();
+        assert_eq!(abi.element_type("assets").unwrap(), Some(Type::String));
+        assert_eq!(abi.element_type("supply").unwrap(), None);
+        let value = abi.decode_stored("assets", b"\x05\x03\0\0\0A-1").unwrap();
+        assert_eq!(value, json!({ "id": "A-1", "steps": 5 }));
+        assert!(abi.element_type("lines").unwrap_err().to_string().contains("Table<Line>"));
     }
 
     #[test]

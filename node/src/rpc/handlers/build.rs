@@ -1,17 +1,27 @@
-//! Unsigned transactions of a contract's life. Whoever asked signs them elsewhere: no key is ever here.
+//! Unsigned transactions: calls, and a contract's life. Whoever asked signs them elsewhere: no key is ever here.
 
 use std::time::Duration;
 
 use hanse_abi::document::{Abi, MethodKind};
-use hanse_client::methods::{ChangeContractParams, DeployParams, NoParams, UpgradeParams};
+use hanse_client::methods::{
+    CallContractParams, CallParams, ChangeContractParams, DeployParams, NoParams, UpgradeParams,
+};
 use hanse_client::views::UnsignedView;
 use hanse_client::{Bytes, Call, ChainContext, Contract, RpcError, codes};
 use hanse_types::{Address, Canonical, Gas};
 use hanse_vm::system::lifecycle;
 use serde_json::Value;
 
-use super::super::{Node, errors};
+use super::super::{Node, abi, errors};
 use super::{chain, contract};
+
+/// [`hanse_client::methods::BuildCall`].
+pub(super) fn call(node: &Node, params: &CallContractParams) -> Result<UnsignedView, RpcError> {
+    let CallContractParams { contract, method, args, sender, gas_limit, lifetime_ms } = params.clone();
+    let asked = CallParams { contract: contract.clone(), method: method.clone(), args, caller: None, gas_limit };
+    let call = Call::new(contract, &method, abi::encode_args(node, &asked)?);
+    unsigned(node, sender, call, gas_limit, lifetime_ms)
+}
 
 /// [`hanse_client::methods::BuildDeploy`].
 pub(super) fn deploy(node: &Node, params: &DeployParams) -> Result<UnsignedView, RpcError> {
@@ -76,8 +86,17 @@ fn build(
     gas: Option<Gas>,
     lifetime_ms: Option<u64>,
 ) -> Result<UnsignedView, RpcError> {
+    unsigned(node, sender, Call::new(Contract::from(lifecycle::ADDRESS), method, args), gas, lifetime_ms)
+}
+
+fn unsigned(
+    node: &Node,
+    sender: Address,
+    mut call: Call,
+    gas: Option<Gas>,
+    lifetime_ms: Option<u64>,
+) -> Result<UnsignedView, RpcError> {
     let context = ChainContext::from(&chain::info(node, &NoParams {})?);
-    let mut call = Call::new(Contract::from(lifecycle::ADDRESS), method, args);
     if let Some(gas) = gas {
         call = call.gas_limit(gas);
     }

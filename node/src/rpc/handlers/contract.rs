@@ -20,6 +20,7 @@ pub(super) const METHODS: &[Entry] = &[
     reads!(GetContract, info),
     reads!(GetAbi, abi),
     reads!(GetStorage, storage::get),
+    reads!(BuildCall, build::call),
     reads!(BuildDeploy, build::deploy),
     reads!(BuildUpgrade, build::upgrade),
     reads!(BuildFreeze, build::freeze),

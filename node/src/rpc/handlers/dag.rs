@@ -12,10 +12,16 @@ use super::super::abi::Abis;
 use super::super::dag::{self, BlockData, Listing};
 use super::super::registry::{Entry, reads};
 use super::super::{Node, errors, limits};
-use super::block;
+use super::{block, timeline};
 
 /// The methods of this namespace.
-pub(super) const METHODS: &[Entry] = &[reads!(GetDag, get), reads!(GetHotKeys, hot_keys), reads!(GetDagStats, stats)];
+pub(super) const METHODS: &[Entry] = &[
+    reads!(GetDag, get),
+    reads!(GetHotKeys, hot_keys),
+    reads!(GetDagStats, stats),
+    reads!(GetTimeline, timeline::get),
+    reads!(RecordTimelines, timeline::record),
+];
 
 /// [`hanse_client::methods::GetDag`].
 fn get(node: &Node, params: &DagParams) -> Result<DagView, RpcError> {

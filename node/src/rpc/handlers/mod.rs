@@ -14,6 +14,8 @@ mod pool;
 mod rpc;
 mod state;
 mod storage;
+mod timeline;
+mod trace;
 mod tx;
 
 use super::registry::Entry;

@@ -15,6 +15,7 @@ use hanse_types::{Address, Canonical, Receipt, SignedTransaction, Timestamp, Tra
 use super::super::abi::{self, Abis};
 use super::super::registry::{Entry, reads, waits};
 use super::super::{Node, conflicts, errors, http, limits, render};
+use super::trace;
 
 /// The methods of this namespace.
 pub(super) const METHODS: &[Entry] = &[
@@ -25,6 +26,7 @@ pub(super) const METHODS: &[Entry] = &[
     waits!(GetReceipt, receipt),
     waits!(WaitTx, wait),
     reads!(GetRwSet, rw_set),
+    waits!(TraceTx, trace::get),
     reads!(ProveTx, proof),
     waits!(SimulateTx, simulate),
 ];
