@@ -393,8 +393,7 @@ impl<V: Verify> Bft<V> {
 
     fn set_step_timer(&self, step: Step, out: &mut Vec<Output>) {
         let AtHeight { height, round, .. } = self.at;
-        let growing = if self.config.bugs.has(Bug::FixedTimeouts) { Round(0) } else { round };
-        let after_ms = self.config.timing.of(step, growing);
+        let after_ms = self.config.timing.of(step, round);
         self.set_timer(Timer::Step { height, round, step }, after_ms, out);
     }
 

@@ -25,8 +25,6 @@ pub enum Bug {
     SkipCheck,
     /// A proposal of anybody is taken.
     AnyProposer,
-    /// The parent of a proposal is not looked at.
-    AnyParent,
     /// One validator at a later round is enough to follow it.
     SkipRoundForOne,
     /// Nobody in later rounds is followed.
@@ -47,8 +45,6 @@ pub enum Bug {
     RestartAtRoundZero,
     /// Prevotes for no block count as precommits for none.
     MixKinds,
-    /// Timeouts don't grow.
-    FixedTimeouts,
 }
 
 /// Those that are in.

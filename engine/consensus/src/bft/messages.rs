@@ -119,7 +119,7 @@ impl<V: Verify> Bft<V> {
         let header = block.header();
         let chain = &self.config.chain;
         header.height == self.at.height
-            && (header.parent == self.tip.hash || self.config.bugs.has(Bug::AnyParent))
+            && header.parent == self.tip.hash
             && header.timestamp > self.tip.timestamp
             && (header.epoch, header.validators) == (self.epoch, self.set_hash)
             && (&header.chain_id, &header.group_id) == (&chain.chain_id, &chain.group_id)

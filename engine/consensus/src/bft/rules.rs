@@ -226,8 +226,7 @@ impl<V: Verify> Bft<V> {
     fn end_round(&mut self, out: &mut Vec<Output>) -> bool {
         let Some(votes) = self.at.rounds.get_mut(&self.at.round) else { return false };
         if votes.precommits.majority() == Some(None) {
-            self.begin_next_round(out);
-            return true;
+            return self.begin_next_round(out);
         }
         if votes.precommits.is_full() && !votes.precommit_timer {
             votes.precommit_timer = true;
@@ -254,13 +253,18 @@ impl<V: Verify> Bft<V> {
         match step {
             Step::Propose if self.at.step == Step::Propose => self.cast_prevote(None, Basis::Nothing, out),
             Step::Prevote if self.at.step == Step::Prevote => self.cast_precommit(None, Basis::Nothing, out),
-            Step::Precommit => self.begin_next_round(out),
+            Step::Precommit => {
+                self.begin_next_round(out);
+            }
             Step::Propose | Step::Prevote => {}
         }
     }
 
-    fn begin_next_round(&mut self, out: &mut Vec<Output>) {
-        self.begin_round(Round(self.at.round.0.saturating_add(1)), out);
+    /// Goes one round further, unless this is the last that there can be.
+    fn begin_next_round(&mut self, out: &mut Vec<Output>) -> bool {
+        let next = self.at.round.0.checked_add(1).map(Round);
+        next.into_iter().for_each(|round| self.begin_round(round, out));
+        next.is_some()
     }
 
     fn cast_prevote(&mut self, choice: tally::Choice, basis: Basis, out: &mut Vec<Output>) {
