@@ -68,7 +68,7 @@ pub(crate) fn take_common(words: Vec<String>, common: &mut Common) -> Result<Vec
         let mut value = || inline.map(str::to_owned).or_else(|| words.next()).ok_or_else(|| missing_value(&name[2..]));
         match name {
             "--json" => common.json = true,
-            "--quiet" => common.quiet = true,
+            "-q" | "--quiet" => common.quiet = true,
             "--rpc" => common.rpc = value()?,
             "--password-file" => common.password_file = Some(value()?.into()),
             _ => rest.push(word),
@@ -234,6 +234,14 @@ mod tests {
             let error = format!("{:?}", run(line).unwrap_err()).replace("\\\"", "\"");
             assert!(error.contains(words), "{line}: {error}");
         }
+    }
+
+    #[test]
+    fn options_of_hanse_may_come_last() {
+        let mut common =
+            Common { rpc: String::new(), json: false, quiet: false, from: String::new(), password_file: None };
+        assert_eq!(take_common(words("--the_amount 5 -q --json"), &mut common).unwrap(), words("--the_amount 5"));
+        assert!(common.quiet && common.json);
     }
 
     #[test]
