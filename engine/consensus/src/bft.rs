@@ -82,6 +82,7 @@ pub mod schedule;
 pub mod timing;
 
 mod rules;
+mod state;
 
 mod messages;
 mod repair;
@@ -93,6 +94,7 @@ mod bugs;
 
 pub use bugs::{Bug, Bugs};
 pub use schedule::Schedule;
+pub use state::Detail;
 pub use timing::Timing;
 
 use height::{AtHeight, Stage, Valid};
@@ -139,8 +141,8 @@ pub struct Tip {
     pub timestamp: Timestamp,
 }
 
-/// The engine of one node in one group.
-#[derive(Debug)]
+/// The engine of one node in one group. A copy goes its own way from there, which only a search may let it do.
+#[derive(Clone, Debug)]
 pub struct Bft<V> {
     config: Config,
     verify: V,

@@ -19,7 +19,7 @@ use crate::verify::Verify;
 use crate::vote::{Precommit, SignedPrecommit};
 
 /// A step of a round, and the kind of statement that belongs to it. In their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
 pub enum Step {
     /// A block is proposed.
     Propose,
@@ -30,7 +30,7 @@ pub enum Step {
 }
 
 /// Which of the two votes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
 pub enum VoteKind {
     /// The first.
     Prevote,

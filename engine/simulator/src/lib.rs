@@ -16,18 +16,27 @@
 //!
 //! A run that fails is replayed, with all that happens in it, by `cargo run --release -p hanse-simulator -- --seed N`.
 //!
+//! Beside the seeds there are searches through small cases, in order and counted: every state of two rounds ([`model`]),
+//! every division of a group in which one validator runs twice ([`twins`]), a crash at every effect of a node ([`crash`]).
+//!
 //! Start reading at `world`, then `scenario`, `oracle`, `byzantine`.
 
 mod byzantine;
+mod cluster;
+pub mod crash;
 mod disk;
+mod drive;
 mod execution;
 mod keys;
+pub mod model;
 mod network;
 mod node;
 mod oracle;
 mod random;
 mod scenario;
+mod small;
 mod trace;
+pub mod twins;
 mod world;
 
 pub use execution::{Execution, Hashing, Ran, Tx};

@@ -78,7 +78,7 @@ impl Votes {
 }
 
 /// The height under way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct AtHeight {
     pub(crate) height: Height,
     pub(crate) round: Round,

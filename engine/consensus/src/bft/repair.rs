@@ -48,6 +48,12 @@ pub(crate) struct Fetch {
     asked: usize,
 }
 
+impl Fetch {
+    pub(crate) fn what(&self) -> &Request {
+        &self.what
+    }
+}
+
 impl<V: Verify> Bft<V> {
     pub(super) fn peer_up(&mut self, peer: Peer, out: &mut Vec<Output>) {
         self.peers.insert(peer, PeerState::default());

@@ -74,6 +74,11 @@ impl Tally {
         self.votes.iter().enumerate().filter_map(of).collect()
     }
 
+    /// What each validator voted for.
+    pub(crate) fn choices(&self) -> impl Iterator<Item = impl Iterator<Item = Choice>> {
+        self.votes.iter().map(|votes| votes.iter().map(|(choice, _)| *choice))
+    }
+
     /// All votes of validators that somebody else lacks.
     pub(crate) fn lacking(&self, have: &Have) -> impl Iterator<Item = (u32, Choice, Signature)> {
         let lacking = self.votes.iter().enumerate().filter(|(index, _)| !have.has(*index));
