@@ -72,7 +72,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hanse_types::crypto::PublicKey;
-use hanse_types::{ChainIdentity, Epoch, Hash, Height, Round, Timestamp, ValidatorSet};
+use hanse_types::{ChainIdentity, Epoch, Hash, Header, Height, Round, Timestamp, ValidatorSet};
 
 use crate::statement::{Basis, Intent, Signed, Statement, Step, Word};
 use crate::verify::Verify;
@@ -90,9 +90,7 @@ mod repair;
 mod height;
 mod tally;
 
-mod bugs;
-
-pub use bugs::{Bug, Bugs};
+pub use crate::bugs::{Bug, Bugs};
 pub use schedule::Schedule;
 pub use state::Detail;
 pub use timing::Timing;
@@ -350,20 +348,34 @@ impl<V: Verify> Bft<V> {
 
     fn persisted(&mut self, height: Height, out: &mut Vec<Output>) -> Result<(), Fault> {
         let Stage::Committing(block) = &self.at.stage else {
+            if self.config.bugs.has(Bug::NextBeforeDurable) {
+                return Ok(());
+            }
             return Err(Fault::Unexpected { what: "a durable block", height });
         };
+        let block = block.clone();
         let header = block.header();
         if header.height != height {
             return Err(Fault::Unexpected { what: "a durable block", height });
         }
         self.tip = Tip { height, hash: block.hash(), timestamp: header.timestamp };
-        self.schedule.committed(header);
+        self.take_turns(header);
         if header.next_validators != self.set_hash {
-            let expected = header.next_validators;
-            self.change_validators(expected)?;
+            self.change_validators(header.next_validators)?;
         }
         self.begin_height(out);
         Ok(())
+    }
+
+    /// Goes on in the order of proposers.
+    fn take_turns(&mut self, header: &Header) {
+        let bugs = self.config.bugs;
+        let decided = self.at.decision.as_ref().filter(|_| bugs.has(Bug::DemoteByCertificate));
+        match decided {
+            Some(quorum) => self.schedule.committed(&Header { round: quorum.round, ..header.clone() }),
+            None if bugs.has(Bug::NeverDemote) => {}
+            None => self.schedule.committed(header),
+        }
     }
 
     /// The set that the block just committed names takes over. Nothing of the old one's turns or votes goes on.
@@ -371,11 +383,20 @@ impl<V: Verify> Bft<V> {
         let height = self.tip.height.next();
         let next = self.next_set.take().filter(|(from, set)| *from == height && set.hash() == expected);
         let (_, set) = next.ok_or(Fault::WrongValidators { height, expected })?;
-        self.epoch = Epoch(self.epoch.0.saturating_add(1));
-        self.schedule = Schedule::new(&set);
-        self.me = self.config.key.and_then(|key| set.index_of(&key));
+        let bugs = self.config.bugs;
+        if !bugs.has(Bug::KeepEpoch) {
+            self.epoch = Epoch(self.epoch.0.saturating_add(1));
+        }
+        if !bugs.has(Bug::KeepTurns) {
+            self.schedule = Schedule::new(&set);
+        }
+        if !bugs.has(Bug::KeepIndex) {
+            self.me = self.config.key.and_then(|key| set.index_of(&key));
+        }
         self.set_hash = expected;
-        self.set = set;
+        if !bugs.has(Bug::KeepSet) {
+            self.set = set;
+        }
         Ok(())
     }
 
@@ -395,7 +416,8 @@ impl<V: Verify> Bft<V> {
 
     fn set_step_timer(&self, step: Step, out: &mut Vec<Output>) {
         let AtHeight { height, round, .. } = self.at;
-        let after_ms = self.config.timing.of(step, round);
+        let growth = if self.config.bugs.has(Bug::TimeoutsNeverGrow) { Round(0) } else { round };
+        let after_ms = self.config.timing.of(step, growth);
         self.set_timer(Timer::Step { height, round, step }, after_ms, out);
     }
 

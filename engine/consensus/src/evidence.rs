@@ -3,6 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use hanse_types::{ChainIdentity, ValidatorSet};
 
+use crate::bugs::{Bug, Bugs};
 use crate::statement::SignedStatement;
 use crate::verify::Verify;
 
@@ -25,11 +26,21 @@ impl Evidence {
 
     /// Whether it shows what it claims against a validator of this set.
     pub fn is_good(&self, chain: &ChainIdentity, set: &ValidatorSet, verify: &impl Verify) -> bool {
+        self.is_good_with(chain, set, verify, Bugs::default())
+    }
+
+    pub(crate) fn is_good_with(
+        &self,
+        chain: &ChainIdentity,
+        set: &ValidatorSet,
+        verify: &impl Verify,
+        bugs: Bugs,
+    ) -> bool {
         let Evidence { first, second } = self;
         let contradiction = first.validator == second.validator
-            && first.statement.position() == second.statement.position()
+            && (first.statement.position() == second.statement.position() || bugs.has(Bug::AccuseOfTwoRounds))
             && first.statement.epoch == second.statement.epoch
-            && first.statement != second.statement;
+            && (first.statement != second.statement || bugs.has(Bug::AccuseOfRepeating));
         let signed = |signed: &SignedStatement| {
             let key = set.get(signed.validator).map(|validator| &validator.key);
             key.is_some_and(|key| signed.statement.is_signed(chain, verify, key, &signed.signature))

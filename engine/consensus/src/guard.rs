@@ -12,6 +12,7 @@ use hanse_types::hash::Domain;
 use hanse_types::{Canonical, Hash, Height, Round};
 use thiserror::Error;
 
+use crate::bugs::{Bug, Bugs};
 use crate::durable::{Disk, DiskError, Durable};
 use crate::message::Quorum;
 use crate::statement::{Basis, Intent, Statement, Step, VoteKind, Word};
@@ -97,6 +98,7 @@ pub struct Guard<D> {
     disk: D,
     record: Record,
     broken: bool,
+    bugs: Bugs,
 }
 
 impl<D: Disk> Guard<D> {
@@ -107,7 +109,7 @@ impl<D: Disk> Guard<D> {
     pub fn create(mut disk: D, from: Height) -> Result<Guard<D>, DiskError> {
         let record = Record { from, ..Record::default() };
         disk.write_synced(&sealed(&record))?;
-        Ok(Guard { disk, record, broken: false })
+        Ok(Guard { disk, record, broken: false, bugs: Bugs::default() })
     }
 
     /// The guard with this record.
@@ -116,9 +118,16 @@ impl<D: Disk> Guard<D> {
     /// The disk, if the record does not read.
     pub fn open(disk: D, bytes: &[u8]) -> Result<Guard<D>, (D, GuardError)> {
         match unsealed(bytes) {
-            Some(record) => Ok(Guard { disk, record, broken: false }),
+            Some(record) => Ok(Guard { disk, record, broken: false, bugs: Bugs::default() }),
             None => Err((disk, GuardError::Damaged)),
         }
+    }
+
+    pub(crate) fn with(mut self, bugs: Bugs) -> Guard<D> {
+        if bugs.has(Bug::ForgetSilence) {
+            self.record.from = Height(0);
+        }
+        Guard { bugs, ..self }
     }
 
     /// The newest statement that may have been signed.
@@ -168,12 +177,19 @@ impl<D: Disk> Guard<D> {
         let statement = intent.statement;
         if self.record.newest != Some(statement) {
             let record = Record { newest: Some(statement), lock: self.lock_after(&statement), ..self.record };
-            self.broken = true;
-            self.disk.write_synced(&sealed(&record))?;
-            self.broken = false;
+            self.write(&record)?;
             self.record = record;
         }
         Ok(Durable::written(statement))
+    }
+
+    fn write(&mut self, record: &Record) -> Result<(), DiskError> {
+        if self.bugs.has(Bug::SignBeforeSync) {
+            return Ok(());
+        }
+        let written = self.disk.write_synced(&sealed(record));
+        self.broken = written.is_err() && !self.bugs.has(Bug::WriteOn);
+        if self.bugs.has(Bug::IgnoreDiskErrors) { Ok(()) } else { written }
     }
 
     /// The lock of the statement's height.

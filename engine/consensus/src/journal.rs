@@ -15,6 +15,7 @@ use hanse_types::{Canonical, ChainIdentity, Hash, Height};
 use thiserror::Error;
 
 use crate::block::BLOCK_BYTES;
+use crate::bugs::{Bug, Bugs};
 use crate::durable::DiskError;
 use crate::statement::Intent;
 
@@ -67,6 +68,7 @@ pub struct Journal<F> {
     height: Option<Height>,
     frames: u32,
     broken: bool,
+    bugs: Bugs,
 }
 
 impl<F: LogFile> Journal<F> {
@@ -76,7 +78,7 @@ impl<F: LogFile> Journal<F> {
     /// If it can't be written.
     pub fn create(mut file: F, chain: &ChainIdentity) -> Result<Journal<F>, DiskError> {
         file.replace_synced(MARK)?;
-        Ok(Journal { file, genesis: chain.genesis, height: None, frames: 0, broken: false })
+        Ok(Journal { file, genesis: chain.genesis, height: None, frames: 0, broken: false, bugs: Bugs::default() })
     }
 
     /// The journal with these bytes in its file, and what was about to be signed, the oldest first. A torn tail is cut
@@ -84,19 +86,32 @@ impl<F: LogFile> Journal<F> {
     ///
     /// # Errors
     /// The file and why the journal can't be relied on, or that cutting failed.
-    pub fn open(
+    pub fn open(file: F, bytes: &[u8], chain: &ChainIdentity) -> Result<(Journal<F>, Vec<Intent>), (F, JournalError)> {
+        Journal::open_with(file, bytes, chain, Bugs::default())
+    }
+
+    pub(crate) fn open_with(
         mut file: F,
         bytes: &[u8],
         chain: &ChainIdentity,
+        bugs: Bugs,
     ) -> Result<(Journal<F>, Vec<Intent>), (F, JournalError)> {
         let (intents, end) = match read(bytes, &chain.genesis) {
             Ok(found) => found,
             Err(error) => return Err((file, error)),
         };
-        let broken = end < bytes.len() && file.replace_synced(&bytes[..end]).is_err();
+        let torn = end < bytes.len();
+        if torn && bugs.has(Bug::TornTailIsDamage) {
+            return Err((file, JournalError::Damaged { at: end }));
+        }
+        let broken = torn && !bugs.has(Bug::KeepTornTail) && file.replace_synced(&bytes[..end]).is_err();
         let height = intents.last().map(|intent| intent.statement.height);
         let frames = intents.len() as u32;
-        Ok((Journal { file, genesis: chain.genesis, height, frames, broken }, intents))
+        Ok((Journal { file, genesis: chain.genesis, height, frames, broken, bugs }, intents))
+    }
+
+    pub(crate) fn with(self, bugs: Bugs) -> Journal<F> {
+        Journal { bugs, ..self }
     }
 
     /// Makes it durable that this is about to be signed.
@@ -104,6 +119,9 @@ impl<F: LogFile> Journal<F> {
     /// # Errors
     /// If it can't be written. After that nothing is known of the file, so every later call fails too.
     pub fn write(&mut self, intent: &Intent) -> Result<(), DiskError> {
+        if self.bugs.has(Bug::NoJournal) {
+            return Ok(());
+        }
         if self.broken {
             return Err(DiskError("an earlier entry was not written".into()));
         }
@@ -114,8 +132,10 @@ impl<F: LogFile> Journal<F> {
             true => self.file.replace_synced(&[&MARK[..], &frame].concat()),
             false => self.file.append_synced(&frame),
         };
-        self.broken = written.is_err();
-        written?;
+        self.broken = written.is_err() && !self.bugs.has(Bug::WriteOn);
+        if !self.bugs.has(Bug::IgnoreDiskErrors) {
+            written?;
+        }
         self.height = Some(intent.statement.height);
         self.frames = number + 1;
         Ok(())

@@ -16,6 +16,7 @@
 //! Start reading at [`Consensus`], [`Input`] and [`Output`]; then [`bft`] for the rules and why they hold, and
 //! [`safe_signer`] for what a crash leaves behind. [`durable`] and [`solo`] are the short way through all of it.
 
+mod bugs;
 mod input;
 mod output;
 

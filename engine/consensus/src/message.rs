@@ -8,6 +8,7 @@ use hanse_types::crypto::Signature;
 use hanse_types::{Canonical, Certificate, ChainIdentity, Epoch, Hash, Height, Round, ValidatorSet, limits};
 
 use crate::block::{BLOCK_BYTES, CompactBlock};
+use crate::bugs::{Bug, Bugs};
 use crate::evidence::Evidence;
 use crate::statement::{SignedStatement, Statement, VoteKind, Word};
 use crate::verify::Verify;
@@ -91,10 +92,21 @@ impl Quorum {
 
     /// Whether it is one: enough validators of the set, each once, every signature good.
     pub fn is_good(&self, chain: &ChainIdentity, set: &ValidatorSet, verify: &impl Verify) -> bool {
-        let ordered = self.signatures.is_sorted_by(|(one, _), (two, _)| one < two);
+        self.is_good_with(chain, set, verify, Bugs::default())
+    }
+
+    pub(crate) fn is_good_with(
+        &self,
+        chain: &ChainIdentity,
+        set: &ValidatorSet,
+        verify: &impl Verify,
+        bugs: Bugs,
+    ) -> bool {
+        let ordered = self.signatures.is_sorted_by(|(one, _), (two, _)| one < two || bugs.has(Bug::RepeatedSigners));
         let known = self.signatures.last().is_some_and(|(index, _)| (*index as usize) < set.len());
         let keys = self.signatures.iter().filter_map(|(index, signature)| Some((&set.get(*index)?.key, signature)));
-        self.signatures.len() >= set.quorum() && ordered && known && self.statement().all_signed(chain, verify, keys)
+        let needed = set.quorum() - usize::from(bugs.has(Bug::ShortQuorums));
+        self.signatures.len() >= needed && ordered && known && self.statement().all_signed(chain, verify, keys)
     }
 }
 

@@ -25,6 +25,7 @@ use hanse_types::crypto::{SignError, Signer};
 use hanse_types::{ChainIdentity, Height};
 use thiserror::Error;
 
+use crate::bugs::{Bug, Bugs};
 use crate::durable::{Disk, DiskError, Durable};
 use crate::guard::{Guard, GuardError};
 use crate::journal::{Journal, LogFile};
@@ -70,6 +71,7 @@ pub struct SafeSigner<F, D> {
     recovered: Vec<Intent>,
     /// All that was signed at the newest height: it can be signed again.
     signed: Vec<Statement>,
+    bugs: Bugs,
 }
 
 impl<F: LogFile, D: Disk> SafeSigner<F, D> {
@@ -83,28 +85,51 @@ impl<F: LogFile, D: Disk> SafeSigner<F, D> {
         chain: &ChainIdentity,
         stored: Stored<'_>,
     ) -> Result<SafeSigner<F, D>, SafeSignError> {
+        SafeSigner::open_with(file, disk, chain, stored, Bugs::default())
+    }
+
+    /// [`SafeSigner::open`], with mistakes.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_with(
+        file: F,
+        disk: D,
+        chain: &ChainIdentity,
+        stored: Stored<'_>,
+        bugs: Bugs,
+    ) -> Result<SafeSigner<F, D>, SafeSignError> {
         if stored.first_start {
-            return SafeSigner::create(file, disk, chain, Height(0));
+            return SafeSigner::create(file, disk, chain, Height(0), bugs);
         }
-        let (journal, guard) = (read_journal(file, chain, &stored), read_guard(disk, &stored));
+        let journal = read_journal(file, chain, &stored, bugs);
+        let guard = read_guard(disk, &stored, bugs);
         let (in_journal, in_guard) = (journal.newest(), guard.newest());
         match (journal, guard) {
-            (Found::Sound((journal, recovered)), Found::Sound(guard)) if is_sound(&recovered, in_guard, &stored) => {
-                SafeSigner { journal, guard, recovered, signed: Vec::new() }.finish()
+            (Found::Sound((journal, recovered)), Found::Sound(guard))
+                if is_sound(&recovered, in_guard, &stored, bugs) =>
+            {
+                SafeSigner { journal, guard, recovered, signed: Vec::new(), bugs }.finish()
             }
             (journal, guard) => {
                 let remembered = in_journal.max(in_guard.map(|newest| newest.height)).unwrap_or(Height(0));
-                let from = stored.tip.next().max(remembered).next();
-                SafeSigner::create(journal.into_file(), guard.into_disk(), chain, from)
+                let from = silent_below(stored.tip.next().max(remembered), bugs);
+                SafeSigner::create(journal.into_file(), guard.into_disk(), chain, from, bugs)
             }
         }
     }
 
-    fn create(file: F, disk: D, chain: &ChainIdentity, from: Height) -> Result<SafeSigner<F, D>, SafeSignError> {
+    fn create(
+        file: F,
+        disk: D,
+        chain: &ChainIdentity,
+        from: Height,
+        bugs: Bugs,
+    ) -> Result<SafeSigner<F, D>, SafeSignError> {
         // The guard first: once it refuses, an empty journal does no harm.
-        let guard = Guard::create(disk, from).map_err(GuardError::from)?;
-        let journal = Journal::create(file, chain).map_err(SafeSignError::Journal)?;
-        Ok(SafeSigner { journal, guard, recovered: Vec::new(), signed: Vec::new() })
+        let guard = Guard::create(disk, from).map_err(GuardError::from)?.with(bugs);
+        let journal = Journal::create(file, chain).map_err(SafeSignError::Journal)?.with(bugs);
+        Ok(SafeSigner { journal, guard, recovered: Vec::new(), signed: Vec::new(), bugs })
     }
 
     /// Lets the guard catch up with a journal that is one statement ahead.
@@ -150,10 +175,20 @@ impl<F: LogFile, D: Disk> SafeSigner<F, D> {
         Ok(Signed::new(durable, signature))
     }
 
+    fn ask(&self, intent: &Intent) -> Result<(), GuardError> {
+        if self.bugs.has(Bug::NoGuard) { Ok(()) } else { self.guard.check(intent) }
+    }
+
     fn admit(&mut self, intent: &Intent) -> Result<Durable<Statement>, SafeSignError> {
-        self.guard.check(intent)?;
+        if self.bugs.has(Bug::GuardBeforeJournal) {
+            self.guard.admit(intent)?;
+        }
+        self.ask(intent)?;
         self.journal.write(intent).map_err(SafeSignError::Journal)?;
-        let durable = self.guard.admit(intent)?;
+        let durable = match self.bugs.has(Bug::NoGuard) {
+            true => Durable::written(intent.statement),
+            false => self.guard.admit(intent)?,
+        };
         self.signed.retain(|statement| statement.height == intent.statement.height);
         self.signed.push(intent.statement);
         Ok(durable)
@@ -169,16 +204,20 @@ enum Found<Sound, Place> {
 type FoundJournal<F> = Found<(Journal<F>, Vec<Intent>), F>;
 type FoundGuard<D> = Found<Guard<D>, D>;
 
-fn read_journal<F: LogFile>(file: F, chain: &ChainIdentity, stored: &Stored<'_>) -> FoundJournal<F> {
+fn read_journal<F: LogFile>(file: F, chain: &ChainIdentity, stored: &Stored<'_>, bugs: Bugs) -> FoundJournal<F> {
     match stored.journal {
-        Some(bytes) => Journal::open(file, bytes, chain).map_or_else(|(file, _)| Found::Lost(file), Found::Sound),
+        Some(bytes) => {
+            Journal::open_with(file, bytes, chain, bugs).map_or_else(|(file, _)| Found::Lost(file), Found::Sound)
+        }
         None => Found::Lost(file),
     }
 }
 
-fn read_guard<D: Disk>(disk: D, stored: &Stored<'_>) -> FoundGuard<D> {
+fn read_guard<D: Disk>(disk: D, stored: &Stored<'_>, bugs: Bugs) -> FoundGuard<D> {
     match stored.guard {
-        Some(bytes) => Guard::open(disk, bytes).map_or_else(|(disk, _)| Found::Lost(disk), Found::Sound),
+        Some(bytes) => {
+            Guard::open(disk, bytes).map_or_else(|(disk, _)| Found::Lost(disk), |guard| Found::Sound(guard.with(bugs)))
+        }
         None => Found::Lost(disk),
     }
 }
@@ -216,7 +255,7 @@ impl<D: Disk> FoundGuard<D> {
 }
 
 /// Whether journal and guard agree, and are not older than the ledger.
-fn is_sound(journal: &[Intent], guard: Option<Statement>, stored: &Stored<'_>) -> bool {
+fn is_sound(journal: &[Intent], guard: Option<Statement>, stored: &Stored<'_>, bugs: Bugs) -> bool {
     let agree = match (journal, guard) {
         ([], None) => true,
         // The first statement of a height replaces the journal, so what the guard holds may be of an earlier one.
@@ -225,7 +264,16 @@ fn is_sound(journal: &[Intent], guard: Option<Statement>, stored: &Stored<'_>) -
         ([], Some(_)) | ([_, _, ..], None) => false,
     };
     let is_old = guard.map(|newest| newest.position()) < stored.noted.map(|noted| noted.position());
-    agree && !is_old
+    (agree || bugs.has(Bug::AgreeAnyway)) && (!is_old || bugs.has(Bug::IgnoreNoted))
+}
+
+/// The first height at which is signed again after a loss, by the newest one that could have been voted in.
+fn silent_below(newest: Height, bugs: Bugs) -> Height {
+    match () {
+        () if bugs.has(Bug::LostMeansNew) => Height(0),
+        () if bugs.has(Bug::ObserveTooShort) => newest,
+        () => newest.next(),
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use hanse_consensus::bft::{Bug, Bugs};
 use hanse_consensus::{CompactBlock, Slot};
 use hanse_types::genesis::Validator;
 use hanse_types::hash::Domain;
@@ -29,6 +30,11 @@ impl Tx {
 
     pub(crate) fn bytes(self) -> [u8; 8] {
         self.0.to_le_bytes()
+    }
+
+    /// Whose it is.
+    fn account(self) -> u64 {
+        (self.0 >> 8) % 3
     }
 
     /// The index of the set that it makes the validators, if it does.
@@ -62,6 +68,16 @@ impl Execution for Hashing {
         let state_root = Hash::of_parts(Domain::StateNode, &[&parent.state_root.0, &bytes]);
         Ran { state_root, receipt_root: Hash::of_parts(Domain::Receipt, &[&state_root.0]) }
     }
+}
+
+/// Transactions of one account wait for one another.
+fn dag(transactions: &[Tx]) -> Dag {
+    let before = |at: usize| {
+        let earlier = transactions[..at].iter().rposition(|tx| tx.account() == transactions[at].account());
+        earlier.map(|earlier| earlier as u32).into_iter().collect::<Vec<u32>>()
+    };
+    let rows: Vec<Vec<u32>> = (0..transactions.len()).map(before).collect();
+    Dag::from_rows(&rows).expect("rows of earlier places are a DAG")
 }
 
 /// What all nodes know of the chain.
@@ -120,8 +136,7 @@ impl Chain {
     /// Makes a block for a slot.
     pub(crate) fn make(&self, slot: &Slot, parent: &Header, timestamp: Timestamp, transactions: &[Tx]) -> CompactBlock {
         let leaves: Vec<Hash> = transactions.iter().map(|tx| tx.leaf()).collect();
-        let rows: Vec<Vec<u32>> = vec![Vec::new(); leaves.len()];
-        let dag = Dag::from_rows(&rows).expect("rows without predecessors are a DAG");
+        let dag = dag(transactions);
         let header = self.header(slot, parent, timestamp, transactions, &leaves, &dag);
         CompactBlock::new(header, dag, leaves).expect("parts that were made together fit")
     }
@@ -160,7 +175,7 @@ impl Chain {
     }
 
     /// Whether a block is what running its transactions gives.
-    pub(crate) fn is_good(&self, block: &CompactBlock, parent: &Header, transactions: &[Tx]) -> bool {
+    pub(crate) fn is_good(&self, block: &CompactBlock, parent: &Header, transactions: &[Tx], bugs: Bugs) -> bool {
         let header = block.header();
         let slot = Slot {
             height: header.height,
@@ -170,6 +185,19 @@ impl Chain {
             proposer: header.proposer,
             validators: parent.next_validators,
         };
-        !transactions.is_empty() && self.make(&slot, parent, header.timestamp, transactions) == *block
+        let made = self.make(&slot, parent, header.timestamp, transactions);
+        !transactions.is_empty() && (made == *block || is_good_enough(made.header(), header, bugs))
     }
+}
+
+/// Whether two headers differ in nothing but what somebody doesn't look at by mistake.
+fn is_good_enough(made: &Header, found: &Header, bugs: Bugs) -> bool {
+    let mut made = made.clone();
+    if bugs.has(Bug::TrustRoots) {
+        (made.state_root, made.receipt_root) = (found.state_root, found.receipt_root);
+    }
+    if bugs.has(Bug::TrustDag) {
+        made.dag_digest = found.dag_digest;
+    }
+    made == *found
 }

@@ -35,11 +35,29 @@ impl Keyring {
         }
     }
 
+    fn has(&self, owner: u8) -> bool {
+        match self {
+            Keyring::Hashes { count } => owner < *count,
+            Keyring::Real(keys) => usize::from(owner) < keys.len(),
+        }
+    }
+
     pub(crate) fn public(&self, owner: u8) -> PublicKey {
         match self {
             Keyring::Hashes { .. } => PublicKey::Ed25519([owner + 1; 32]),
             Keyring::Real(keys) => keys[usize::from(owner)].public_key(),
         }
+    }
+}
+
+impl Keys {
+    /// What a validator has signed in another group. Nobody gets a signature over this group's words here.
+    ///
+    /// Validators are taken by their index in the first set.
+    pub(crate) fn others_elsewhere(&self, validator: u32, bytes: &[u8]) -> Result<Signature, SignError> {
+        let owner = u8::try_from(validator).unwrap_or(self.owner);
+        let owner = if self.ring.has(owner) { owner } else { self.owner };
+        Keys { ring: self.ring.clone(), owner }.sign(bytes)
     }
 }
 

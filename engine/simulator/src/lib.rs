@@ -27,6 +27,7 @@ pub mod crash;
 mod disk;
 mod drive;
 mod execution;
+pub mod figures;
 mod keys;
 pub mod model;
 mod network;
@@ -40,29 +41,30 @@ pub mod twins;
 mod world;
 
 pub use execution::{Execution, Hashing, Ran, Tx};
-pub use world::Summary;
+pub use scenario::Plan;
+pub use world::{Decision, Summary};
 
 use hanse_consensus::bft::Bugs;
 use scenario::Scenario;
 use world::World;
 
-/// Runs a seed.
-pub fn run(seed: u64) -> Summary {
-    World::new(Scenario::of(seed), Bugs::default(), false).run()
+/// Runs a seed as a plan has it.
+pub fn run(seed: u64, plan: Plan) -> Summary {
+    World::new(Scenario::of(seed, plan), Bugs::default(), false).run()
 }
 
 /// Runs a seed and prints what happens.
-pub fn trace(seed: u64) -> Summary {
-    World::new(Scenario::of(seed), Bugs::default(), true).run()
+pub fn trace(seed: u64, plan: Plan) -> Summary {
+    World::new(Scenario::of(seed, plan), Bugs::default(), true).run()
 }
 
-/// Runs a seed with a mistake in the engine of every node.
+/// Runs a seed with a mistake in every node.
 #[cfg(feature = "injected-bugs")]
-pub fn run_with(seed: u64, bug: hanse_consensus::bft::Bug) -> Summary {
-    World::new(Scenario::of(seed), Bugs::only(bug), false).run()
+pub fn run_with(seed: u64, plan: Plan, bug: hanse_consensus::bft::Bug) -> Summary {
+    World::new(Scenario::of(seed, plan), Bugs::only(bug), false).run()
 }
 
 /// What replays a seed.
-pub fn command(seed: u64) -> String {
-    format!("cargo run --release -p hanse-simulator -- --seed {seed}")
+pub fn command(seed: u64, plan: Plan) -> String {
+    format!("cargo run --release -p hanse-simulator -- --seed {seed} --plan {plan}")
 }

@@ -1,9 +1,9 @@
-//! Runs many seeds, or one with all that happens in it.
+//! Runs many seeds, or one with all that happens in it; measures.
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use hanse_simulator::{Summary, command, run, trace};
+use hanse_simulator::{Plan, Summary, command, figures, run, trace};
 
 /// Looks for seeds under which consensus breaks.
 #[derive(Parser)]
@@ -17,28 +17,76 @@ struct Arguments {
     /// How many.
     #[arg(long, default_value_t = 1_000)]
     count: u64,
+    /// How seeds become scenarios.
+    #[arg(long, value_enum, default_value_t)]
+    plan: Plan,
+    /// Measure how many seeds a core runs in a second: four validators, one of them faulty, twenty heights.
+    #[arg(long)]
+    bench: bool,
+    /// Print what faults and faulty validators cost.
+    #[arg(long)]
+    figures: bool,
 }
 
 fn main() -> ExitCode {
-    let Arguments { seed, from, count } = Arguments::parse();
-    if let Some(seed) = seed {
-        let summary = trace(seed);
-        println!("{summary:#?}");
-        return if summary.failure.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
-    }
+    let Arguments { seed, from, count, plan, bench, figures } = Arguments::parse();
+    let is_good = match seed {
+        Some(seed) => run_one(seed, plan),
+        None if bench => measure(count),
+        None if figures => print_figures(count),
+        None => run_many(from, count, plan),
+    };
+    if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run_one(seed: u64, plan: Plan) -> bool {
+    let Summary { decisions, failure, .. } = &trace(seed, plan);
+    println!("{} blocks; {}", decisions.len(), failure.as_deref().unwrap_or("nothing is broken"));
+    failure.is_none()
+}
+
+fn run_many(from: u64, count: u64, plan: Plan) -> bool {
     let mut failed = 0;
-    let (mut blocks, mut events, mut rounds) = (0, 0, [0; 16]);
+    let (mut blocks, mut events, mut losses, mut rounds) = (0, 0, 0, [0; 16]);
     for seed in from..from.saturating_add(count) {
-        let Summary { failure, blocks: made, events: happened, rounds_after_heal, .. } = run(seed);
-        blocks += made;
-        events += happened;
-        rounds[(rounds_after_heal as usize).min(15)] += 1;
-        if let Some(failure) = failure {
+        let summary = run(seed, plan);
+        blocks += summary.blocks;
+        events += summary.events;
+        losses += summary.power_losses;
+        rounds[(summary.rounds_after_heal as usize).min(15)] += 1;
+        if let Some(failure) = summary.failure {
             failed += 1;
-            println!("seed {seed}: {failure}\n    {}", command(seed));
+            println!("seed {seed}: {failure}\n    {}", command(seed, plan));
         }
     }
-    println!("{count} seeds, {failed} failed; {blocks} blocks, {events} events");
+    println!("{count} seeds, {failed} failed; {blocks} blocks, {events} events, {losses} power losses");
     println!("rounds until a block after everything healed: {rounds:?}");
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    failed == 0
+}
+
+fn measure(count: u64) -> bool {
+    let speed = figures::speed(count);
+    let figures::Speed { seeds, blocks, events, seconds } = speed;
+    let rate = speed.seeds_per_second();
+    println!("{rate:.0} seeds/s on one core ({seeds} seeds, {blocks} blocks, {events} events in {seconds:.1} s)");
+    println!(
+        "{{\"seeds\":{seeds},\"blocks\":{blocks},\"events\":{events},\"seconds\":{seconds:.3},\
+         \"seeds_per_second\":{rate:.1}}}"
+    );
+    true
+}
+
+fn print_figures(count: u64) -> bool {
+    println!("rounds until the next block after everything healed, over {count} seeds each");
+    for validators in [4, 7, 10] {
+        let healing = figures::healing(validators, count);
+        println!("  n = {validators:<2}  at most {}, {} hundredths on average", healing.most, healing.mean_hundredths);
+    }
+    println!("one faulty validator of four, after 20 blocks");
+    println!("  {:<12} {:>12} {:>14} {:>7}", "behaviour", "throughput", "wasted rounds", "turns");
+    for cost in figures::costs() {
+        let throughput = format!("{} %", cost.throughput());
+        println!("  {:<12} {throughput:>12} {:>14} {:>7}", cost.behaviour, cost.wasted_rounds, cost.turns);
+    }
+    true
 }

@@ -9,8 +9,11 @@ pub(crate) struct Network {
     nodes: usize,
     loss: u64,
     doubled: u64,
+    least_ms: u64,
     delay_ms: u64,
     tail_ms: u64,
+    /// What they become when everything heals.
+    healed_ms: (u64, u64),
     /// Links that are cut, by sender and receiver.
     cut: Vec<bool>,
     random: Random,
@@ -18,9 +21,19 @@ pub(crate) struct Network {
 
 impl Network {
     pub(crate) fn new(scenario: &Scenario, nodes: usize) -> Network {
-        let Scenario { seed, loss, doubled, delay_ms, tail_ms, .. } = *scenario;
+        let Scenario { seed, loss, doubled, delay_ms, tail_ms, healed_ms, .. } = *scenario;
         let random = Random::new(seed, "network");
-        Network { nodes, loss, doubled, delay_ms, tail_ms, cut: vec![false; nodes * nodes], random }
+        Network {
+            nodes,
+            loss,
+            doubled,
+            least_ms: 1,
+            delay_ms,
+            tail_ms,
+            healed_ms,
+            cut: vec![false; nodes * nodes],
+            random,
+        }
     }
 
     /// When copies of a message arrive, in milliseconds from now; none if it is lost.
@@ -35,7 +48,7 @@ impl Network {
 
     fn delay(&mut self) -> u64 {
         let most = if self.random.chance(30) { self.tail_ms } else { self.delay_ms };
-        self.random.between(1, most.max(1))
+        self.random.between(self.least_ms, most.max(self.least_ms))
     }
 
     /// Cuts other links than before: two sides, one node alone, one direction, any links; or none.
@@ -57,11 +70,11 @@ impl Network {
         }
     }
 
-    /// From now on everything arrives, once and soon.
+    /// From now on everything arrives, once and in time.
     pub(crate) fn heal(&mut self) {
         self.cut.fill(false);
         (self.loss, self.doubled) = (0, 0);
-        self.tail_ms = self.tail_ms.min(20);
-        self.delay_ms = self.delay_ms.min(20);
+        let (least, most) = self.healed_ms;
+        (self.least_ms, self.delay_ms, self.tail_ms) = (least, self.delay_ms.min(most).max(least), most);
     }
 }

@@ -53,6 +53,14 @@ pub(crate) struct Node {
     pub(crate) known: BTreeMap<Hash, Tx>,
     /// Milliseconds that its clock is ahead, or behind.
     pub(crate) skew: i64,
+    /// What its clock shows, if that stands still.
+    pub(crate) stopped_clock: Option<Timestamp>,
+    /// Until when the whole node stands still, in virtual time.
+    pub(crate) paused_until: u64,
+    /// The first height that it may vote at, as of its last start.
+    pub(crate) votes_from: Height,
+    /// Whether its record of votes was ever lost or damaged.
+    pub(crate) has_lost: bool,
     /// How often it was started.
     pub(crate) lives: u32,
     pub(crate) life: Option<Life>,
@@ -81,6 +89,10 @@ impl Node {
             pool: BTreeSet::new(),
             known: BTreeMap::new(),
             skew,
+            stopped_clock: None,
+            paused_until: 0,
+            votes_from: Height(0),
+            has_lost: false,
             lives: 0,
             life: None,
         }
@@ -91,7 +103,7 @@ impl Node {
     }
 
     pub(crate) fn now(&self, time: u64) -> Timestamp {
-        Timestamp((EPOCH_MS + time).saturating_add_signed(self.skew))
+        self.stopped_clock.unwrap_or(Timestamp((EPOCH_MS + time).saturating_add_signed(self.skew)))
     }
 
     pub(crate) fn tip<'a>(&'a self, chain: &'a Chain) -> &'a Header {
@@ -122,7 +134,7 @@ impl Node {
             tip: self.height(),
             noted: self.ledger.last().and_then(|committed| committed.noted),
         };
-        let signer = SafeSigner::open(self.disk.clone(), self.disk.clone(), &chain.identity, stored)?;
+        let signer = SafeSigner::open_with(self.disk.clone(), self.disk.clone(), &chain.identity, stored, bugs)?;
         let key = Some(self.keys.public_key());
         let config = Config { chain: chain.identity.clone(), key, timing: TIMING, bugs };
         let tip = self.tip(chain);
@@ -135,6 +147,7 @@ impl Node {
             votes_from: signer.from(),
             recovered: signer.recovered().to_vec(),
         };
+        self.votes_from = signer.from();
         self.lives += 1;
         self.life = Some(Life {
             engine: Bft::new(config, self.keys.clone(), beginning),

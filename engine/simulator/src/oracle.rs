@@ -4,25 +4,45 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hanse_consensus::bft::{Bugs, Schedule};
 use hanse_consensus::{CompactBlock, Evidence, Quorum, Statement, Step, VoteKind, Word};
-use hanse_types::{Certificate, Hash, Header, Height, Round};
+use hanse_types::crypto::PublicKey;
+use hanse_types::{Certificate, Epoch, Hash, Header, Height, Round, Timestamp};
 
 use crate::execution::{Chain, Tx};
 use crate::keys::Keys;
+use crate::node::TIMING;
+use crate::world::Decision;
 
 /// Positions and what was said there, of one node.
 type Said = BTreeMap<(Height, Round, Step), Statement>;
+
+/// What only the world knows.
+pub(crate) struct Known<'a> {
+    pub(crate) chain: &'a Chain,
+    /// All transactions that there are, by their leaves.
+    pub(crate) transactions: &'a BTreeMap<Hash, Tx>,
+    /// What the fastest honest clock may show.
+    pub(crate) latest: Timestamp,
+    pub(crate) time: u64,
+    /// The keys of faulty validators.
+    pub(crate) faulty: &'a [PublicKey],
+}
 
 /// The checks, with what they remember.
 #[derive(Debug, Default)]
 pub(crate) struct Oracle {
     /// The block of each height, as the first honest node decided it.
     decided: BTreeMap<Height, Hash>,
+    /// Whose turn it is at the height after these, as their headers say.
+    turns: Option<Schedule>,
     /// What each honest node ever signed, over all its lives.
     said: BTreeMap<usize, Said>,
     /// Each validator's prevotes for blocks: those of honest nodes when they are signed, others when they are sent.
     prevotes: BTreeMap<(Height, Round, Hash), BTreeSet<u32>>,
     violation: Option<String>,
+    /// How each height was decided.
+    pub(crate) decisions: Vec<Decision>,
     /// Evidence that was reported.
     pub(crate) evidence: u64,
 }
@@ -90,16 +110,23 @@ impl Oracle {
     pub(crate) fn decided(
         &mut self,
         node: usize,
-        chain: &Chain,
         keys: &Keys,
         parent: &Header,
         block: &CompactBlock,
         certificate: &Certificate,
+        world: &Known<'_>,
     ) {
-        let (header, hash) = (block.header(), block.hash());
-        let first = *self.decided.entry(header.height).or_insert(hash);
-        if first != hash {
-            self.fail(format!("node {node} decided {hash} at height {}, another {first}", header.height));
+        let (header, hash, chain) = (block.header(), block.hash(), world.chain);
+        match self.decided.get(&header.height) {
+            Some(first) if *first != hash => {
+                let text = format!("node {node} decided {hash} at height {}, another {first}", header.height);
+                self.fail(text);
+            }
+            Some(_) => {}
+            None => {
+                self.decided.insert(header.height, hash);
+                self.first_decided(parent, block, world);
+            }
         }
         if header.parent != parent.hash()
             || header.height != parent.height.next()
@@ -113,6 +140,48 @@ impl Oracle {
         let set = chain.set(&parent.next_validators).filter(|_| header.validators == parent.next_validators);
         if !fits || !set.is_some_and(|set| quorum.is_good(&chain.identity, set, keys)) {
             self.fail(format!("node {node} decided height {} by a certificate that is none", header.height));
+        }
+    }
+
+    /// What a block is checked for once: that running its transactions gives it, and whose turn, which epoch and what
+    /// time it was.
+    fn first_decided(&mut self, parent: &Header, block: &CompactBlock, world: &Known<'_>) {
+        let (header, chain) = (block.header(), world.chain);
+        let transactions: Option<Vec<Tx>> =
+            block.transactions().iter().map(|leaf| world.transactions.get(leaf).copied()).collect();
+        let runs = transactions.is_some_and(|list| chain.is_good(block, parent, &list, Bugs::default()));
+        if !runs {
+            self.fail(format!("height {} is not what running its transactions gives", header.height));
+        }
+        let has_changed = parent.validators != parent.next_validators;
+        let epoch = Epoch(parent.epoch.0 + u64::from(has_changed));
+        if header.epoch != epoch {
+            self.fail(format!("height {} is of epoch {} instead of {epoch}", header.height, header.epoch));
+        }
+        if header.timestamp > world.latest.plus_ms(TIMING.drift_ms * (u64::from(header.round.0) + 1)) {
+            self.fail(format!("height {} has the time {:?}, which is to come", header.height, header.timestamp));
+        }
+        let Some(set) = chain.set(&parent.next_validators) else { return };
+        let mut turns = self.turns.take().filter(|_| !has_changed).unwrap_or_else(|| Schedule::new(set));
+        let proposer = turns.proposer(header.height, header.round);
+        if header.proposer != proposer {
+            self.fail(format!(
+                "{} proposed height {} in round {}, in which it was the turn of {proposer}",
+                header.proposer, header.height, header.round
+            ));
+        }
+        let is_faulty = |turn: &u32| set.get(*turn).is_some_and(|validator| world.faulty.contains(&validator.key));
+        let rounds = (0..=header.round.0).map(|round| turns.proposer(header.height, Round(round)));
+        let faulty_turns = rounds.filter(is_faulty).count() as u32;
+        self.decisions.push(Decision { at_ms: world.time, round: header.round.0, faulty_turns });
+        turns.committed(header);
+        self.turns = Some(turns);
+    }
+
+    /// A node has started and votes from this height on: a later one than before only if it lost its record of votes.
+    pub(crate) fn started(&mut self, node: usize, before: Height, from: Height, has_lost: bool) {
+        if from != before && !has_lost {
+            self.fail(format!("node {node} is silent below height {from}, though its disk lost nothing"));
         }
     }
 

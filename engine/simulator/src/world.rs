@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use hanse_consensus::bft::Bugs;
-use hanse_consensus::{Consensus, Guard, Input, Message, Peer, Timer};
-use hanse_types::{Height, Round};
+use hanse_consensus::{Consensus, Input, Message, Peer, Timer};
+use hanse_types::crypto::PublicKey;
+use hanse_types::{Hash, Height, Round};
 
 use crate::byzantine::Adversary;
 use crate::disk::{Files, VirtualDisk};
@@ -21,6 +22,7 @@ use crate::random::Random;
 use crate::scenario::Scenario;
 use crate::trace;
 
+mod faults;
 mod perform;
 
 /// Something that happens.
@@ -52,7 +54,28 @@ enum Event {
         node: usize,
     },
     Partition,
+    /// A disk is full, or fails to sync.
+    Trouble,
+    /// There is space again.
+    Space {
+        node: usize,
+    },
+    /// A node stands still for a while.
+    Pause,
+    /// Clocks that are astray show something else.
+    Clocks,
     Heal,
+}
+
+/// How a block was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Virtual time.
+    pub at_ms: u64,
+    /// The round in which it was first proposed.
+    pub round: u32,
+    /// Of the rounds up to that one, those in which it was a faulty validator's turn.
+    pub faulty_turns: u32,
 }
 
 /// What a run came to.
@@ -68,6 +91,10 @@ pub struct Summary {
     pub crashes: u64,
     /// Of these, in the middle of a write.
     pub power_losses: u64,
+    /// Writes that failed with power on: a full disk, a sync that failed.
+    pub disk_failures: u64,
+    /// Times that a node stood still.
+    pub pauses: u64,
     /// Contradictions that honest nodes reported.
     pub evidence: u64,
     /// Rounds from the newest one when everything healed to the one in which the next block was decided.
@@ -76,6 +103,8 @@ pub struct Summary {
     pub caught_up: u64,
     /// Times that a node fetched transactions.
     pub fetched: u64,
+    /// When and how each block was first decided by an honest node.
+    pub decisions: Vec<Decision>,
     /// Everything that happened, as one number: two runs of one seed give the same.
     pub digest: u64,
 }
@@ -95,7 +124,11 @@ pub(crate) struct World {
     faults: Random,
     work: Random,
     next_tx: u64,
+    /// All transactions so far, by their leaves.
+    transactions: BTreeMap<Hash, Tx>,
     healed: Option<Healed>,
+    /// Keys of faulty validators.
+    faulty: Vec<PublicKey>,
     /// Copies of vote stores, to put back later.
     copies: BTreeMap<usize, Files>,
     summary: Summary,
@@ -112,10 +145,15 @@ struct Healed {
 
 /// Blocks that every honest node has to commit after everything healed.
 const BLOCKS_AFTER_HEAL: u64 = 3;
-/// Virtual milliseconds that they may take.
+/// Virtual milliseconds that they may take; and between distant nodes.
 const PATIENCE_MS: u64 = 60_000;
+const FAR_PATIENCE_MS: u64 = 300_000;
 /// Things that may happen in one run.
 const EVENTS: u64 = 3_000_000;
+/// Mean time between two moves of a clock that is astray.
+const CLOCKS_MS: u64 = 700;
+/// Milliseconds that an honest clock may be off.
+const SKEW_MS: u64 = 1_500;
 /// Transactions in a block.
 const BATCH: usize = 4;
 
@@ -126,18 +164,21 @@ impl World {
         let chain = Chain::new(&scenario, &ring);
         // The twins of faulty nodes come behind all others.
         let owners: Vec<usize> = (0..count).chain(scenario.twins()).collect();
+        let quorum = chain.sets[0].1.quorum();
         let mut skews = Random::new(scenario.seed, "clocks");
         let node = |(at, owner): (usize, &usize)| {
             let keys = Keys { ring: ring.clone(), owner: *owner as u8 };
             let dice = |concern| Random::new(scenario.seed ^ (at as u64) << 32, concern);
             let adversary = scenario.kind(*owner);
-            let adversary =
-                adversary.map(|kind| Adversary::new(kind, keys.clone(), chain.identity.clone(), dice("adversary")));
-            let skew = if scenario.skewed { skews.below(3_000) as i64 - 1_500 } else { 0 };
+            let adversary = adversary
+                .map(|kind| Adversary::new(kind, keys.clone(), chain.identity.clone(), quorum, dice("adversary")));
+            let skew = if scenario.skewed { skews.below(2 * SKEW_MS) as i64 - SKEW_MS as i64 } else { 0 };
             Node::new(keys, adversary, VirtualDisk::new(dice("disk")), skew)
         };
         let nodes: Vec<Node> = owners.iter().enumerate().map(node).collect();
+        let faulty = scenario.byzantine.iter().map(|(node, _)| ring.public(*node as u8)).collect();
         World {
+            faulty,
             network: Network::new(&scenario, nodes.len()),
             faults: Random::new(scenario.seed, "faults"),
             work: Random::new(scenario.seed, "work"),
@@ -150,6 +191,7 @@ impl World {
             sequence: 0,
             time: 0,
             next_tx: 0,
+            transactions: BTreeMap::new(),
             healed: None,
             copies: BTreeMap::new(),
             summary: Summary::default(),
@@ -162,11 +204,15 @@ impl World {
         if self.trace {
             println!("{:#?}", self.scenario);
         }
-        (0..self.nodes.len()).for_each(|node| self.start(node));
+        (0..self.nodes.len()).for_each(|node| self.start(node, None));
         self.plan(1, Event::Transaction);
         self.plan(self.scenario.heal_ms, Event::Heal);
         self.plan_fault(self.scenario.crash_ms, Event::Crash);
         self.plan_fault(self.scenario.partition_ms, Event::Partition);
+        self.plan_fault(self.scenario.disk_ms, Event::Trouble);
+        self.plan_fault(self.scenario.pause_ms, Event::Pause);
+        let astray = !self.scenario.astray.is_empty();
+        self.plan_fault(if astray { CLOCKS_MS } else { 0 }, Event::Clocks);
         while let Some(Reverse((time, sequence))) = self.events.pop() {
             let Some(event) = self.planned.remove(&sequence) else { continue };
             self.time = time;
@@ -178,7 +224,9 @@ impl World {
         }
         self.summary.failure = self.oracle.violation().map(str::to_owned);
         self.summary.evidence = self.oracle.evidence;
+        self.summary.decisions = std::mem::take(&mut self.oracle.decisions);
         self.summary.power_losses = self.nodes.iter().map(|node| node.disk.power_losses()).sum();
+        self.summary.disk_failures = self.nodes.iter().map(|node| node.disk.failures()).sum();
         self.summary
     }
 
@@ -187,12 +235,13 @@ impl World {
             return true;
         }
         let Some(healed) = self.healed else { return false };
-        let goal = healed.height.0 + BLOCKS_AFTER_HEAL;
+        let goal = (healed.height.0 + BLOCKS_AFTER_HEAL).max(self.scenario.blocks);
         let mut honest = self.nodes.iter().filter(|node| node.is_honest());
         if honest.all(|node| node.height().0 >= goal) {
             return true;
         }
-        if self.time > healed.at + PATIENCE_MS || self.summary.events > EVENTS {
+        let patience = if self.scenario.is_far() { FAR_PATIENCE_MS } else { PATIENCE_MS };
+        if self.time > healed.at + patience || self.summary.events > EVENTS {
             let heights: Vec<u64> = self.nodes.iter().map(|node| node.height().0).collect();
             self.oracle.fail(format!("stuck after everything healed: heights {heights:?}, the goal was {goal}"));
         }
@@ -214,6 +263,9 @@ impl World {
     }
 
     fn handle(&mut self, event: Event) {
+        if let Some(until) = self.still(&event) {
+            return self.plan(until - self.time, event);
+        }
         match event {
             Event::Deliver { to, from, message } => {
                 if self.nodes[to].life.is_none() {
@@ -232,7 +284,8 @@ impl World {
             Event::Crash => self.crash_somebody(),
             Event::Restart { node } => {
                 if self.nodes[node].life.is_none() {
-                    self.start(node);
+                    let fuse = self.faults.chance(self.scenario.power / 4).then(|| self.faults.below(3));
+                    self.start(node, fuse.filter(|_| self.healed.is_none()));
                 }
             }
             Event::Partition => {
@@ -241,111 +294,26 @@ impl World {
                     self.plan_fault(self.scenario.partition_ms, Event::Partition);
                 }
             }
+            Event::Trouble => self.trouble(),
+            Event::Space { node } => self.nodes[node].disk.set_full(false),
+            Event::Pause => self.pause(),
+            Event::Clocks => self.move_clocks(),
             Event::Heal => self.heal(),
         }
     }
 
+    /// Until when nothing of this kind happens, as its node stands still.
+    fn still(&self, event: &Event) -> Option<u64> {
+        let node = match event {
+            Event::Deliver { to, .. } => *to,
+            Event::Input { node, .. } | Event::Timer { node, .. } | Event::Job { node, .. } => *node,
+            _ => return None,
+        };
+        Some(self.nodes[node].paused_until).filter(|until| *until > self.time)
+    }
+
     fn is_alive(&self, node: usize, life: u32) -> bool {
         self.nodes[node].life.is_some() && self.nodes[node].lives == life
-    }
-
-    // ---- Lives ----
-
-    fn start(&mut self, at: usize) {
-        let node = &mut self.nodes[at];
-        node.disk.set_fuse(None);
-        if let Err(error) = node.start(&self.chain, self.bugs) {
-            return self.oracle.fail(format!("node {at} does not start: {error}"));
-        }
-        self.tell(at, Input::Start);
-        for other in 0..self.nodes.len() {
-            if other != at && self.nodes[other].life.is_some() {
-                self.tell(at, Input::PeerUp(Peer(other as u32)));
-                self.tell(other, Input::PeerDown(Peer(at as u32)));
-                self.tell(other, Input::PeerUp(Peer(at as u32)));
-            }
-        }
-        self.remind(at);
-    }
-
-    /// Tells a node again that there is something to decide.
-    fn remind(&mut self, node: usize) {
-        if !self.nodes[node].pool.is_empty() {
-            self.tell(node, Input::BatchReady);
-        }
-    }
-
-    fn crash_somebody(&mut self) {
-        if self.healed.is_some() {
-            return;
-        }
-        let node = self.faults.below(self.nodes.len() as u64) as usize;
-        if self.nodes[node].life.is_some() {
-            if self.faults.chance(500) {
-                let writes = self.faults.below(4);
-                self.nodes[node].disk.set_fuse(Some(writes));
-            } else {
-                self.crash(node);
-            }
-        }
-        self.plan_fault(self.scenario.crash_ms, Event::Crash);
-    }
-
-    fn crash(&mut self, node: usize) {
-        if self.trace {
-            println!("[{:>6}] n{node} crashes", self.time);
-        }
-        self.nodes[node].life = None;
-        self.summary.crashes += 1;
-        if self.scenario.forgetful.contains(&node) && self.faults.chance(300) {
-            self.forget(node);
-        }
-        let after = self.faults.between(20, 1_500);
-        self.plan(after, Event::Restart { node });
-    }
-
-    /// Loses or damages a node's record of votes, or puts an old copy in its place.
-    fn forget(&mut self, at: usize) {
-        let node = &self.nodes[at];
-        let mut files = node.disk.files();
-        let dice = self.faults.next();
-        let flip = |file: &mut Option<Vec<u8>>, least: usize| {
-            if let Some(file) = file.as_mut().filter(|file| file.len() > least) {
-                let at = least + (dice >> 8) as usize % (file.len() - least);
-                file[at] ^= 1 << (dice % 8);
-            }
-        };
-        match dice % 5 {
-            0 => files.journal = None,
-            1 => files.guard = None,
-            2 => flip(&mut files.journal, 0),
-            3 => flip(&mut files.guard, 0),
-            _ => files = self.old_copy(at).unwrap_or_default(),
-        }
-        self.nodes[at].disk.replace(files);
-    }
-
-    /// A copy of the vote store that the ledger shows to be old.
-    fn old_copy(&self, at: usize) -> Option<Files> {
-        let noted = self.nodes[at].ledger.last().and_then(|committed| committed.noted)?;
-        let copy = self.copies.get(&at)?;
-        let newest = newest_in(copy);
-        newest.is_none_or(|newest| newest.position() < noted.position()).then(|| copy.clone())
-    }
-
-    fn heal(&mut self) {
-        self.network.heal();
-        let honest = self.nodes.iter().filter(|node| node.is_honest());
-        let height = honest.clone().map(Node::height).max().unwrap_or_default();
-        let engines = honest.filter_map(|node| node.life.as_ref()).map(|life| life.engine.position());
-        let rounds = engines.filter(|(at, ..)| *at == height.next()).map(|(_, round, _)| round);
-        self.healed = Some(Healed { at: self.time, height, round: rounds.max().unwrap_or_default() });
-        for node in 0..self.nodes.len() {
-            self.nodes[node].disk.set_fuse(None);
-            if self.nodes[node].life.is_none() {
-                self.start(node);
-            }
-        }
     }
 
     // ---- What nodes are told ----
@@ -391,6 +359,7 @@ impl World {
             true => Tx(CHANGES_VALIDATORS | self.next_tx << 8 | self.work.below(self.chain.sets.len() as u64)),
             false => Tx(self.next_tx << 8),
         };
+        self.transactions.insert(tx.leaf(), tx);
         let first = self.work.below(self.nodes.len() as u64) as usize;
         for node in 0..self.nodes.len() {
             let hears = node == first || !self.work.chance(self.scenario.missing);
@@ -399,22 +368,8 @@ impl World {
                 self.remind(node);
             }
         }
-        let pause = self.work.between(10, 120);
+        let (least, most) = self.scenario.transaction_ms;
+        let pause = self.work.between(least, most);
         self.plan(pause, Event::Transaction);
-    }
-}
-
-/// The newest statement in the guard's record.
-fn newest_in(files: &Files) -> Option<hanse_consensus::Statement> {
-    let record = files.guard.as_deref()?;
-    Guard::open(Nowhere, record).ok()?.newest()
-}
-
-/// A disk to read a record with.
-struct Nowhere;
-
-impl hanse_consensus::Disk for Nowhere {
-    fn write_synced(&mut self, _: &[u8]) -> Result<(), hanse_consensus::DiskError> {
-        Err(hanse_consensus::DiskError("this disk is for reading".into()))
     }
 }

@@ -1,11 +1,10 @@
 //! What peers say, each kind with its checks: the cheapest first, signatures last, nothing kept before all hold.
 
-use hanse_types::{Hash, Height, Round};
+use hanse_types::{ChainIdentity, Epoch, Hash, Height, Round};
 
-use crate::bft::Bft;
-use crate::bft::bugs::Bug;
 use crate::bft::height::{Held, Stage, Votes, proposed, voted};
 use crate::bft::tally::{Added, Tally};
+use crate::bft::{Bft, Bug, Config};
 use crate::statement::{SignedStatement, Statement, VoteKind};
 use crate::verify::Verify;
 use crate::{CompactBlock, Evidence, Message, Output, Peer, Proposal, Quorum, Recipient, Request, Verdict};
@@ -55,7 +54,7 @@ impl<V: Verify> Bft<V> {
         }
         self.at.see(validator, statement.round);
         self.wake(out);
-        if !self.at.counts(statement.round) {
+        if !self.counts(statement.round) {
             return;
         }
         let polka = match valid_round {
@@ -88,11 +87,12 @@ impl<V: Verify> Bft<V> {
     /// Whether a proposal is new, and its place is free; or shows at least that its proposer is in a later round.
     fn wants_proposal(&self, signed: &SignedStatement) -> bool {
         let SignedStatement { statement, validator, .. } = signed;
-        if !self.at.counts(statement.round) {
+        if !self.counts(statement.round) {
             return self.at.seen.get(*validator as usize).is_some_and(|seen| *seen < Some(statement.round));
         }
         let held = self.at.rounds.get(&statement.round).map_or(&[][..], |votes| &votes.proposals);
-        held.len() < PROPOSALS && held.iter().all(|held| held.signed.statement != *statement)
+        let has_room = held.len() < PROPOSALS || self.config.bugs.has(Bug::ProposalsUnbounded);
+        has_room && held.iter().all(|held| held.signed.statement != *statement)
     }
 
     /// Keeps a verified proposal.
@@ -117,13 +117,15 @@ impl<V: Verify> Bft<V> {
     /// Whether the block has what consensus determines of it. The same for every node.
     fn fits(&self, block: &CompactBlock) -> bool {
         let header = block.header();
-        let chain = &self.config.chain;
+        let Config { chain, bugs, .. } = &self.config;
         header.height == self.at.height
             && header.parent == self.tip.hash
-            && header.timestamp > self.tip.timestamp
-            && (header.epoch, header.validators) == (self.epoch, self.set_hash)
+            && (header.timestamp > self.tip.timestamp || bugs.has(Bug::OlderThanParent))
+            && (header.epoch == self.epoch || bugs.has(Bug::AnyBlockEpoch))
+            && header.validators == self.set_hash
             && (&header.chain_id, &header.group_id) == (&chain.chain_id, &chain.group_id)
-            && header.proposer == self.schedule.proposer(header.height, header.round)
+            && (header.proposer == self.schedule.proposer(header.height, header.round)
+                || bugs.has(Bug::AnyBlockProposer))
     }
 
     /// Whether a block may be proposed in this round: a new one says so and is not from the future; an old one was
@@ -134,7 +136,7 @@ impl<V: Verify> Bft<V> {
             Some(valid_round) => header.round <= valid_round,
             None => {
                 let latest = self.now.plus_ms(self.config.timing.drift(round));
-                header.round == round && header.timestamp <= latest
+                header.round == round && (header.timestamp <= latest || self.config.bugs.has(Bug::AnyTime))
             }
         }
     }
@@ -152,7 +154,7 @@ impl<V: Verify> Bft<V> {
         let proposal = Proposal { signed, block, polka };
         out.push(Output::Send(Recipient::All, Message::Proposal(proposal.clone())));
         self.at.see(signed.validator, signed.statement.round);
-        if self.at.counts(signed.statement.round) && self.wants_proposal(&signed) {
+        if self.counts(signed.statement.round) && self.wants_proposal(&signed) {
             let Proposal { block, polka, .. } = proposal;
             let held = Held { signed, block: block.hash(), polka, acceptable: true };
             self.votes_of(signed.statement.round).proposals.push(held);
@@ -162,7 +164,7 @@ impl<V: Verify> Bft<V> {
     fn vote(&mut self, signed: SignedStatement, out: &mut Vec<Output>) {
         let SignedStatement { statement, validator, .. } = signed;
         let Some((kind, choice)) = voted(&statement) else { return };
-        let kept = self.at.counts(statement.round);
+        let kept = self.counts(statement.round);
         let is_new = match self.at.rounds.get(&statement.round) {
             Some(votes) => votes.of(kind).wants(validator, choice),
             None => kept || self.at.seen.get(validator as usize).is_some_and(|seen| *seen < Some(statement.round)),
@@ -180,7 +182,7 @@ impl<V: Verify> Bft<V> {
         let Some((kind, choice)) = voted(&statement) else { return };
         self.check_own(&signed, out);
         self.at.see(validator, statement.round);
-        if !self.at.counts(statement.round) {
+        if !self.counts(statement.round) {
             return;
         }
         let kind = if self.config.bugs.has(Bug::MixKinds) && choice.is_none() { VoteKind::Precommit } else { kind };
@@ -199,7 +201,7 @@ impl<V: Verify> Bft<V> {
     fn take_quorum(&mut self, quorum: Quorum, out: &mut Vec<Output>) {
         let Quorum { kind, epoch, round, block, .. } = quorum;
         let known = self.at.rounds.get(&round).and_then(|votes| votes.of(kind).majority());
-        let old = round < self.at.round && !self.at.counts(round);
+        let old = round < self.at.round && !self.counts(round);
         let is_of_use = match (kind, block) {
             (VoteKind::Precommit, Some(_)) => self.at.decision.is_none(),
             (VoteKind::Prevote, Some(_)) => !old || self.at.valid_round().is_none_or(|valid| valid < round),
@@ -250,9 +252,14 @@ impl<V: Verify> Bft<V> {
     fn accuse(&mut self, evidence: Evidence, out: &mut Vec<Output>) {
         let is_new = !self.at.accused.contains(&evidence.validator());
         let here = evidence.first.statement.epoch == self.epoch;
-        if is_new && here && evidence.is_good(&self.config.chain, &self.set, &self.verify) {
+        if is_new && here && self.is_evidence(&evidence) {
             self.accuse_known(evidence, out);
         }
+    }
+
+    fn is_evidence(&self, evidence: &Evidence) -> bool {
+        let Config { chain, bugs, .. } = &self.config;
+        bugs.has(Bug::BelieveEvidence) || evidence.is_good_with(chain, &self.set, &self.verify, *bugs)
     }
 
     /// Reports and passes on evidence, once for each validator and height.
@@ -272,6 +279,11 @@ impl<V: Verify> Bft<V> {
         out.push(Output::KeyUsedElsewhere(*signed));
     }
 
+    /// Whether votes of a round are counted one by one.
+    fn counts(&self, round: Round) -> bool {
+        self.at.counts(round) || self.config.bugs.has(Bug::RoundsUnbounded)
+    }
+
     /// Others have begun with this height.
     fn wake(&mut self, out: &mut Vec<Output>) {
         if matches!(self.at.stage, Stage::Waiting) {
@@ -280,12 +292,14 @@ impl<V: Verify> Bft<V> {
     }
 
     pub(super) fn votes_of(&mut self, round: Round) -> &mut Votes {
-        let small = usize::from(self.config.bugs.has(Bug::SmallQuorum));
-        let (validators, quorum) = (self.set.len(), self.set.quorum() - small);
+        let bugs = self.config.bugs;
+        let changed = self.epoch > Epoch(0);
+        let small = bugs.has(Bug::SmallQuorum) || (bugs.has(Bug::SmallQuorumAfterChange) && changed);
+        let (validators, quorum) = (self.set.len(), self.set.quorum() - usize::from(small));
         self.at.rounds.entry(round).or_insert_with(|| Votes {
             proposals: Vec::new(),
-            prevotes: Tally::new(validators, quorum),
-            precommits: Tally::new(validators, quorum),
+            prevotes: Tally::new(validators, quorum, bugs),
+            precommits: Tally::new(validators, quorum, bugs),
             prevote_timer: false,
             precommit_timer: false,
         })
@@ -295,13 +309,18 @@ impl<V: Verify> Bft<V> {
     fn is_signed(&self, signed: &SignedStatement) -> bool {
         let SignedStatement { statement, validator, signature } = signed;
         let Some(validator) = self.set.get(*validator) else { return false };
-        let here = (statement.height, statement.epoch) == (self.at.height, self.epoch);
-        let skip = self.config.bugs.has(Bug::SkipSignatures);
-        here && (skip || statement.is_signed(&self.config.chain, &self.verify, &validator.key, signature))
+        let Config { chain, bugs, .. } = &self.config;
+        let here = statement.height == self.at.height && (statement.epoch == self.epoch || bugs.has(Bug::AnyEpoch));
+        let is_over = |chain: &ChainIdentity, statement: &Statement| {
+            statement.is_signed(chain, &self.verify, &validator.key, signature)
+        };
+        let mistaken = || bugs.mistaken(chain, statement).iter().any(|(chain, other)| is_over(chain, other));
+        here && (bugs.has(Bug::SkipSignatures) || is_over(chain, statement) || mistaken())
     }
 
     fn is_quorum(&self, quorum: &Quorum) -> bool {
-        self.config.bugs.has(Bug::SkipQuorumSignatures) || quorum.is_good(&self.config.chain, &self.set, &self.verify)
+        let Config { chain, bugs, .. } = &self.config;
+        bugs.has(Bug::SkipQuorumSignatures) || quorum.is_good_with(chain, &self.set, &self.verify, *bugs)
     }
 
     /// Whether this is a message to keep for the next height.

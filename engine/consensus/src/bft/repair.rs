@@ -9,9 +9,8 @@ use std::collections::VecDeque;
 
 use hanse_types::{Hash, Height, Timestamp};
 
-use crate::bft::Bft;
-use crate::bft::bugs::Bug;
 use crate::bft::height::{Stage, Votes};
+use crate::bft::{Bft, Bug};
 use crate::statement::{SignedStatement, Statement, VoteKind};
 use crate::verify::Verify;
 use crate::{Have, Message, Output, Peer, Recipient, Request, Status, Timer};
@@ -100,13 +99,15 @@ impl<V: Verify> Bft<V> {
     /// A peer speaks of a height that has not begun here.
     pub(super) fn is_ahead(&mut self, from: Peer, height: Height, message: Message, out: &mut Vec<Output>) {
         let keep = self.is_for_later(&message, height);
+        let unbounded = self.config.bugs.has(Bug::WaitingUnbounded);
         let Some(peer) = self.peers.get_mut(&from) else { return };
         match message {
             Message::Status(_) => peer.height = height,
-            message if keep && peer.waiting.len() < WAITING => peer.waiting.push_back(message),
+            message if keep && (peer.waiting.len() < WAITING || unbounded) => peer.waiting.push_back(message),
             _ => {}
         }
-        if peer.height > self.at.height && !matches!(self.at.stage, Stage::Committing(_)) {
+        let is_behind = peer.height > self.at.height && !self.config.bugs.has(Bug::NeverCatchUp);
+        if is_behind && !matches!(self.at.stage, Stage::Committing(_)) {
             self.want(Request::Decided(self.at.height), Some(from), out);
         }
     }
@@ -193,7 +194,7 @@ impl<V: Verify> Bft<V> {
         let (now, pause) = (self.now, self.config.timing.fetch_ms / 2);
         let Some(peer) = self.peers.get_mut(&to).filter(|_| height <= self.tip.height) else { return };
         let again = peer.served.is_some_and(|(served, at)| served == height && !is_due(Some(at), now, pause));
-        if !again {
+        if !again && !self.config.bugs.has(Bug::NeverServe) {
             peer.served = Some((height, now));
             out.push(Output::ServeDecided { to, height });
         }
@@ -203,7 +204,9 @@ impl<V: Verify> Bft<V> {
         let Some(candidate) = self.at.candidates.get(&block) else { return };
         let source = candidate.source;
         self.fetches.retain(|fetch| !matches!(&fetch.what, Request::Transactions { block: of, .. } if *of == block));
-        self.want(Request::Transactions { block, missing }, source, out);
+        if !self.config.bugs.has(Bug::NeverFetch) {
+            self.want(Request::Transactions { block, missing }, source, out);
+        }
     }
 
     /// Transactions that were asked for.

@@ -2,9 +2,8 @@
 
 use hanse_types::{Certificate, Hash, Round};
 
-use crate::bft::bugs::Bug;
 use crate::bft::height::{Held, Stage, Valid};
-use crate::bft::{Bft, tally};
+use crate::bft::{Bft, Bug, tally};
 use crate::statement::{Basis, Step, VoteKind, Word};
 use crate::verify::Verify;
 use crate::{Fault, Output, Quorum, Request, Slot, Timer, Verdict};
@@ -40,16 +39,21 @@ impl<V: Verify> Bft<V> {
         if self.config.bugs.has(Bug::UnlockAtNewRound) {
             self.at.locked = None;
         }
-        self.at.prune();
+        if !self.config.bugs.has(Bug::RoundsUnbounded) {
+            self.at.prune();
+        }
         self.ask_for_block(out);
-        self.set_step_timer(Step::Propose, out);
+        if !self.config.bugs.has(Bug::NoProposeTimeout) {
+            self.set_step_timer(Step::Propose, out);
+        }
     }
 
     /// Lines 14 to 19: the proposer proposes the valid block, or asks for a new one.
     pub(super) fn ask_for_block(&mut self, out: &mut Vec<Output>) {
         let round = self.at.round;
         let proposer = self.schedule.proposer(self.at.height, round);
-        let is_due = self.at.step == Step::Propose && self.at.asked.is_none() && !self.at.has_said(Step::Propose);
+        let has_said = self.at.has_said(Step::Propose) && !self.config.bugs.has(Bug::ProposeTwice);
+        let is_due = self.at.step == Step::Propose && self.at.asked.is_none() && !has_said;
         if !is_due || !self.votes() || self.me != Some(proposer) || self.at.decision.is_some() {
             return;
         }
@@ -85,6 +89,10 @@ impl<V: Verify> Bft<V> {
         if let Some((round, block)) = found {
             self.at.decision = self.quorum(round, VoteKind::Precommit, Some(block));
         }
+        if self.config.bugs.has(Bug::DecideByPrevotes) {
+            let polka = self.at.now().and_then(|votes| votes.prevotes.majority()).flatten();
+            self.at.decision = polka.and_then(|block| self.quorum(self.at.round, VoteKind::Prevote, Some(block)));
+        }
     }
 
     /// Line 49, second half: commits what is decided, once it is here and was run.
@@ -102,6 +110,9 @@ impl<V: Verify> Bft<V> {
                 self.at.stage = Stage::Committing(candidate.block.clone());
                 self.fetches.clear();
                 out.push(Output::Decide(Certificate { height, round, epoch, block_hash, signatures }));
+                if self.config.bugs.has(Bug::NextBeforeDurable) {
+                    self.persisted(height, out)?;
+                }
                 Ok(true)
             }
         }
@@ -160,7 +171,8 @@ impl<V: Verify> Bft<V> {
     /// What to prevote for a proposal, and why; nothing as long as that is not known.
     fn choose(&mut self, block: Hash, polka: Option<Quorum>, out: &mut Vec<Output>) -> Option<(tally::Choice, Basis)> {
         let free = |(locked_round, locked): (Round, Hash)| {
-            locked == block || polka.as_ref().is_some_and(|polka| polka.round >= locked_round)
+            let any = self.config.bugs.has(Bug::OldPolkaUnlocks);
+            locked == block || polka.as_ref().is_some_and(|polka| any || polka.round >= locked_round)
         };
         if !self.at.locked.is_none_or(free) && !self.config.bugs.has(Bug::IgnoreLock) {
             return Some((None, Basis::Nothing));
@@ -193,6 +205,12 @@ impl<V: Verify> Bft<V> {
         }
         let Some(votes) = self.at.now() else { return false };
         let (majority, full) = (votes.prevotes.majority(), votes.prevotes.is_full());
+        if self.config.bugs.has(Bug::PrecommitOldPolka)
+            && let Some(Valid { block, polka, .. }) = self.at.valid.clone()
+        {
+            self.cast_precommit(Some(block.hash()), Basis::Both(block, polka), out);
+            return true;
+        }
         match majority {
             Some(None) => {
                 self.cast_precommit(None, Basis::Nothing, out);
@@ -228,7 +246,7 @@ impl<V: Verify> Bft<V> {
         if votes.precommits.majority() == Some(None) {
             return self.begin_next_round(out);
         }
-        if votes.precommits.is_full() && !votes.precommit_timer {
+        if votes.precommits.is_full() && !votes.precommit_timer && !self.config.bugs.has(Bug::NoPrecommitTimeout) {
             votes.precommit_timer = true;
             self.set_step_timer(Step::Precommit, out);
         }
@@ -250,8 +268,10 @@ impl<V: Verify> Bft<V> {
     }
 
     fn step_timeout(&mut self, step: Step, out: &mut Vec<Output>) {
+        let bugs = self.config.bugs;
+        let late = bugs.has(Bug::LateTimeout) || bugs.has(Bug::NoGuard);
         match step {
-            Step::Propose if self.at.step == Step::Propose => self.cast_prevote(None, Basis::Nothing, out),
+            Step::Propose if self.at.step == Step::Propose || late => self.cast_prevote(None, Basis::Nothing, out),
             Step::Prevote if self.at.step == Step::Prevote => self.cast_precommit(None, Basis::Nothing, out),
             Step::Precommit => {
                 self.begin_next_round(out);

@@ -4,6 +4,7 @@ use hanse_types::Hash;
 use hanse_types::crypto::Signature;
 use smallvec::SmallVec;
 
+use crate::bugs::{Bug, Bugs};
 use crate::message::Have;
 
 /// What was voted for: a block, or none.
@@ -18,6 +19,7 @@ const CHOICES: usize = 2;
 #[derive(Clone, Debug)]
 pub(crate) struct Tally {
     quorum: usize,
+    bugs: Bugs,
     votes: Vec<SmallVec<[(Choice, Signature); 1]>>,
     counts: SmallVec<[(Choice, usize); 2]>,
     /// Validators with a vote.
@@ -34,18 +36,21 @@ pub(crate) enum Added {
 }
 
 impl Tally {
-    pub(crate) fn new(validators: usize, quorum: usize) -> Tally {
-        Tally { quorum, votes: vec![SmallVec::new(); validators], counts: SmallVec::new(), voters: 0 }
+    pub(crate) fn new(validators: usize, quorum: usize, bugs: Bugs) -> Tally {
+        Tally { quorum, bugs, votes: vec![SmallVec::new(); validators], counts: SmallVec::new(), voters: 0 }
     }
 
     /// Whether a vote that comes alone would be new here; asked before its signature is verified.
     pub(crate) fn wants(&self, validator: u32, choice: Choice) -> bool {
-        self.votes.get(validator as usize).is_some_and(|votes| votes.len() < CHOICES && !has(votes, choice))
+        self.votes
+            .get(validator as usize)
+            .is_some_and(|votes| votes.len() < CHOICES && (!has(votes, choice) || self.bugs.has(Bug::CountTwice)))
     }
 
     /// Counts a verified vote that is not there yet.
     pub(crate) fn add(&mut self, validator: u32, choice: Choice, signature: Signature) -> Option<Added> {
-        let votes = self.votes.get_mut(validator as usize).filter(|votes| !has(votes, choice))?;
+        let again = self.bugs.has(Bug::CountTwice);
+        let votes = self.votes.get_mut(validator as usize).filter(|votes| again || !has(votes, choice))?;
         let before = votes.first().copied();
         votes.push((choice, signature));
         self.voters += usize::from(before.is_none());

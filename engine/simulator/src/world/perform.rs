@@ -2,15 +2,18 @@
 
 use std::collections::VecDeque;
 
+use hanse_consensus::bft::Bug;
 use hanse_consensus::{
     CompactBlock, Input, Intent, Message, Output, Peer, Recipient, SignedStatement, Slot, Timer, Verdict,
 };
-use hanse_types::{Canonical, Certificate, Hash, Height};
+use hanse_types::{Canonical, Certificate, Hash, Height, Timestamp};
 
+use crate::byzantine::Kind;
 use crate::execution::Tx;
-use crate::node::{Committed, Job};
+use crate::node::{Committed, EPOCH_MS, Job};
+use crate::oracle::Known;
 use crate::trace;
-use crate::world::{BATCH, Event, World, newest_in};
+use crate::world::{BATCH, Event, SKEW_MS, World};
 
 impl World {
     pub(super) fn perform(&mut self, at: usize, output: Output, inputs: &mut VecDeque<Input>) {
@@ -60,7 +63,10 @@ impl World {
 
     fn propose(&mut self, at: usize, slot: &Slot, inputs: &mut VecDeque<Input>) {
         let node = &mut self.nodes[at];
-        let batch: Vec<Tx> = node.pool.iter().take(BATCH).copied().collect();
+        let mut batch: Vec<Tx> = node.pool.iter().take(BATCH).copied().collect();
+        if node.adversary.as_ref().is_some_and(|adversary| adversary.kind == Kind::Liar) && self.work.chance(200) {
+            batch.extend(node.done.last());
+        }
         if batch.is_empty() {
             inputs.push_back(Input::Withdrawn);
             return;
@@ -70,7 +76,7 @@ impl World {
         if let Some(life) = &mut node.life {
             life.blocks.insert(block.hash(), block.clone());
         }
-        let after = self.work.between(1, 8);
+        let after = self.takes(at, 1, 8);
         self.plan_input(at, after, Input::Built(block));
     }
 
@@ -84,9 +90,10 @@ impl World {
             }
             Ok(transactions) => {
                 let fresh = transactions.iter().all(|tx| !node.done.contains(tx));
-                let good = fresh && self.chain.is_good(&block, node.tip(&self.chain), &transactions);
+                let fresh = fresh || self.bugs.has(Bug::TrustFreshness);
+                let good = fresh && self.chain.is_good(&block, node.tip(&self.chain), &transactions, self.bugs);
                 let verdict = if good { Verdict::Good } else { Verdict::Bad };
-                let after = self.work.between(1, 8);
+                let after = self.takes(at, 1, 8);
                 self.plan_input(at, after, Input::Checked { block: hash, verdict });
             }
         }
@@ -145,7 +152,15 @@ impl World {
         };
         if node.is_honest() {
             let parent = node.tip(&self.chain);
-            self.oracle.decided(at, &self.chain, &node.keys, parent, &block, &certificate);
+            let latest = Timestamp(EPOCH_MS + self.time + SKEW_MS);
+            let known = Known {
+                chain: &self.chain,
+                transactions: &self.transactions,
+                latest,
+                time: self.time,
+                faulty: &self.faulty,
+            };
+            self.oracle.decided(at, &node.keys, parent, &block, &certificate, &known);
         }
         self.note_progress(&certificate);
         self.begin_job(at, Job::Persist(Committed { block, certificate, noted: None }));
@@ -154,7 +169,7 @@ impl World {
     /// Counts blocks, and the rounds that the first one after everything healed has taken.
     fn note_progress(&mut self, certificate: &Certificate) {
         self.summary.blocks = self.summary.blocks.max(certificate.height.0);
-        if let Some(healed) = self.healed
+        if let Some(healed) = self.healed.filter(|_| !self.scenario.is_far())
             && certificate.height == healed.height.next()
         {
             let rounds = certificate.round.0.saturating_sub(healed.round.0);
@@ -169,16 +184,23 @@ impl World {
         let Some(life) = &mut self.nodes[at].life else { return };
         life.jobs.push_back(job);
         if life.jobs.len() == 1 {
-            let after = self.work.between(0, 3);
+            let after = self.takes(at, 0, 3);
             self.plan(after, Event::Job { node: at, life: lives });
         }
+    }
+
+    /// How long a piece of work takes on a node.
+    fn takes(&mut self, at: usize, least: u64, most: u64) -> u64 {
+        let (slow, extra) = self.scenario.slow;
+        let extra = if slow == at && self.healed.is_none() { extra } else { 0 };
+        self.work.between(least, most + extra)
     }
 
     pub(super) fn job_done(&mut self, at: usize) {
         let lives = self.nodes[at].lives;
         let Some(job) = self.nodes[at].life.as_mut().and_then(|life| life.jobs.pop_front()) else { return };
         if self.nodes[at].life.as_ref().is_some_and(|life| !life.jobs.is_empty()) {
-            let after = self.work.between(0, 3);
+            let after = self.takes(at, 0, 3);
             self.plan(after, Event::Job { node: at, life: lives });
         }
         match job {
@@ -191,7 +213,11 @@ impl World {
         let node = &mut self.nodes[at];
         let losses = node.disk.power_losses();
         let Some(life) = &mut node.life else { return };
-        match life.signer.sign(intent, &self.chain.identity, &node.keys) {
+        let signed = life.signer.sign(intent, &self.chain.identity, &node.keys);
+        if node.disk.power_losses() > losses {
+            return self.crash(at);
+        }
+        match signed {
             Ok(signed) => {
                 let (set, _) = node.next_set(&self.chain);
                 let me = set.index_of(&node.keys.ring.public(node.keys.owner)).unwrap_or(u32::MAX);
@@ -201,7 +227,11 @@ impl World {
                 }
                 self.tell(at, Input::Signed(signed));
             }
-            Err(_) if node.disk.power_losses() > losses => self.crash(at),
+            Err(_) if node.disk.has_failed() => {
+                if self.scenario.stops {
+                    self.crash(at);
+                }
+            }
             Err(error) => {
                 if node.is_honest() {
                     self.oracle
@@ -213,9 +243,15 @@ impl World {
 
     fn persist(&mut self, at: usize, mut committed: Committed) {
         let node = &mut self.nodes[at];
+        if node.disk.is_full() {
+            return self.crash(at);
+        }
         let height = committed.block.header().height;
         committed.noted = node.life.as_ref().and_then(|life| life.signer.newest());
-        self.copies.insert(at, node.disk.files());
+        // An older copy is to be had for some heights.
+        if height.0.is_multiple_of(3) {
+            self.copies.insert(at, node.disk.files());
+        }
         let transactions = node.transactions(&committed.block).unwrap_or_default();
         if node.is_honest() {
             self.oracle.executed(at, &mut node.done, &transactions);
@@ -264,7 +300,7 @@ impl World {
         let Some(adversary) = &mut self.nodes[from].adversary else {
             return self.transmit(from, to, 0, message);
         };
-        for (delay, message) in adversary.send(message) {
+        for (delay, message) in adversary.send(to, message) {
             if let Message::Vote(signed) = &message {
                 self.oracle.sent(signed.validator, &signed.statement);
             }
@@ -301,7 +337,7 @@ impl World {
         let life = self.nodes[at].life.as_ref();
         let passes_on = life.is_some_and(|life| signed.statement.height < life.signer.from());
         if self.owner_of(at, signed.validator) == Some(at) && !passes_on {
-            let newest = newest_in(&self.nodes[at].disk.files());
+            let newest = self.nodes[at].disk.newest();
             self.oracle.durable(at, &signed.statement, newest);
         }
     }

@@ -10,7 +10,7 @@ fn block(name: u8) -> Choice {
 }
 
 fn tally() -> Tally {
-    Tally::new(4, 3)
+    Tally::new(4, 3, Bugs::default())
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn votes_one_by_one_are_bounded_but_a_quorum_is_always_completed() {
 
 #[test]
 fn what_somebody_lacks_is_all_of_validators_whose_bit_is_not_set() {
-    let mut tally = Tally::new(20, 14);
+    let mut tally = Tally::new(20, 14, Bugs::default());
     for validator in [0, 7, 8, 19] {
         tally.add(validator, None, SIGNATURE).unwrap();
     }

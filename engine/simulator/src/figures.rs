@@ -1,0 +1,126 @@
+//! Figures: how fast the simulator is, and how well a group does with a faulty validator and after faults.
+//!
+//! All but the first follow from the seeds alone, so they are the same on every machine.
+
+use std::time::Instant;
+
+use hanse_consensus::bft::Bugs;
+
+use crate::byzantine::Kind;
+use crate::scenario::Scenario;
+use crate::world::{Decision, Summary, World};
+
+/// How fast one core runs seeds: four validators, one of them faulty, twenty heights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Speed {
+    /// Seeds that were run.
+    pub seeds: u64,
+    /// Blocks in them.
+    pub blocks: u64,
+    /// Things that happened in them.
+    pub events: u64,
+    /// Seconds of one core.
+    pub seconds: f64,
+}
+
+impl Speed {
+    /// Seeds in a second of one core.
+    pub fn seeds_per_second(&self) -> f64 {
+        self.seeds as f64 / self.seconds
+    }
+}
+
+/// Measures how fast seeds run on one core.
+pub fn speed(seeds: u64) -> Speed {
+    let start = Instant::now();
+    let (mut blocks, mut events) = (0, 0);
+    for seed in 0..seeds {
+        let summary = run(Scenario::bench(seed));
+        blocks += summary.blocks;
+        events += summary.events;
+    }
+    Speed { seeds, blocks, events, seconds: start.elapsed().as_secs_f64() }
+}
+
+/// Rounds from the newest one when everything healed to the one that decided, over many seeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Healing {
+    /// Validators.
+    pub validators: usize,
+    /// Seeds.
+    pub seeds: u64,
+    /// The most rounds.
+    pub most: u32,
+    /// Hundredths of a round on average.
+    pub mean_hundredths: u64,
+}
+
+/// How soon a group of so many decides after everything healed.
+pub fn healing(validators: usize, seeds: u64) -> Healing {
+    let runs = (0..seeds).map(|seed| Scenario { healed_ms: (1, 20), ..Scenario::among(seed, validators) });
+    let rounds: Vec<u32> = runs.map(|scenario| run(scenario).rounds_after_heal).collect();
+    let sum: u64 = rounds.iter().map(|rounds| u64::from(*rounds)).sum();
+    let most = rounds.iter().copied().max().unwrap_or_default();
+    Healing { validators, seeds, most, mean_hundredths: sum * 100 / seeds.max(1) }
+}
+
+/// What a faulty validator costs its group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// What it does.
+    pub behaviour: String,
+    /// Virtual milliseconds for the blocks that were measured, without it and with it.
+    pub honest_ms: u64,
+    /// See `honest_ms`.
+    pub faulty_ms: u64,
+    /// Rounds without a block, and rounds that were its turn.
+    pub wasted_rounds: u64,
+    /// See `wasted_rounds`.
+    pub turns: u64,
+}
+
+impl Cost {
+    /// Throughput against that of the group without it, in percent.
+    pub fn throughput(&self) -> u64 {
+        self.honest_ms * 100 / self.faulty_ms.max(1)
+    }
+}
+
+/// Blocks that a group may take to see who is faulty.
+const FIRST: usize = 20;
+/// Blocks that are measured.
+const MEASURED: usize = 200;
+/// Seeds of each behaviour.
+const SEEDS: u64 = 8;
+
+/// What one faulty validator of four costs, for each behaviour.
+pub fn costs() -> Vec<Cost> {
+    let honest_ms = steady(None).0;
+    let cost = |kind: &Kind| {
+        let (faulty_ms, wasted_rounds, turns) = steady(Some(*kind));
+        Cost { behaviour: format!("{kind:?}"), honest_ms, faulty_ms, wasted_rounds, turns }
+    };
+    Kind::ALL.iter().map(cost).collect()
+}
+
+/// Time of the measured blocks, rounds wasted and turns of the faulty, over all seeds.
+fn steady(kind: Option<Kind>) -> (u64, u64, u64) {
+    let (mut time, mut wasted, mut turns) = (0, 0, 0);
+    for seed in 0..SEEDS {
+        let byzantine = kind.map(|kind| (seed as usize % 4, kind)).into_iter().collect();
+        let blocks = (FIRST + MEASURED) as u64;
+        let decisions = run(Scenario { blocks, ..Scenario::calm(seed, 4, byzantine) }).decisions;
+        let Some(measured) = decisions.get(FIRST - 1..FIRST + MEASURED) else { continue };
+        time += measured[MEASURED].at_ms - measured[0].at_ms;
+        let sum = |part: fn(&Decision) -> u32| decisions.iter().map(|decision| u64::from(part(decision))).sum::<u64>();
+        wasted += sum(|decision| decision.round);
+        turns += sum(|decision| decision.faulty_turns);
+    }
+    (time, wasted, turns)
+}
+
+fn run(scenario: Scenario) -> Summary {
+    let summary = World::new(scenario.clone(), Bugs::default(), false).run();
+    assert_eq!(summary.failure, None, "{scenario:?}");
+    summary
+}
