@@ -28,8 +28,8 @@ pub struct GroupConfig {
     pub pool: PoolLimits,
     /// Bounds of the record of dropped transactions.
     pub drops: DropLimits,
-    /// Most transactions that wait for their signatures to be verified; more are refused. A larger submission is taken if
-    /// it is the only one.
+    /// Most transactions that wait for their signatures to be verified; more are refused, and what a larger submission has
+    /// beyond that.
     pub intake_waiting: usize,
     /// Sizes of the ledger.
     pub ledger: LedgerOptions,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use hanse_consensus::{Precommit, SignedPrecommit, Solo, VoteLog};
 use hanse_ledger::{DroppedTransaction, Ledger, NewBlock, Renewal};
 use hanse_replica::{Input, Output, Replica, Stage, Whereabouts, Work};
-use hanse_txpool::{Dropped, Listed, PoolStatus};
+use hanse_txpool::{Arrival, Dropped, Listed, PoolStatus};
 use hanse_types::crypto::Signer;
 use hanse_types::genesis::ChainIdentity;
 use hanse_types::{Certificate, Hash, Height, Timestamp, TxId, Verified};
@@ -30,6 +30,7 @@ use crate::observe::Observation;
 use crate::queue::{Answers, Job, Queue};
 use crate::report::Reports;
 use crate::submit_error::SubmitError;
+use crate::window::Window;
 
 /// Blocks that may be handed to a thread before it takes them: the replica has at most two under way.
 const JOBS: usize = 4;
@@ -38,6 +39,7 @@ const JOBS: usize = 4;
 pub(crate) enum Event {
     Submitted {
         transactions: Vec<Verified>,
+        since: Timestamp,
         keep: bool,
         reply: oneshot::Sender<Vec<Result<TxId, SubmitError>>>,
     },
@@ -110,6 +112,7 @@ pub(crate) struct Driver {
     pub(crate) drops: Arc<Drops>,
     pub(crate) queue: Queue,
     pub(crate) status: watch::Sender<PoolStatus>,
+    pub(crate) window: Arc<Window>,
     /// Why the group takes nothing any more; the first reason stays.
     pub(crate) stopped: watch::Sender<Option<Arc<str>>>,
     pub(crate) observation: Observation,
@@ -157,7 +160,7 @@ impl Driver {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Submitted { transactions, keep, reply } => self.submitted(transactions, keep, reply),
+            Event::Submitted { transactions, since, keep, reply } => self.submitted(transactions, since, keep, reply),
             // Whoever asked may have gone.
             Event::Locate { id, reply } => drop(reply.send(self.replica.locate(&id))),
             Event::List { after, limit, reply } => drop(reply.send(self.replica.pool().list(after.as_ref(), limit))),
@@ -193,18 +196,21 @@ impl Driver {
     fn submitted(
         &mut self,
         transactions: Vec<Verified>,
+        since: Timestamp,
         keep: bool,
         reply: oneshot::Sender<Vec<Result<TxId, SubmitError>>>,
     ) {
         let mut outputs = Vec::new();
-        self.replica.step(Input::Submitted { transactions, keep }, self.clock.now(), &mut outputs);
+        self.replica.step(Input::Submitted { transactions, since, keep }, self.clock.now(), &mut outputs);
         // Whoever is answered sees what came of it.
         self.status.send_replace(self.replica.pool_status());
         let (mut reply, mut held) = (Some(reply), None);
         for output in outputs {
             match output {
                 Output::Admitted(answers) => held = reply.take().map(|reply| Answers { answers, reply }),
-                Output::Keep(kept) => self.push(Job::Keep { kept, answers: held.take() }),
+                Output::Keep { kept, needed_from } => {
+                    self.queue.push(Job::Keep { kept, answers: held.take() }, needed_from);
+                }
                 output => self.perform(output),
             }
         }
@@ -236,8 +242,17 @@ impl Driver {
         info!(height = height.0, transactions = block.header.tx_count, hash = %block.hash, "block committed");
         let parent = self.feed.tip().borrow().timestamp;
         self.observation.committed(&block, parent, took);
+        self.follow_the_wait();
         self.feed.committed(Arc::new(block.header.clone()), block.content.receipts());
         self.tell(Input::Persisted { height });
+    }
+
+    /// Lets as much in from now on as the block that is durable now says.
+    fn follow_the_wait(&self) {
+        let pool = self.replica.pool();
+        if let Some(since) = pool.status().sealed_since {
+            self.window.durable(since, self.clock.now(), pool.wait_ms());
+        }
     }
 
     fn tell(&mut self, input: Input) {
@@ -251,10 +266,10 @@ impl Driver {
         match output {
             // Answers go to who asked, in `submitted`.
             Output::Admitted(_) => {}
-            Output::Keep(kept) => self.push(Job::Keep { kept, answers: None }),
-            Output::Dropped(dropped) => {
+            Output::Keep { kept, needed_from } => self.queue.push(Job::Keep { kept, answers: None }, needed_from),
+            Output::Dropped { dropped, needed_from } => {
                 self.observation.dropped(dropped.iter().map(|dropped| dropped.refusal.code()));
-                self.dropped(dropped);
+                self.dropped(dropped, needed_from);
             }
             Output::Execute(work) => {
                 let height = work.height();
@@ -278,7 +293,7 @@ impl Driver {
     }
 
     /// Whoever waits for one of them is told when it is recorded.
-    fn dropped(&self, dropped: Vec<Dropped>) {
+    fn dropped(&self, dropped: Vec<Dropped>, needed_from: Arrival) {
         let (height, timestamp) = (self.ledger.height(), self.clock.now());
         self.drops.pending(dropped.iter().map(Dropped::id));
         let record = |dropped: Dropped| DroppedTransaction {
@@ -290,7 +305,7 @@ impl Driver {
             message: dropped.refusal.to_string(),
             signed: dropped.transaction.signed().clone(),
         };
-        self.push(Job::Drop(dropped.into_iter().map(record).collect()));
+        self.queue.push(Job::Drop(dropped.into_iter().map(record).collect()), needed_from);
     }
 
     fn push(&self, job: Job) {

@@ -12,13 +12,13 @@ use hanse_types::{
 };
 use parking_lot::Mutex;
 use thiserror::Error;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::driver::{Event, Events};
 use crate::drops::Drops;
 use crate::feed::{Feed, Outcome};
-use crate::intake::{Backlog, Submission};
+use crate::intake::Submission;
 use crate::look::Settings;
 use crate::observe::{Observe, Recent, tally};
 use crate::preparation::Preparation;
@@ -26,6 +26,7 @@ use crate::queries::{ContractInfo, Queries, QueryError, Simulation};
 use crate::submit_error::SubmitError;
 use crate::timeline::Timelines;
 use crate::trace::{TraceError, TxTrace};
+use crate::window::Window;
 
 /// A handle of a running group. Cheap to clone; the group runs until [`Group::stop`].
 #[derive(Clone)]
@@ -38,13 +39,8 @@ pub(crate) struct Inner {
     pub(crate) genesis_hash: Hash,
     pub(crate) ledger: Ledger,
     pub(crate) intake: Mutex<Option<mpsc::Sender<Submission>>>,
-    /// One permit for each transaction that may wait for verification.
-    pub(crate) intake_room: Semaphore,
-    /// All of them.
-    pub(crate) intake_permits: u32,
-    pub(crate) backlog: Arc<Backlog>,
-    /// How long the oldest submission may wait for its verification while more is taken.
-    pub(crate) wait_ms: u64,
+    /// How much may be under way.
+    pub(crate) window: Arc<Window>,
     pub(crate) preparation: Preparation,
     pub(crate) events: Events,
     pub(crate) feed: Arc<Feed>,
@@ -160,15 +156,14 @@ impl Group {
         durability: Durability,
     ) -> Result<Vec<Result<TxId, SubmitError>>, SubmitError> {
         let surplus = self.at_the_door(&mut transactions)?;
-        let permits = u32::try_from(transactions.len()).unwrap_or(u32::MAX).min(self.inner.intake_permits);
-        let room = self.inner.intake_room.try_acquire_many(permits).map_err(|_| SubmitError::Busy)?;
+        let (verifying, since) = (self.inner.window.enter(transactions.len()), self.inner.queries.now());
         let (reply, verified) = oneshot::channel();
         let intake = self.inner.intake.lock().clone().ok_or(SubmitError::Stopped)?;
-        let sent = intake.send(Submission { transactions, since: self.inner.queries.now(), reply }).await;
+        let sent = intake.send(Submission { transactions, reply }).await;
         sent.map_err(|_| SubmitError::Stopped)?;
         let verified = verified.await.map_err(|_| SubmitError::Stopped)?;
         // From here on, the pool counts them.
-        drop(room);
+        drop(verifying);
 
         let mut valid = Vec::with_capacity(verified.len());
         let mut answers = Vec::with_capacity(verified.len());
@@ -181,7 +176,7 @@ impl Group {
         }
         let (reply, admitted) = oneshot::channel();
         let keep = durability == Durability::Disk;
-        let event = Event::Submitted { transactions: valid, keep, reply };
+        let event = Event::Submitted { transactions: valid, since, keep, reply };
         self.inner.events.send(event).await.map_err(|_| SubmitError::Stopped)?;
         let mut admitted = admitted.await.map_err(|_| SubmitError::Stopped)?.into_iter();
         let answer = |invalid: Option<SubmitError>| match invalid {
@@ -201,7 +196,8 @@ impl Group {
             let waited_ms = now.since_ms(since);
             return Err(Refusal::PoolSlow { count: status.waiting, waited_ms }.into());
         }
-        if self.inner.backlog.waited_ms(now) > self.inner.wait_ms {
+        if self.inner.window.room(&status) == 0 && status.room > 0 {
+            self.inner.window.turned_away();
             return Err(SubmitError::Busy);
         }
         Ok(status)
@@ -214,10 +210,16 @@ impl Group {
         transactions: &mut Vec<SignedTransaction>,
     ) -> Result<Vec<Result<TxId, SubmitError>>, SubmitError> {
         let status = self.status_if_open()?;
-        let surplus = transactions.len().saturating_sub(status.room);
-        transactions.truncate(status.room);
+        let room = self.inner.window.room(&status);
+        let surplus = transactions.len().saturating_sub(room);
+        transactions.truncate(room);
+        if surplus == 0 {
+            return Ok(Vec::new());
+        }
+        self.inner.window.turned_away();
         let full = Refusal::PoolFull { count: status.waiting + status.sealed, bytes: status.bytes };
-        Ok(vec![Err(full.into()); surplus])
+        let refused = if room == status.room { full.into() } else { SubmitError::Busy };
+        Ok(vec![Err(refused); surplus])
     }
 
     /// Submits a transaction and waits until the block that holds it is durable.

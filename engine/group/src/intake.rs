@@ -4,12 +4,11 @@
 //! lone transaction waits for nobody. Two batches are under way at a time: while the last signatures of one are checked,
 //! the threads of the CPU pool that are done with it take up the other.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use hanse_types::crypto::verified::{Verifier, VerifyError};
-use hanse_types::{SignedTransaction, Timestamp, Verified};
+use hanse_types::{SignedTransaction, Verified};
 use tokio::sync::{mpsc, oneshot};
 
 /// Transactions that are verified together at most.
@@ -21,24 +20,7 @@ const UNDER_WAY: usize = 2;
 /// Transactions of one submission, and who waits for them.
 pub(crate) struct Submission {
     pub(crate) transactions: Vec<SignedTransaction>,
-    /// When it came.
-    pub(crate) since: Timestamp,
     pub(crate) reply: oneshot::Sender<Vec<Result<Verified, VerifyError>>>,
-}
-
-/// How far verification is behind: when the oldest submission came of each batch that is under way.
-#[derive(Debug, Default)]
-pub(crate) struct Backlog([AtomicU64; UNDER_WAY]);
-
-impl Backlog {
-    /// For how many milliseconds the oldest of them has waited.
-    pub(crate) fn waited_ms(&self, now: Timestamp) -> u64 {
-        let waited = |since: &AtomicU64| match since.load(Ordering::Relaxed) {
-            0 => 0,
-            since => now.since_ms(Timestamp(since)),
-        };
-        self.0.iter().map(waited).max().unwrap_or(0)
-    }
 }
 
 /// Starts the threads that verify. They end when nobody can submit any more.
@@ -46,18 +28,13 @@ pub(crate) fn spawn(
     verifier: &Verifier,
     pool: &Arc<rayon::ThreadPool>,
     submissions: mpsc::Receiver<Submission>,
-    backlog: &Arc<Backlog>,
 ) -> std::io::Result<Vec<JoinHandle<()>>> {
     let submissions = Arc::new(Mutex::new(submissions));
     let start = |slot: usize| {
-        let (verifier, pool, backlog) = (verifier.clone(), pool.clone(), backlog.clone());
-        let submissions = submissions.clone();
+        let (verifier, pool, submissions) = (verifier.clone(), pool.clone(), submissions.clone());
         let run = move || {
             while let Some(batch) = next(&submissions) {
-                // They come in the order of their times, so none in it is older.
-                backlog.0[slot].store(batch[0].since.0, Ordering::Relaxed);
                 verify(&verifier, &pool, batch);
-                backlog.0[slot].store(0, Ordering::Relaxed);
             }
         };
         std::thread::Builder::new().name(format!("hanse-intake-{slot}")).spawn(run)

@@ -34,6 +34,7 @@ pub mod status;
 mod submit_error;
 pub mod timeline;
 pub mod trace;
+mod window;
 pub mod wiring;
 
 pub use config::GroupConfig;

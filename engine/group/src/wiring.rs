@@ -14,7 +14,7 @@ use hanse_types::{Hash, Timestamp};
 use hanse_vm::{Vm, VmConfig};
 use parking_lot::Mutex;
 use thiserror::Error;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tracing::info;
 
 use crate::chain::Chain;
@@ -25,7 +25,7 @@ use crate::drops::Drops;
 use crate::execution::Executor;
 use crate::feed::Feed;
 use crate::group::{Group, Inner, Tasks};
-use crate::intake::{self, Backlog};
+use crate::intake;
 use crate::look::Settings;
 use crate::observe::{Calls, Observation, Recent};
 use crate::preparation::Preparation;
@@ -34,6 +34,7 @@ use crate::queue;
 use crate::recovery::{self, Recovered, RecoveryError};
 use crate::report;
 use crate::timeline::Timelines;
+use crate::window::Window;
 
 /// The ledger's folder in a group's.
 pub const LEDGER_FOLDER: &str = "ledger";
@@ -182,12 +183,12 @@ impl Parts {
         let (write, writing) =
             spawn_writer(ledger.clone(), votes, identity, signer, reports, events.clone()).map_err(threads)?;
         let (intake, submissions) = mpsc::channel(EVENTS);
-        let backlog = Arc::new(Backlog::default());
-        let verifying = intake::spawn(&verifier, &pool, submissions, &backlog).map_err(threads)?;
+        let verifying = intake::spawn(&verifier, &pool, submissions).map_err(threads)?;
 
         let feed = Arc::new(Feed::new(tip.header));
         let (queue, keeping) =
             queue::spawn(ledger.clone(), drops.clone(), feed.clone(), events.clone()).map_err(threads)?;
+        let window = Arc::new(Window::new(config.intake_waiting));
         let (status, status_seen) = watch::channel(replica.pool_status());
         let (stopped, stopped_seen) = watch::channel(None);
         let recent_figures = Arc::new(Recent::default());
@@ -200,6 +201,7 @@ impl Parts {
             drops: drops.clone(),
             queue,
             status,
+            window: window.clone(),
             stopped,
             observation: Observation::new(config.observer.clone(), recent_figures.clone()),
             execute,
@@ -220,10 +222,7 @@ impl Parts {
                 ledger,
                 intake: Mutex::new(Some(intake)),
                 preparation,
-                intake_room: Semaphore::new(config.intake_waiting),
-                intake_permits: u32::try_from(config.intake_waiting).unwrap_or(u32::MAX),
-                backlog,
-                wait_ms: config.pool.wait_ms,
+                window,
                 events,
                 feed,
                 drops,

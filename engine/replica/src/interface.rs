@@ -6,7 +6,7 @@
 //! acknowledges a block to a client does so after [`Input::Persisted`], not before.
 
 use hanse_consensus::{Fault, Precommit, SignedPrecommit, Slot};
-use hanse_txpool::{Dropped, Kept, Refusal};
+use hanse_txpool::{Arrival, Dropped, Kept, Refusal};
 use hanse_types::{Certificate, Hash, Header, Height, Params, Timestamp, TxId, Verified};
 use thiserror::Error;
 
@@ -17,6 +17,8 @@ pub enum Input {
     Submitted {
         /// Which.
         transactions: Vec<Verified>,
+        /// When they came; what was done with them since counts as waiting.
+        since: Timestamp,
         /// Whether whoever sent them is promised that they outlive this process: then [`Output::Keep`] follows.
         keep: bool,
     },
@@ -60,11 +62,20 @@ pub enum Output {
     Admitted(Vec<Result<TxId, Refusal>>),
     /// Follows an [`Output::Admitted`] whose sender is promised more: write these, in an order of their arrivals, to where
     /// they outlive the process, and only then pass on the answers. Those of the answers that were there before, and what
-    /// earlier outputs of this kind gave, must be written by then too. What was written may be removed as far as
-    /// [`Replica::oldest`](crate::Replica::oldest) has come since.
-    Keep(Vec<Kept>),
+    /// earlier outputs of this kind gave, must be written by then too.
+    Keep {
+        /// Which.
+        kept: Vec<Kept>,
+        /// What was written of places before this one may be removed, as soon as all that earlier outputs gave is written.
+        needed_from: Arrival,
+    },
     /// These left the pool without a block.
-    Dropped(Vec<Dropped>),
+    Dropped {
+        /// Which, and why.
+        dropped: Vec<Dropped>,
+        /// As for [`Output::Keep`], as soon as it is written that these were dropped.
+        needed_from: Arrival,
+    },
     /// Execute this batch on top of its parent, and make a header of it.
     Execute(Work),
     /// Make this vote durable, then sign it: [`VoteLog::sign`](hanse_consensus::VoteLog::sign).

@@ -2,7 +2,7 @@
 
 use hanse_consensus as consensus;
 use hanse_consensus::{Consensus, SignedPrecommit, Slot};
-use hanse_txpool::{Arrival, Kept, Place, Pool, PoolStatus, Refusal};
+use hanse_txpool::{Arrival, Dropped, Kept, Place, Pool, PoolStatus, Refusal};
 use hanse_types::{Certificate, Header, Height, Params, Timestamp, TxId, Verified};
 
 use crate::interface::{HaltReason, Input, Output, Stage, Work};
@@ -86,8 +86,8 @@ impl<C: Consensus> Replica<C> {
     pub fn step(&mut self, input: Input, now: Timestamp, out: &mut Vec<Output>) {
         self.now = self.now.max(now);
         let result = match input {
-            Input::Submitted { transactions, keep } => {
-                self.submitted(transactions, keep, out);
+            Input::Submitted { transactions, since, keep } => {
+                self.submitted(transactions, since, keep, out);
                 Ok(())
             }
             Input::Tick => Ok(()),
@@ -107,23 +107,23 @@ impl<C: Consensus> Replica<C> {
         }
     }
 
-    fn submitted(&mut self, transactions: Vec<Verified>, keep: bool, out: &mut Vec<Output>) {
+    fn submitted(&mut self, transactions: Vec<Verified>, since: Timestamp, keep: bool, out: &mut Vec<Output>) {
         let ids: Vec<TxId> = transactions.iter().filter(|_| keep).map(Verified::id).collect();
-        let answers: Vec<_> = transactions.into_iter().map(|transaction| self.submit(transaction)).collect();
+        let answers: Vec<_> = transactions.into_iter().map(|transaction| self.submit(transaction, since)).collect();
         let is_here = |answer: &Result<_, Refusal>| matches!(answer, Ok(_) | Err(Refusal::AlreadyInPool { .. }));
         let here = ids.into_iter().zip(&answers).filter(|(_, answer)| is_here(answer));
         let kept = here.filter_map(|(id, _)| self.pool.keep(&id)).collect();
         out.push(Output::Admitted(answers));
         if keep {
-            out.push(Output::Keep(kept));
+            out.push(Output::Keep { kept, needed_from: self.pool.oldest() });
         }
     }
 
-    fn submit(&mut self, transaction: Verified) -> Result<TxId, Refusal> {
+    fn submit(&mut self, transaction: Verified, since: Timestamp) -> Result<TxId, Refusal> {
         if self.halted {
             return Err(Refusal::GroupStopped);
         }
-        self.pool.submit(transaction, self.now)
+        self.pool.submit(transaction, since, self.now)
     }
 
     fn executed(
@@ -167,9 +167,7 @@ impl<C: Consensus> Replica<C> {
             return Ok(());
         }
         let dropped = self.pool.expire(self.next_time());
-        if !dropped.is_empty() {
-            out.push(Output::Dropped(dropped));
-        }
+        self.drop_from_pool(dropped, out);
         if self.pool.is_due(self.now) && self.has_room() {
             self.consult(consensus::Input::BatchReady, out)?;
         }
@@ -179,6 +177,14 @@ impl<C: Consensus> Replica<C> {
 
     fn has_room(&self) -> bool {
         !self.pipeline.is_full() && !self.pipeline.is_making()
+    }
+
+    /// Tells of those that have left the pool. With each output goes what is needed as things are then, not at the end of the
+    /// step: what is dropped later in it must not be forgotten before that is written.
+    pub(crate) fn drop_from_pool(&self, dropped: Vec<Dropped>, out: &mut Vec<Output>) {
+        if !dropped.is_empty() {
+            out.push(Output::Dropped { dropped, needed_from: self.pool.oldest() });
+        }
     }
 
     fn set_timer(&mut self, out: &mut Vec<Output>) {
@@ -211,9 +217,7 @@ impl<C: Consensus> Replica<C> {
     fn propose(&mut self, slot: Slot, out: &mut Vec<Output>) -> Result<(), HaltReason> {
         let timestamp = self.next_time();
         let sealed = self.pool.seal(Place { height: slot.height, timestamp });
-        if !sealed.dropped.is_empty() {
-            out.push(Output::Dropped(sealed.dropped));
-        }
+        self.drop_from_pool(sealed.dropped, out);
         if sealed.batch.is_empty() {
             return self.consult(consensus::Input::Withdrawn, out);
         }

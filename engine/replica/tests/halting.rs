@@ -43,7 +43,7 @@ impl Bench {
 
     fn submit(&mut self, nonces: std::ops::Range<u64>) -> Vec<Output> {
         let batch = nonces.map(|nonce| self.world.plain(nonce)).collect();
-        self.tell(Input::Submitted { transactions: batch, keep: false })
+        self.tell(Input::Submitted { transactions: batch, since: at(10), keep: false })
     }
 
     /// Submits a full batch.

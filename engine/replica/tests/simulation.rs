@@ -26,7 +26,7 @@ fn in_good_weather_everything_is_committed() {
 
 #[test]
 fn nothing_is_lost_or_done_twice_when_things_fail() {
-    let (mut restarts, mut halts, mut committed, mut dropped, mut restored) = (0, 0, 0, 0, 0);
+    let (mut restarts, mut halts, mut committed, mut dropped, mut restored, mut promised) = (0, 0, 0, 0, 0, 0);
     for seed in 100..180 {
         let summary = run(seed, Faults::ALL);
         restarts += summary.restarts;
@@ -34,12 +34,12 @@ fn nothing_is_lost_or_done_twice_when_things_fail() {
         committed += summary.committed;
         dropped += summary.dropped;
         restored += summary.restored;
-        assert!(summary.promised > 50, "{summary:?}");
+        promised += summary.promised;
     }
     // The runs are worth something only if all of it happened.
     assert!(
-        restarts > 100 && halts > 50 && committed > 5_000 && dropped > 10 && restored > 500,
-        "{restarts} {halts} {committed} {dropped} {restored}"
+        restarts > 100 && halts > 50 && committed > 5_000 && dropped > 10 && restored > 500 && promised > 4_000,
+        "{restarts} {halts} {committed} {dropped} {restored} {promised}"
     );
 }
 

@@ -20,8 +20,9 @@ pub struct PoolLimits {
     pub sender_count: usize,
     /// Most canonical bytes of one sender.
     pub sender_bytes: usize,
-    /// How long the oldest may wait for its block, in milliseconds beyond the chain's block interval, while more is
-    /// admitted. What comes faster than blocks take it is refused soon, so that what is admitted does not wait for long.
+    /// How long the oldest may wait for its block, from its submission on, in milliseconds, while more is admitted; twice
+    /// the chain's block interval, if that is longer. What comes faster than blocks take it is refused soon, so that what
+    /// is admitted does not wait for long.
     pub wait_ms: u64,
     /// Most gas that the transactions of one batch may ask for together; a batch has one transaction at least.
     pub batch_gas: Gas,
@@ -34,7 +35,7 @@ impl Default for PoolLimits {
             bytes: 256 << 20,
             sender_count: 50_000,
             sender_bytes: 64 << 20,
-            wait_ms: 100,
+            wait_ms: 400,
             batch_gas: Gas(u64::MAX),
         }
     }
@@ -55,6 +56,8 @@ pub struct PoolStatus {
     pub room: usize,
     /// Since when the oldest waits; none if nothing does.
     pub waiting_since: Option<Timestamp>,
+    /// When the first was submitted of those in blocks under way; none if there are none.
+    pub sealed_since: Option<Timestamp>,
     /// From when on it admits nothing more unless blocks take what waits; none if nothing waits.
     pub closes_at: Option<Timestamp>,
 }
@@ -78,6 +81,8 @@ pub struct Pool {
     total: Usage,
     senders: HashMap<Address, Usage>,
     next_arrival: Arrival,
+    /// When the newest of all that came was submitted: who comes later has not waited longer.
+    newest: Timestamp,
 }
 
 /// Place in the order of arrival: a number that grows, over restarts too, for what is kept over them.
@@ -158,6 +163,7 @@ impl Pool {
             total: Usage::default(),
             senders: HashMap::new(),
             next_arrival: 0,
+            newest: Timestamp(0),
         }
     }
 
@@ -180,8 +186,14 @@ impl Pool {
             remembered: self.history.remembered(),
             room: self.limits.count.saturating_sub(self.total.count),
             waiting_since: self.waiting_since(),
+            sealed_since: since_of(&self.sealed),
             closes_at: self.closes_at(),
         }
+    }
+
+    /// How long a transaction may wait from its submission on while more is admitted, in milliseconds.
+    pub fn wait_ms(&self) -> u64 {
+        self.limits.wait_ms.max(self.params.block_interval_ms.saturating_mul(2))
     }
 
     /// Whether the transaction waits or is in a block under way.
@@ -194,11 +206,11 @@ impl Pool {
         self.params = params;
     }
 
-    /// Admits a transaction, or says why not.
+    /// Admits a transaction that was submitted at `since`, or says why not.
     ///
     /// # Errors
     /// The first check that fails, cheapest first.
-    pub fn submit(&mut self, transaction: Verified, now: Timestamp) -> Result<TxId, Refusal> {
+    pub fn submit(&mut self, transaction: Verified, since: Timestamp, now: Timestamp) -> Result<TxId, Refusal> {
         let place = Place::next(&self.history, now);
         let id = transaction.id();
         admission::check_place(&transaction, &self.params, &self.history, place)?;
@@ -212,7 +224,8 @@ impl Pool {
         let arrival = self.next_arrival;
         self.next_arrival += 1;
         self.arrivals.insert(id, arrival);
-        self.wait(arrival, Entry { transaction, since: now, kept: false });
+        let since = self.waits_since(since.min(now));
+        self.wait(arrival, Entry { transaction, since, kept: false });
         Ok(id)
     }
 
@@ -225,7 +238,8 @@ impl Pool {
         if !self.contains(&transaction.id()) {
             self.count_in(&transaction);
             self.arrivals.insert(transaction.id(), arrival);
-            self.wait(arrival, Entry { transaction, since: now, kept: true });
+            let since = self.waits_since(now);
+            self.wait(arrival, Entry { transaction, since, kept: true });
         }
     }
 
@@ -319,6 +333,11 @@ impl Pool {
         Dropped { transaction, arrival, refusal }
     }
 
+    fn waits_since(&mut self, since: Timestamp) -> Timestamp {
+        self.newest = self.newest.max(since);
+        self.newest
+    }
+
     fn wait(&mut self, arrival: Arrival, entry: Entry) {
         self.load.add(&entry.transaction);
         self.expirations.insert((entry.transaction.transaction().expiration, arrival));
@@ -347,7 +366,7 @@ impl Pool {
 
     /// From when on nothing more is admitted, as things are.
     fn closes_at(&self) -> Option<Timestamp> {
-        Some(self.waiting_since()?.plus_ms(self.params.block_interval_ms.saturating_add(self.limits.wait_ms)))
+        Some(self.waiting_since()?.plus_ms(self.wait_ms()))
     }
 
     fn check_wait(&self, now: Timestamp) -> Result<(), Refusal> {
@@ -358,7 +377,7 @@ impl Pool {
     }
 
     fn waiting_since(&self) -> Option<Timestamp> {
-        self.waiting.first_key_value().map(|(_, oldest)| oldest.since)
+        since_of(&self.waiting)
     }
 
     fn count_in(&mut self, transaction: &Verified) {
@@ -377,4 +396,9 @@ impl Pool {
             }
         }
     }
+}
+
+/// When the first was submitted.
+fn since_of(entries: &BTreeMap<Arrival, Entry>) -> Option<Timestamp> {
+    entries.first_key_value().map(|(_, oldest)| oldest.since)
 }

@@ -144,7 +144,7 @@ fn what_a_pool_seals_a_validator_accepts() {
     let world = world();
     let mut pool = world.pool(PoolLimits::default());
     for nonce in 0..100 {
-        pool.submit(world.verified(world.call(nonce as usize % 8, nonce, 2_000 + nonce * 10)), at(10)).unwrap();
+        pool.submit(world.verified(world.call(nonce as usize % 8, nonce, 2_000 + nonce * 10)), at(10), at(10)).unwrap();
     }
     let place = place(1, 2_500);
     let history = world.history();

@@ -140,7 +140,8 @@ fn run(steps: Vec<Step>) {
 fn take(pool: &mut Pool, model: &mut Model, step: Step) {
     match step {
         Step::Submit(n) => {
-            let answer = pool.submit(TRANSACTION[n].clone(), at(model.now)).err().map(|refusal| refusal.code());
+            let answer =
+                pool.submit(TRANSACTION[n].clone(), at(model.now), at(model.now)).err().map(|refusal| refusal.code());
             assert_eq!(answer, model.submit(n));
         }
         Step::Wait(ms) => model.now += ms,

@@ -13,7 +13,7 @@ const EXPIRES_MS: u64 = 5_000;
 fn committed(world: &World) -> (Pool, Verified, CommittedBlock) {
     let mut pool = world.pool(PoolLimits::default());
     let transaction = world.verified(world.call(0, 1, EXPIRES_MS));
-    pool.submit(transaction.clone(), at(10)).unwrap();
+    pool.submit(transaction.clone(), at(10), at(10)).unwrap();
     let place = Place { height: Height(1), timestamp: at(100) };
     let block = block(1, place.timestamp, &pool.seal(place).batch);
     pool.committed(&block).unwrap();
@@ -21,7 +21,7 @@ fn committed(world: &World) -> (Pool, Verified, CommittedBlock) {
 }
 
 fn code(pool: &mut Pool, transaction: &Verified, now: Timestamp) -> &'static str {
-    pool.submit(transaction.clone(), now).unwrap_err().code()
+    pool.submit(transaction.clone(), now, now).unwrap_err().code()
 }
 
 #[test]
@@ -30,17 +30,17 @@ fn it_is_refused_in_every_stage_of_its_life() {
     let mut pool = world.pool(PoolLimits::default());
     let transaction = world.plain(1);
     let id = transaction.id();
-    assert_eq!(pool.submit(transaction.clone(), at(1)), Ok(id));
-    assert_eq!(pool.submit(transaction.clone(), at(2)), Err(Refusal::AlreadyInPool { id }));
+    assert_eq!(pool.submit(transaction.clone(), at(1), at(1)), Ok(id));
+    assert_eq!(pool.submit(transaction.clone(), at(2), at(2)), Err(Refusal::AlreadyInPool { id }));
     let place = Place { height: Height(1), timestamp: at(300) };
     let sealed = pool.seal(place);
     assert_eq!(ids(&sealed.batch), [id]);
-    assert_eq!(pool.submit(transaction.clone(), at(3)), Err(Refusal::AlreadyInPool { id }));
+    assert_eq!(pool.submit(transaction.clone(), at(3), at(3)), Err(Refusal::AlreadyInPool { id }));
     pool.returned([id]);
-    assert_eq!(pool.submit(transaction.clone(), at(4)), Err(Refusal::AlreadyInPool { id }));
+    assert_eq!(pool.submit(transaction.clone(), at(4), at(4)), Err(Refusal::AlreadyInPool { id }));
     assert_eq!(ids(&pool.seal(place).batch), [id]);
     pool.committed(&block(1, place.timestamp, &sealed.batch)).unwrap();
-    assert_eq!(pool.submit(transaction, at(5)), Err(Refusal::AlreadyCommitted { id }));
+    assert_eq!(pool.submit(transaction, at(5), at(5)), Err(Refusal::AlreadyCommitted { id }));
     assert_eq!((pool.status().waiting, pool.status().sealed, pool.status().bytes), (0, 0, 0));
 }
 
@@ -103,7 +103,7 @@ fn after_a_restart() {
     assert_eq!(code(&mut restart(true), &transaction, at(200)), "already_committed");
     assert_eq!(code(&mut restart(true), &transaction, at(EXPIRES_MS)), "expired");
     // The window is what refuses it.
-    assert!(restart(false).submit(transaction.clone(), at(200)).is_ok());
+    assert!(restart(false).submit(transaction.clone(), at(200), at(200)).is_ok());
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn when_another_node_had_it_in_its_block() {
     let mut pool = world.pool(PoolLimits::default());
     let batch: Vec<_> = (0..5).map(|nonce| world.plain(nonce)).collect();
     for transaction in &batch {
-        pool.submit(transaction.clone(), at(1)).unwrap();
+        pool.submit(transaction.clone(), at(1), at(1)).unwrap();
     }
     // Sealed here, but the block that is committed is another's, with some of them.
     pool.seal(Place { height: Height(1), timestamp: at(300) });
@@ -143,7 +143,7 @@ fn a_million_attempts() {
     for height in 1..=1_000 {
         let time = at(height * 10);
         for (n, transaction) in all.iter().enumerate() {
-            let accepted = pool.submit(transaction.clone(), at(height * 10 - 5)).is_ok();
+            let accepted = pool.submit(transaction.clone(), at(height * 10 - 5), at(height * 10 - 5)).is_ok();
             times_executed[n] += usize::from(accepted);
         }
         let batch = pool.seal(Place { height: Height(height), timestamp: time }).batch;

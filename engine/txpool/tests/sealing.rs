@@ -18,7 +18,7 @@ fn place(height: u64, ms: u64) -> Place {
 fn submit(pool: &mut Pool, world: &World, nonces: std::ops::Range<u64>, ms: u64) -> Vec<Verified> {
     let batch: Vec<_> = nonces.map(|nonce| world.plain(nonce)).collect();
     for transaction in &batch {
-        pool.submit(transaction.clone(), at(ms)).unwrap();
+        pool.submit(transaction.clone(), at(ms), at(ms)).unwrap();
     }
     batch
 }
@@ -91,8 +91,8 @@ fn what_can_no_longer_be_included_is_dropped_with_the_reason() {
     let mut pool = world.pool(PoolLimits::default());
     let short = world.verified(world.call(1, 1, 500));
     let long = world.plain(2);
-    pool.submit(short.clone(), at(1)).unwrap();
-    pool.submit(long.clone(), at(1)).unwrap();
+    pool.submit(short.clone(), at(1), at(1)).unwrap();
+    pool.submit(long.clone(), at(1), at(1)).unwrap();
     assert!(pool.expire(at(499)).is_empty());
     let dropped = pool.expire(at(500));
     assert_eq!((dropped[0].id(), dropped[0].refusal.code(), dropped.len()), (short.id(), "expired", 1));
@@ -121,24 +121,39 @@ fn stricter_parameters_hold_for_what_already_waits() {
 #[test]
 fn what_comes_faster_than_blocks_take_it_is_refused_soon() {
     let world = World::new(params());
-    let limits = PoolLimits { wait_ms: 100, ..PoolLimits::default() };
-    let closes_ms = 1 + params().block_interval_ms + limits.wait_ms;
+    let limits = PoolLimits { wait_ms: 2 * params().block_interval_ms + 100, ..PoolLimits::default() };
+    let closes_ms = 1 + limits.wait_ms;
+    assert_eq!(world.pool(PoolLimits { wait_ms: 1, ..limits }).wait_ms(), 2 * params().block_interval_ms);
     let mut pool = world.pool(limits);
     assert_eq!(pool.status().closes_at, None);
     let waiting = submit(&mut pool, &world, 0..5, 1);
     assert_eq!(pool.status().closes_at, Some(at(closes_ms)));
     submit(&mut pool, &world, 5..6, closes_ms);
-    let slow = pool.submit(world.plain(6), at(closes_ms + 1)).unwrap_err();
+    let slow = pool.submit(world.plain(6), at(closes_ms + 1), at(closes_ms + 1)).unwrap_err();
     assert_eq!((slow.code(), slow.retry()), ("pool_full", Retry::Later));
     assert_eq!(slow, Refusal::PoolSlow { count: 6, waited_ms: closes_ms });
 
     // A block takes the oldest; the next one has waited for less.
     let sealed = pool.seal(place(1, closes_ms + 1));
     assert_eq!(ids(&sealed.batch), ids(&waiting[..4]));
-    assert!(pool.submit(world.plain(6), at(closes_ms + 1)).is_err());
+    assert!(pool.submit(world.plain(6), at(closes_ms + 1), at(closes_ms + 1)).is_err());
     pool.committed(&block(1, at(closes_ms + 1), &sealed.batch)).unwrap();
     pool.seal(place(2, closes_ms + 2));
-    assert!(pool.submit(world.plain(6), at(closes_ms + 2)).is_ok());
+    assert!(pool.submit(world.plain(6), at(closes_ms + 2), at(closes_ms + 2)).is_ok());
+}
+
+#[test]
+fn what_was_done_with_a_transaction_before_it_came_here_counts_as_waiting() {
+    let world = World::new(params());
+    let mut pool = world.pool(PoolLimits::default());
+    pool.submit(world.plain(0), at(1), at(50)).unwrap();
+    assert_eq!(pool.deadline(), Some(at(1 + params().block_interval_ms)));
+    assert_eq!((pool.status().waiting_since, pool.status().sealed_since), (Some(at(1)), None));
+    pool.seal(place(1, 60));
+    assert_eq!((pool.status().waiting_since, pool.status().sealed_since), (None, Some(at(1))));
+    // Nothing comes from the future.
+    pool.submit(world.plain(1), at(99), at(60)).unwrap();
+    assert_eq!(pool.status().waiting_since, Some(at(60)));
 }
 
 #[test]
@@ -149,7 +164,7 @@ fn memory_is_bounded_in_all_and_for_each_sender() {
     let mut pool = world.pool(limits);
     let submit = |pool: &mut Pool, client, nonce| {
         let call: Transaction = world.call(client, nonce, 60_000);
-        pool.submit(world.verified(call), at(1)).map_err(|refusal| refusal.code())
+        pool.submit(world.verified(call), at(1), at(1)).map_err(|refusal| refusal.code())
     };
     for nonce in 0..4 {
         submit(&mut pool, 0, nonce).unwrap();

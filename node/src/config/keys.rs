@@ -199,7 +199,8 @@ sections! {
         sender_mib: usize = PoolLimits::default().sender_bytes >> 20, in 4..=1_048_576;
         /// Most transactions that wait for their signatures to be verified.
         verifying: usize = 10_000, in 1..=100_000_000;
-        /// How long the oldest may wait, in milliseconds beyond the chain's block interval, while more is taken.
+        /// How long the oldest may wait for its block, in milliseconds, while more is taken; twice the chain's block
+        /// interval, if that is longer.
         wait_ms: u64 = PoolLimits::default().wait_ms, in 1..=86_400_000;
         /// Transactions that left the pool without being executed: how many are remembered, with what a retry needs.
         dropped: usize = DropLimits::default().count, in 1..=100_000_000;

@@ -132,6 +132,8 @@ pub(crate) struct Simulation {
     left_over: Vec<Verified>,
     /// Every transaction ever made, for clients that replay.
     known: Vec<Verified>,
+    /// When the newest submission came.
+    since: Timestamp,
     oracle: Oracle,
     restarts: usize,
     halts: usize,
@@ -168,6 +170,7 @@ impl Simulation {
             made: BTreeMap::new(),
             left_over: Vec::new(),
             known: Vec::new(),
+            since: Timestamp(0),
             restarts: 0,
             halts: 0,
             digest: Hash::ZERO,
@@ -257,9 +260,13 @@ impl Simulation {
 
     fn submit(&mut self, batch: Vec<Verified>) {
         if self.replica.is_some() && !batch.is_empty() {
-            self.oracle.submitted(&batch);
+            // Some of them were verified before the clock went on; they come in the order of their times.
+            let before = Timestamp(self.clock().0.saturating_sub(self.random.below(50)));
+            let since = self.since.max(before).min(self.clock());
+            self.since = since;
+            self.oracle.submitted(&batch, since);
             let keep = self.random.chance(600);
-            self.tell(Input::Submitted { transactions: batch, keep });
+            self.tell(Input::Submitted { transactions: batch, since, keep });
         }
     }
 
@@ -285,13 +292,13 @@ impl Simulation {
         let clock = self.clock();
         match output {
             Output::Admitted(answers) => self.oracle.admitted(&answers, clock),
-            Output::Keep(kept) => {
+            Output::Keep { kept, needed_from } => {
                 let answered = self.oracle.answers_held();
-                self.write_queue(Job { kept, answered, ..Job::default() });
+                self.write_queue(Job { kept, answered, done_with: needed_from, ..Job::default() });
             }
-            Output::Dropped(dropped) => {
+            Output::Dropped { dropped, needed_from } => {
                 self.oracle.dropped_now(&dropped, clock);
-                self.write_queue(Job { dropped, ..Job::default() });
+                self.write_queue(Job { dropped, done_with: needed_from, ..Job::default() });
             }
             Output::Execute(work) => self.execute(work),
             Output::Sign(vote) => self.sign(vote),
@@ -361,8 +368,6 @@ impl Simulation {
 
     /// A write of the queue begins. What is done with by now can be removed by it.
     fn write_queue(&mut self, job: Job) {
-        let Some(replica) = &self.replica else { return };
-        let job = Job { done_with: replica.oldest(), ..job };
         self.queue_busy_until = self.queue_busy_until.max(self.now) + self.random.below(20);
         let in_ms = self.queue_busy_until - self.now;
         match self.random.chance(self.faults.keeping) {

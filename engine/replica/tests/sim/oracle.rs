@@ -27,6 +27,10 @@ pub(crate) struct Oracle {
     /// What the next block is measured by.
     params: Params,
     asked: Vec<(TxId, Timestamp)>,
+    /// When those came.
+    since: Timestamp,
+    /// When the newest of all that were accepted came: who comes later has not waited longer.
+    newest: Timestamp,
     pending: BTreeMap<TxId, Pending>,
     /// Every transaction on the disk, and where.
     executed: BTreeMap<TxId, Height>,
@@ -56,6 +60,8 @@ impl Oracle {
             history: world.history(),
             params: world.params().clone(),
             asked: Vec::new(),
+            since: Timestamp(0),
+            newest: Timestamp(0),
             pending: BTreeMap::new(),
             executed: BTreeMap::new(),
             votes: BTreeMap::new(),
@@ -91,7 +97,8 @@ impl Oracle {
         self.made_ahead
     }
 
-    pub(crate) fn submitted(&mut self, batch: &[Verified]) {
+    pub(crate) fn submitted(&mut self, batch: &[Verified], since: Timestamp) {
+        self.since = since;
         self.asked = batch.iter().map(|tx| (tx.id(), tx.transaction().expiration)).collect();
     }
 
@@ -106,8 +113,10 @@ impl Oracle {
             let Ok(accepted) = answer else { continue };
             assert_eq!(*accepted, id);
             assert!(expiration > now, "accepted after its expiration");
+            self.newest = self.newest.max(self.since);
+            let since = self.newest;
             assert!(!self.executed.contains_key(&id), "accepted again after it was executed");
-            let twice = self.pending.insert(id, Pending { since: now, expiration, sealed: false });
+            let twice = self.pending.insert(id, Pending { since, expiration, sealed: false });
             assert_eq!(twice, None, "accepted twice");
             // Another life begins, with promises of its own.
             self.told_dropped.remove(&id);
@@ -130,6 +139,7 @@ impl Oracle {
     /// What is recorded as dropped, `ended`, is told whoever asks.
     pub(crate) fn restored_now(&mut self, kept: &[Kept], ended: &BTreeSet<TxId>, now: Timestamp) {
         self.told_dropped.extend(ended);
+        self.newest = if kept.is_empty() { Timestamp(0) } else { now };
         for Kept { transaction, .. } in kept {
             let id = transaction.id();
             assert!(!self.executed.contains_key(&id), "restored after it was executed");
