@@ -14,7 +14,8 @@
 //! It does not know schedulers, ledgers and pools yet: blocks are run by a stand-in, behind a trait ([`Execution`]) where
 //! the real ones plug in.
 //!
-//! A run that fails is replayed, with all that happens in it, by `cargo run --release -p hanse-simulator -- --seed N`.
+//! A run that fails is replayed, with all that happens in it, by `cargo run --release -p hanse-simulator -- --seed N`, and
+//! made shorter by `--minimise N`, which prints the command for what is left ([`minimise`]).
 //!
 //! Beside the seeds there are searches through small cases, in order and counted: every state of two rounds ([`model`]),
 //! every division of a group in which one validator runs twice ([`twins`]), a crash at every effect of a node ([`crash`]).
@@ -24,11 +25,13 @@
 mod byzantine;
 mod cluster;
 pub mod crash;
+mod cut;
 mod disk;
 mod drive;
 mod execution;
 pub mod figures;
 mod keys;
+pub mod minimise;
 pub mod model;
 mod network;
 mod node;

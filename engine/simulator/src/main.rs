@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use hanse_consensus::bft::Bugs;
+use hanse_simulator::minimise::{self, Keep};
 use hanse_simulator::{Plan, Summary, command, figures, run, trace};
 
 /// Looks for seeds under which consensus breaks.
@@ -11,6 +13,12 @@ struct Arguments {
     /// Run this seed, and print what happens.
     #[arg(long)]
     seed: Option<u64>,
+    /// Of that seed's faults, let only these happen; as `--minimise` prints them.
+    #[arg(long, requires = "seed")]
+    keep: Option<Keep>,
+    /// Leave out of this seed's run, which fails, all that it fails without.
+    #[arg(long, conflicts_with = "seed")]
+    minimise: Option<u64>,
     /// The first of many seeds.
     #[arg(long, default_value_t = 0)]
     from: u64,
@@ -29,9 +37,10 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let Arguments { seed, from, count, plan, bench, figures } = Arguments::parse();
+    let Arguments { seed, keep, minimise, from, count, plan, bench, figures } = Arguments::parse();
     let is_good = match seed {
-        Some(seed) => run_one(seed, plan),
+        Some(seed) => run_one(seed, plan, keep.as_ref()),
+        None if minimise.is_some() => minimise.is_none_or(|seed| shorten(seed, plan)),
         None if bench => measure(count),
         None if figures => print_figures(count),
         None => run_many(from, count, plan),
@@ -39,10 +48,26 @@ fn main() -> ExitCode {
     if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run_one(seed: u64, plan: Plan) -> bool {
-    let Summary { decisions, failure, .. } = &trace(seed, plan);
+fn run_one(seed: u64, plan: Plan, keep: Option<&Keep>) -> bool {
+    let summary = match keep {
+        Some(keep) => minimise::run(seed, plan, keep, Bugs::default(), true),
+        None => trace(seed, plan),
+    };
+    let Summary { decisions, failure, .. } = &summary;
     println!("{} blocks; {}", decisions.len(), failure.as_deref().unwrap_or("nothing is broken"));
     failure.is_none()
+}
+
+/// Prints what is left of a run that fails. Good only if it does not.
+fn shorten(seed: u64, plan: Plan) -> bool {
+    let Some(left) = minimise::minimise(seed, plan, Bugs::default()) else {
+        println!("seed {seed} breaks nothing");
+        return true;
+    };
+    let ([faults, kept], [events, fewer]) = (left.faults, left.events);
+    println!("{kept} of {faults} faults, {fewer} of {events} events, after {} runs: {}", left.runs, left.failure[1]);
+    println!("    {} --keep {}", command(seed, plan), left.keep);
+    false
 }
 
 fn run_many(from: u64, count: u64, plan: Plan) -> bool {

@@ -14,6 +14,11 @@ impl Random {
         random
     }
 
+    /// Other dice for another salt; the same for 0.
+    pub(crate) fn salted(&self, salt: u64) -> Random {
+        Random(self.0 ^ salt.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
     /// A number below the bound; 0 for the bound 0.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound.max(1)

@@ -12,6 +12,7 @@ use hanse_types::crypto::PublicKey;
 use hanse_types::{Hash, Height, Round};
 
 use crate::byzantine::Adversary;
+use crate::cut::{Kind, Tape};
 use crate::disk::{Files, VirtualDisk};
 use crate::execution::{CHANGES_VALIDATORS, Chain, Tx};
 use crate::keys::{Keyring, Keys};
@@ -132,6 +133,8 @@ pub(crate) struct World {
     /// Copies of vote stores, to put back later.
     copies: BTreeMap<usize, Files>,
     summary: Summary,
+    /// Which faults happen, if not all.
+    tape: Tape,
     trace: bool,
 }
 
@@ -159,6 +162,12 @@ const BATCH: usize = 4;
 
 impl World {
     pub(crate) fn new(scenario: Scenario, bugs: Bugs, trace: bool) -> World {
+        World::on(scenario, bugs, trace, Tape::default())
+    }
+
+    /// A run of which faults are noted, or left out.
+    pub(crate) fn on(mut scenario: Scenario, bugs: Bugs, trace: bool, mut tape: Tape) -> World {
+        tape.apply(&mut scenario);
         let count = scenario.nodes();
         let ring = Arc::new(Keyring::new(count as u8, scenario.real_keys));
         let chain = Chain::new(&scenario, &ring);
@@ -181,7 +190,7 @@ impl World {
             faulty,
             network: Network::new(&scenario, nodes.len()),
             faults: Random::new(scenario.seed, "faults"),
-            work: Random::new(scenario.seed, "work"),
+            work: Random::new(scenario.seed, "work").salted(tape.salt()),
             bugs,
             chain,
             nodes,
@@ -195,24 +204,30 @@ impl World {
             healed: None,
             copies: BTreeMap::new(),
             summary: Summary::default(),
+            tape,
             trace,
             scenario,
         }
     }
 
-    pub(crate) fn run(mut self) -> Summary {
+    pub(crate) fn run(self) -> Summary {
+        self.run_to_the_end().0
+    }
+
+    /// The run, and its faults.
+    pub(crate) fn run_to_the_end(mut self) -> (Summary, Tape) {
         if self.trace {
             println!("{:#?}", self.scenario);
         }
         (0..self.nodes.len()).for_each(|node| self.start(node, None));
         self.plan(1, Event::Transaction);
         self.plan(self.scenario.heal_ms, Event::Heal);
-        self.plan_fault(self.scenario.crash_ms, Event::Crash);
-        self.plan_fault(self.scenario.partition_ms, Event::Partition);
-        self.plan_fault(self.scenario.disk_ms, Event::Trouble);
-        self.plan_fault(self.scenario.pause_ms, Event::Pause);
+        self.plan_fault(Kind::Crash, self.scenario.crash_ms, Event::Crash);
+        self.plan_fault(Kind::Partition, self.scenario.partition_ms, Event::Partition);
+        self.plan_fault(Kind::Trouble, self.scenario.disk_ms, Event::Trouble);
+        self.plan_fault(Kind::Pause, self.scenario.pause_ms, Event::Pause);
         let astray = !self.scenario.astray.is_empty();
-        self.plan_fault(if astray { CLOCKS_MS } else { 0 }, Event::Clocks);
+        self.plan_fault(Kind::Clocks, if astray { CLOCKS_MS } else { 0 }, Event::Clocks);
         while let Some(Reverse((time, sequence))) = self.events.pop() {
             let Some(event) = self.planned.remove(&sequence) else { continue };
             self.time = time;
@@ -227,7 +242,7 @@ impl World {
         self.summary.decisions = std::mem::take(&mut self.oracle.decisions);
         self.summary.power_losses = self.nodes.iter().map(|node| node.disk.power_losses()).sum();
         self.summary.disk_failures = self.nodes.iter().map(|node| node.disk.failures()).sum();
-        self.summary
+        (self.summary, self.tape)
     }
 
     fn is_over(&mut self) -> bool {
@@ -255,8 +270,9 @@ impl World {
     }
 
     /// Plans a fault at about this time between two of a kind; none for 0.
-    fn plan_fault(&mut self, mean_ms: u64, event: Event) {
+    fn plan_fault(&mut self, kind: Kind, mean_ms: u64, event: Event) {
         if mean_ms > 0 && self.healed.is_none() {
+            self.tape.plans(kind, &mut self.faults);
             let after = self.faults.between(mean_ms / 4, 2 * mean_ms);
             self.plan(after, event);
         }
@@ -284,14 +300,20 @@ impl World {
             Event::Crash => self.crash_somebody(),
             Event::Restart { node } => {
                 if self.nodes[node].life.is_none() {
+                    let happens = self.tape.happens(Kind::Restart, &mut self.faults);
                     let fuse = self.faults.chance(self.scenario.power / 4).then(|| self.faults.below(3));
+                    let fuse = fuse.filter(|_| happens);
                     self.start(node, fuse.filter(|_| self.healed.is_none()));
                 }
             }
             Event::Partition => {
                 if self.healed.is_none() {
+                    let happens = self.tape.happens(Kind::Partition, self.network.dice());
                     self.network.change_shape();
-                    self.plan_fault(self.scenario.partition_ms, Event::Partition);
+                    if !happens {
+                        self.network.mend();
+                    }
+                    self.plan_fault(Kind::Partition, self.scenario.partition_ms, Event::Partition);
                 }
             }
             Event::Trouble => self.trouble(),
@@ -361,7 +383,8 @@ impl World {
         };
         self.transactions.insert(tx.leaf(), tx);
         let first = self.work.below(self.nodes.len() as u64) as usize;
-        for node in 0..self.nodes.len() {
+        let comes = self.healed.is_some() || self.tape.has_transaction(self.next_tx);
+        for node in (0..self.nodes.len()).filter(|_| comes) {
             let hears = node == first || !self.work.chance(self.scenario.missing);
             if hears {
                 self.nodes[node].hear_of(tx);

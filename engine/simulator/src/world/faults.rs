@@ -2,6 +2,7 @@
 
 use hanse_consensus::{Input, Peer};
 
+use crate::cut::Kind;
 use crate::disk::Files;
 use crate::node::Node;
 use crate::world::{CLOCKS_MS, Event, Healed, World};
@@ -49,8 +50,9 @@ impl World {
         if self.healed.is_some() {
             return;
         }
+        let happens = self.tape.happens(Kind::Crash, &mut self.faults);
         let node = self.faults.below(self.nodes.len() as u64) as usize;
-        if self.nodes[node].life.is_some() {
+        if happens && self.nodes[node].life.is_some() {
             if self.faults.chance(self.scenario.power) {
                 let writes = self.faults.below(4);
                 self.nodes[node].disk.set_fuse(Some(writes));
@@ -58,7 +60,7 @@ impl World {
                 self.crash(node);
             }
         }
-        self.plan_fault(self.scenario.crash_ms, Event::Crash);
+        self.plan_fault(Kind::Crash, self.scenario.crash_ms, Event::Crash);
     }
 
     pub(super) fn crash(&mut self, node: usize) {
@@ -108,16 +110,19 @@ impl World {
         if self.healed.is_some() {
             return;
         }
+        let happens = self.tape.happens(Kind::Trouble, &mut self.faults);
         let node = self.faults.below(self.nodes.len() as u64) as usize;
         let disk = &self.nodes[node].disk;
-        if self.faults.chance(500) {
+        if !happens {
+            // As if it had been another's.
+        } else if self.faults.chance(500) {
             disk.fail_sync();
         } else {
             disk.set_full(true);
             let after = self.faults.between(100, STILL_MS);
             self.plan(after, Event::Space { node });
         }
-        self.plan_fault(self.scenario.disk_ms, Event::Trouble);
+        self.plan_fault(Kind::Trouble, self.scenario.disk_ms, Event::Trouble);
     }
 
     /// A node stands still: what comes waits for it, its timers run out meanwhile.
@@ -125,10 +130,12 @@ impl World {
         if self.healed.is_some() {
             return;
         }
-        let node = self.faults.below(self.nodes.len() as u64) as usize;
-        self.nodes[node].paused_until = self.time + self.faults.between(50, STILL_MS);
-        self.summary.pauses += 1;
-        self.plan_fault(self.scenario.pause_ms, Event::Pause);
+        if self.tape.happens(Kind::Pause, &mut self.faults) {
+            let node = self.faults.below(self.nodes.len() as u64) as usize;
+            self.nodes[node].paused_until = self.time + self.faults.between(50, STILL_MS);
+            self.summary.pauses += 1;
+        }
+        self.plan_fault(Kind::Pause, self.scenario.pause_ms, Event::Pause);
     }
 
     /// Clocks that are astray jump, by hours and back, or stand still.
@@ -136,7 +143,8 @@ impl World {
         if self.healed.is_some() {
             return;
         }
-        for at in self.scenario.astray.clone() {
+        let moved = self.tape.happens(Kind::Clocks, &mut self.faults);
+        for at in self.scenario.astray.clone().into_iter().filter(|_| moved) {
             let hours = self.faults.below(24) as i64 - 12;
             let node = &mut self.nodes[at];
             node.stopped_clock = None;
@@ -145,7 +153,7 @@ impl World {
                 node.stopped_clock = Some(node.now(self.time));
             }
         }
-        self.plan_fault(CLOCKS_MS, Event::Clocks);
+        self.plan_fault(Kind::Clocks, CLOCKS_MS, Event::Clocks);
     }
 
     /// Everything works from now on: operators have seen to disks, clocks and nodes that stand still.

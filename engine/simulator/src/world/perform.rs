@@ -310,6 +310,7 @@ impl World {
 
     fn transmit(&mut self, from: usize, to: usize, delay: u64, message: Message) {
         let message = if self.scenario.codec { self.through_codec(message) } else { message };
+        self.network.enter(self.time, &mut self.tape);
         for after in self.network.deliveries(from, to) {
             let message = Box::new(message.clone());
             self.plan(delay + after, Event::Deliver { to, from, message });
