@@ -71,12 +71,14 @@ fn crypto_from_message(code: i32) -> Result<CryptoSuite, WireError> {
 fn consensus_to_message(kind: ConsensusKind) -> wire::ConsensusKind {
     match kind {
         ConsensusKind::Solo => wire::ConsensusKind::Solo,
+        ConsensusKind::Bft => wire::ConsensusKind::Bft,
     }
 }
 
 fn consensus_from_message(code: i32) -> Result<ConsensusKind, WireError> {
     match wire::ConsensusKind::try_from(code) {
         Ok(wire::ConsensusKind::Solo) => Ok(ConsensusKind::Solo),
+        Ok(wire::ConsensusKind::Bft) => Ok(ConsensusKind::Bft),
         Ok(wire::ConsensusKind::Unspecified) | Err(_) => Err(unknown("Genesis.consensus", code)),
     }
 }

@@ -14,6 +14,8 @@ use crate::statement::{Signed, Step};
 /// a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
+    /// The first input: the engine sets its timers and says where it is.
+    Start,
     /// Transactions for a block are ready. Told again and again as long as it is so; the engine answers with
     /// [`Output::Propose`](crate::Output::Propose) when a block can be made here.
     BatchReady,
@@ -29,8 +31,6 @@ pub enum Input {
         height: Height,
     },
 
-    /// The first input: the engine sets its timers and says where it is.
-    Start,
     /// The block that was asked for has been executed, in the form in which it is shown to others; instead of
     /// [`Input::Executed`].
     Built(CompactBlock),

@@ -206,6 +206,7 @@ impl Consensus for Solo {
             Input::Executed(header) => self.executed(header, out),
             Input::Signed(signed) => self.signed(&signed, out),
             Input::Persisted { height } => self.persisted(height, out),
+            Input::Start => Ok(()),
             // The rest is of other validators, and there are none.
             _ => Err(Fault::Unexpected { what: "other validators", height: self.decided.0.next() }),
         };

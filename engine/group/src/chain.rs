@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use hanse_types::{Hash, Height, limits};
+use hanse_types::{Hash, limits};
 
 use crate::execution::{Base, ExecutedBlock};
 
@@ -12,43 +12,55 @@ pub(crate) struct Chain {
     durable: Base,
     /// Hashes of durable blocks, the newest first.
     recent: VecDeque<Hash>,
-    /// Blocks that were run and are not durable, in the order of their heights.
-    under_way: VecDeque<Arc<ExecutedBlock>>,
+    /// Blocks that were run and are not durable, several of one height perhaps.
+    under_way: Vec<Arc<ExecutedBlock>>,
 }
 
 impl Chain {
     /// A chain whose newest block is durable. `recent` are hashes of blocks, the newest first.
     pub(crate) fn new(durable: Base, recent: impl IntoIterator<Item = Hash>) -> Chain {
-        Chain { durable, recent: recent.into_iter().collect(), under_way: VecDeque::new() }
+        Chain { durable, recent: recent.into_iter().collect(), under_way: Vec::new() }
     }
 
-    /// What the next block is made on.
-    pub(crate) fn base(&self) -> Base {
-        self.under_way.iter().fold(self.durable.clone(), |base, block| base.after(block))
+    /// What a block is made on whose parent this is, and the hashes of the blocks before it, the newest first; none if the
+    /// parent is not at the end of this chain.
+    pub(crate) fn base(&self, parent: &Hash) -> Option<(Base, Vec<Hash>)> {
+        let blocks = self.ancestors(parent)?;
+        let base = blocks.iter().rev().fold(self.durable.clone(), |base, block| base.after(block));
+        let hashes = blocks.iter().map(|block| block.hash).chain(self.recent.iter().copied());
+        Some((base, hashes.take(limits::RECENT_BLOCKS as usize).collect()))
     }
 
-    /// Hashes of the blocks before the next one, the newest first.
-    pub(crate) fn recent_hashes(&self) -> Vec<Hash> {
-        let under_way = self.under_way.iter().rev().map(|block| block.hash);
-        under_way.chain(self.recent.iter().copied()).take(limits::RECENT_BLOCKS as usize).collect()
+    /// The blocks under way from this one back to the durable end, the newest first.
+    fn ancestors(&self, hash: &Hash) -> Option<Vec<&Arc<ExecutedBlock>>> {
+        let (mut blocks, mut at) = (Vec::new(), *hash);
+        while self.recent.front() != Some(&at) {
+            let block = self.block(&at)?;
+            at = block.header.parent;
+            blocks.push(block);
+        }
+        Some(blocks)
     }
 
-    /// A block was run.
+    /// A block was run; one of a height that is over is of no use any more.
     pub(crate) fn executed(&mut self, block: Arc<ExecutedBlock>) {
-        self.under_way.push_back(block);
+        if block.header.height > self.durable.height && self.block(&block.hash).is_none() {
+            self.under_way.push(block);
+        }
     }
 
-    /// A block that was run.
-    pub(crate) fn under_way(&self, height: Height) -> Option<&Arc<ExecutedBlock>> {
-        self.under_way.iter().find(|block| block.header.height == height)
+    /// A block that was run and is not durable.
+    pub(crate) fn block(&self, hash: &Hash) -> Option<&Arc<ExecutedBlock>> {
+        self.under_way.iter().find(|block| block.hash == *hash)
     }
 
-    /// The oldest block under way is durable, and this is the state after it.
-    pub(crate) fn persisted(&mut self, durable: Base) -> Option<Arc<ExecutedBlock>> {
-        let block = self.under_way.pop_front()?;
+    /// A block is durable, and this is the state after it. Others of its height are forgotten.
+    pub(crate) fn persisted(&mut self, hash: &Hash, durable: Base) -> Option<Arc<ExecutedBlock>> {
+        let block = self.block(hash)?.clone();
         self.durable = durable;
         self.recent.push_front(block.hash);
         self.recent.truncate(limits::RECENT_BLOCKS as usize);
+        self.under_way.retain(|other| other.header.height > block.header.height);
         Some(block)
     }
 }

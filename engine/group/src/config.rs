@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use hanse_consensus::bft::Timing;
 use hanse_ledger::LedgerOptions;
 use hanse_txpool::PoolLimits;
 use hanse_types::Genesis;
@@ -35,6 +36,8 @@ pub struct GroupConfig {
     pub ledger: LedgerOptions,
     /// Who keeps figures.
     pub observer: Arc<dyn Observe>,
+    /// How long consensus waits for what, in a group of several validators.
+    pub timing: Timing,
 }
 
 impl GroupConfig {
@@ -53,6 +56,7 @@ impl GroupConfig {
             intake_waiting: 10_000,
             ledger: LedgerOptions::default(),
             observer: Arc::new(()),
+            timing: Timing::default(),
         }
     }
 }

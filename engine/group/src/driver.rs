@@ -1,45 +1,42 @@
 //! Carries out what the replica wants, and tells it what came of it.
 //!
 //! One task owns the replica and nothing slow: blocks are run by one thread (on the CPU pool), votes and blocks are made
-//! durable by another, and both report back. So the next block runs while this one is written. A third one keeps accepted
-//! transactions (`queue.rs`).
+//! durable by another, and both report back (`workers.rs`). So the next block runs while this one is written. A third one
+//! keeps accepted transactions (`queue.rs`). What has to do with other members is in `exchange.rs`.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender};
-use std::sync::{Arc, mpsc};
-use std::thread::JoinHandle;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use hanse_consensus::{Precommit, SignedPrecommit, Solo, VoteLog};
-use hanse_ledger::{DroppedTransaction, Ledger, NewBlock, Renewal};
-use hanse_replica::{Input, Output, Replica, Stage, Whereabouts, Work};
+use hanse_consensus::{Evidence, Intent, Message, Peer, Signed, SignedStatement, Verdict};
+use hanse_ledger::{DroppedTransaction, Ledger, Renewal};
+use hanse_replica::{Input, Output, Replica, Shown, Stage, Whereabouts};
 use hanse_txpool::{Arrival, Dropped, Listed, PoolStatus};
-use hanse_types::crypto::Signer;
-use hanse_types::genesis::ChainIdentity;
-use hanse_types::{Certificate, Hash, Height, Timestamp, TxId, Verified};
+use hanse_types::{Certificate, Hash, Header, Height, Timestamp, TxId, Verified};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 
 use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::drops::Drops;
-use crate::execution::{Base, ExecutedBlock, Executor};
+use crate::engine::Engine;
+use crate::exchange::Exchange;
+use crate::execution::{Base, Checked, ExecutedBlock};
 use crate::feed::Feed;
 use crate::observe::Observation;
 use crate::queue::{Answers, Job, Queue};
-use crate::report::Reports;
 use crate::submit_error::SubmitError;
 use crate::window::Window;
-
-/// Blocks that may be handed to a thread before it takes them: the replica has at most two under way.
-const JOBS: usize = 4;
+use crate::workers::{Execute, ExecuteJob, WriteJob};
 
 /// What happened outside.
 pub(crate) enum Event {
     Submitted {
         transactions: Vec<Verified>,
         since: Timestamp,
+        /// Which peer has relayed them, if none of our clients sent them.
+        from: Option<Peer>,
         keep: bool,
         reply: oneshot::Sender<Vec<Result<TxId, SubmitError>>>,
     },
@@ -67,15 +64,33 @@ pub(crate) enum Event {
     },
     Executed {
         height: Height,
-        result: Result<Box<ExecutedBlock>, String>,
+        result: Result<Made, String>,
         took: Duration,
     },
+    Checked {
+        height: Height,
+        block: Hash,
+        result: Result<Checked, String>,
+        took: Duration,
+    },
+    /// Transactions that a peer has sent for a block are good.
+    Supplied {
+        block: Hash,
+        transactions: Vec<Verified>,
+    },
+    Message {
+        from: Peer,
+        message: Box<Message>,
+    },
+    PeerUp(Peer),
+    PeerDown(Peer),
     Signed {
         height: Height,
-        result: Result<SignedPrecommit, String>,
+        result: Result<Signed, String>,
     },
     Persisted {
         height: Height,
+        hash: Hash,
         result: Result<(), String>,
         took: Duration,
     },
@@ -89,22 +104,17 @@ pub(crate) enum Event {
 
 pub(crate) type Events = tokio::sync::mpsc::Sender<Event>;
 
-/// A block to be run.
-pub(crate) struct ExecuteJob {
-    work: Work,
-    base: Base,
-    recent_hashes: Vec<Hash>,
-}
-
-/// Something to be made durable.
-pub(crate) enum WriteJob {
-    Vote(Precommit),
-    Block { block: Arc<ExecutedBlock>, certificate: Certificate },
+/// A block that was made here.
+pub(crate) struct Made {
+    pub(crate) block: Arc<ExecutedBlock>,
+    /// As others are shown it, if there are others.
+    pub(crate) shown: Option<Box<Shown>>,
 }
 
 /// See the module.
 pub(crate) struct Driver {
-    pub(crate) replica: Replica<Solo>,
+    pub(crate) replica: Replica<Engine>,
+    pub(crate) exchange: Exchange,
     pub(crate) clock: Clock,
     pub(crate) chain: Chain,
     pub(crate) ledger: Ledger,
@@ -116,7 +126,7 @@ pub(crate) struct Driver {
     /// Why the group takes nothing any more; the first reason stays.
     pub(crate) stopped: watch::Sender<Option<Arc<str>>>,
     pub(crate) observation: Observation,
-    pub(crate) execute: SyncSender<ExecuteJob>,
+    pub(crate) jobs: SyncSender<ExecuteJob>,
     pub(crate) write: SyncSender<WriteJob>,
     /// When the replica wants to be told that time has passed.
     pub(crate) timer: Option<Timestamp>,
@@ -127,7 +137,7 @@ pub(crate) struct Driver {
 impl Driver {
     /// Runs until it is told to stop, then waits for what is being written.
     pub(crate) async fn run(mut self, mut events: tokio::sync::mpsc::Receiver<Event>) {
-        self.tell(Input::Tick);
+        self.tell(Input::Start);
         loop {
             let event = tokio::select! {
                 event = events.recv() => event,
@@ -144,7 +154,7 @@ impl Driver {
         }
         while self.writing > 0 {
             match events.recv().await {
-                Some(Event::Persisted { height, result, took }) => self.persisted(height, result, took),
+                Some(Event::Persisted { height, hash, result, took }) => self.persisted(height, hash, result, took),
                 Some(Event::Signed { .. }) => self.writing -= 1,
                 Some(_) => {}
                 None => break,
@@ -160,7 +170,9 @@ impl Driver {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Submitted { transactions, since, keep, reply } => self.submitted(transactions, since, keep, reply),
+            Event::Submitted { transactions, since, from, keep, reply } => {
+                self.submitted(Input::Submitted { transactions, since, from, keep }, reply);
+            }
             // Whoever asked may have gone.
             Event::Locate { id, reply } => drop(reply.send(self.replica.locate(&id))),
             Event::List { after, limit, reply } => drop(reply.send(self.replica.pool().list(after.as_ref(), limit))),
@@ -168,9 +180,17 @@ impl Driver {
             Event::Renew { id, renewal, done } => self.push(Job::Renew { id, renewal, done }),
             Event::NotKept { reason } => self.tell(Input::NotKept { reason }),
             Event::Executed { height, result, took } => match result {
-                Ok(block) => self.executed(*block, took),
+                Ok(made) => self.executed(made, took),
                 Err(reason) => self.tell(Input::Failed { height, stage: Stage::Execution, reason }),
             },
+            Event::Checked { height, block, result, took } => match result {
+                Ok(checked) => self.checked(block, checked, took),
+                Err(reason) => self.tell(Input::Failed { height, stage: Stage::Execution, reason }),
+            },
+            Event::Supplied { block, transactions } => self.tell(Input::Supplied { block, transactions }),
+            Event::Message { from, message } => self.tell(Input::Message { from, message }),
+            Event::PeerUp(peer) => self.tell(Input::PeerUp(peer)),
+            Event::PeerDown(peer) => self.tell(Input::PeerDown(peer)),
             Event::Signed { height, result } => {
                 self.writing -= 1;
                 match result {
@@ -178,7 +198,7 @@ impl Driver {
                     Err(reason) => self.tell(Input::Failed { height, stage: Stage::Signing, reason }),
                 }
             }
-            Event::Persisted { height, result, took } => self.persisted(height, result, took),
+            Event::Persisted { height, hash, result, took } => self.persisted(height, hash, result, took),
             Event::ClockMoved => self.tell(Input::Tick),
             Event::Stop => {}
         }
@@ -193,15 +213,9 @@ impl Driver {
         }
     }
 
-    fn submitted(
-        &mut self,
-        transactions: Vec<Verified>,
-        since: Timestamp,
-        keep: bool,
-        reply: oneshot::Sender<Vec<Result<TxId, SubmitError>>>,
-    ) {
+    fn submitted(&mut self, input: Input, reply: oneshot::Sender<Vec<Result<TxId, SubmitError>>>) {
         let mut outputs = Vec::new();
-        self.replica.step(Input::Submitted { transactions, since, keep }, self.clock.now(), &mut outputs);
+        self.replica.step(input, self.clock.now(), &mut outputs);
         // Whoever is answered sees what came of it.
         self.status.send_replace(self.replica.pool_status());
         let (mut reply, mut held) = (Some(reply), None);
@@ -218,7 +232,8 @@ impl Driver {
         held.into_iter().for_each(Answers::give);
     }
 
-    fn executed(&mut self, block: ExecutedBlock, took: Duration) {
+    fn executed(&mut self, made: Made, took: Duration) {
+        let Made { block, shown } = made;
         self.observation.executed(block.header.height, took);
         let (header, params) = (Box::new(block.header.clone()), block.params.clone().map(Box::new));
         debug!(
@@ -229,16 +244,32 @@ impl Driver {
             edges = block.stats.edges,
             "block executed"
         );
-        self.chain.executed(Arc::new(block));
-        self.tell(Input::Executed { header, params });
+        self.chain.executed(block);
+        self.tell(Input::Executed { header, shown, params });
     }
 
-    fn persisted(&mut self, height: Height, result: Result<(), String>, took: Duration) {
+    fn checked(&mut self, block: Hash, checked: Checked, took: Duration) {
+        let (verdict, params) = match checked {
+            Checked::Good(made) => {
+                self.observation.executed(made.header.height, took);
+                let params = made.params.clone().map(Box::new);
+                self.chain.executed(Arc::new(*made));
+                (Verdict::Good, params)
+            }
+            Checked::Bad(reason) => {
+                warn!(%block, reason, "a block was proposed that is not what it claims to be");
+                (Verdict::Bad, None)
+            }
+        };
+        self.tell(Input::Checked { block, verdict, params });
+    }
+
+    fn persisted(&mut self, height: Height, hash: Hash, result: Result<(), String>, took: Duration) {
         self.writing -= 1;
         if let Err(reason) = result {
             return self.tell(Input::Failed { height, stage: Stage::Writing, reason });
         }
-        let Some(block) = self.chain.persisted(durable_base(&self.ledger)) else { return };
+        let Some(block) = self.chain.persisted(&hash, durable_base(&self.ledger)) else { return };
         info!(height = height.0, transactions = block.header.tx_count, hash = %block.hash, "block committed");
         let parent = self.feed.tip().borrow().timestamp;
         self.observation.committed(&block, parent, took);
@@ -271,25 +302,74 @@ impl Driver {
                 self.observation.dropped(dropped.iter().map(|dropped| dropped.refusal.code()));
                 self.dropped(dropped, needed_from);
             }
-            Output::Execute(work) => {
-                let height = work.height();
-                let (base, recent_hashes) = (self.chain.base(), self.chain.recent_hashes());
-                if self.execute.try_send(ExecuteJob { work, base, recent_hashes }).is_err() {
-                    self.not_taken(height, Stage::Execution);
-                }
+            Output::Execute(work) => self.execute(work.height(), work.parent(), Execute::Make(work)),
+            Output::Check(shown) => {
+                let Header { height, parent, .. } = *shown.block.header();
+                self.execute(height, parent, Execute::Check(shown));
             }
-            Output::Sign(vote) => self.write(vote.height, Stage::Signing, WriteJob::Vote(vote)),
-            Output::Persist { height, certificate } => match self.chain.under_way(height).cloned() {
-                Some(block) => self.write(height, Stage::Writing, WriteJob::Block { block, certificate }),
-                None => error!(height = height.0, "the replica decided a block that was not executed here"),
-            },
+            Output::Sign(intent) => self.sign(intent),
+            Output::Persist { height, certificate } => self.persist(height, certificate),
             Output::SetTimer(time) => self.timer = Some(time),
+            Output::Send(to, message) => self.exchange.send(to, message),
+            Output::Relay(to, transactions) => self.exchange.relay(to, &transactions),
+            Output::ServeDecided { to, height } => self.exchange.serve_decided(to, height),
+            Output::ServeTransactions { to, block, missing } => self.exchange.serve_transactions(to, block, missing),
+            Output::Verify { block, transactions } => self.exchange.verify(block, transactions),
+            Output::Evidence(evidence) => self.accuse(&evidence),
+            Output::KeyUsedElsewhere(signed) => self.warn_of_key(&signed),
             Output::Halted(reason) => {
                 error!(%reason, "the group has stopped");
                 self.set_stopped(&reason.to_string());
                 self.close_if_done();
             }
         }
+    }
+
+    fn execute(&mut self, height: Height, parent: Hash, what: Execute) {
+        let Some((base, recent_hashes)) = self.chain.base(&parent) else {
+            let reason = format!("its parent {parent} is not at the end of this chain; this is a bug in the node");
+            return self.tell(Input::Failed { height, stage: Stage::Execution, reason });
+        };
+        if self.jobs.try_send(ExecuteJob { what, base, recent_hashes }).is_err() {
+            self.not_taken(height, Stage::Execution);
+        }
+    }
+
+    fn sign(&mut self, intent: Intent) {
+        self.write(intent.statement.height, Stage::Signing, WriteJob::Sign(Box::new(intent)));
+    }
+
+    fn persist(&mut self, height: Height, certificate: Certificate) {
+        match self.chain.block(&certificate.block_hash).cloned() {
+            Some(block) => self.write(height, Stage::Writing, WriteJob::Block { block, certificate }),
+            None => {
+                let reason = "it was decided, but not run here; this is a bug in the node".to_owned();
+                self.tell(Input::Failed { height, stage: Stage::Writing, reason });
+            }
+        }
+    }
+
+    fn accuse(&self, evidence: &Evidence) {
+        let Evidence { first, second } = evidence;
+        let (height, round) = (first.statement.height.0, first.statement.round.0);
+        error!(
+            validator = evidence.validator(),
+            height,
+            round,
+            first = ?first.statement.word,
+            second = ?second.statement.word,
+            "a validator contradicts itself: it is faulty, or somebody else has its key"
+        );
+    }
+
+    fn warn_of_key(&self, signed: &SignedStatement) {
+        let (height, round) = (signed.statement.height.0, signed.statement.round.0);
+        error!(
+            height,
+            round,
+            "somebody else signs with this node's key, or its record of votes is an old copy: it signs nothing at \
+            this height; stop the other node, or give this one a new key"
+        );
     }
 
     /// Whoever waits for one of them is told when it is recorded.
@@ -346,81 +426,4 @@ async fn sleep_until(clock: &Clock, time: Option<Timestamp>) {
 pub(crate) fn durable_base(ledger: &Ledger) -> Base {
     let (tip, state, nodes) = ledger.frozen();
     Base { height: tip.header.height, root: tip.header.state_root, state, nodes }
-}
-
-/// Starts the thread that runs blocks.
-pub(crate) fn spawn_executor(
-    mut executor: Executor,
-    pool: Arc<rayon::ThreadPool>,
-    events: Events,
-) -> std::io::Result<(SyncSender<ExecuteJob>, JoinHandle<()>)> {
-    let (sender, jobs): (_, Receiver<ExecuteJob>) = mpsc::sync_channel(JOBS);
-    let run = move || {
-        for job in jobs {
-            let height = job.work.height();
-            let ExecuteJob { work, base, recent_hashes } = job;
-            let make = || pool.install(|| executor.make(work, &base, recent_hashes));
-            let start = Instant::now();
-            let result = guarded(make).map(Box::new);
-            if events.blocking_send(Event::Executed { height, result, took: start.elapsed() }).is_err() {
-                return;
-            }
-        }
-    };
-    let thread = std::thread::Builder::new().name("hanse-execute".into()).spawn(run)?;
-    Ok((sender, thread))
-}
-
-/// Starts the thread that makes votes and blocks durable.
-pub(crate) fn spawn_writer<D: hanse_consensus::Disk + Send + 'static>(
-    ledger: Ledger,
-    mut votes: VoteLog<D>,
-    chain: ChainIdentity,
-    signer: Arc<dyn Signer>,
-    reports: Reports,
-    events: Events,
-) -> std::io::Result<(SyncSender<WriteJob>, JoinHandle<()>)> {
-    let (sender, jobs): (_, Receiver<WriteJob>) = mpsc::sync_channel(JOBS);
-    let run = move || {
-        for job in jobs {
-            let mut durable = None;
-            let event = match job {
-                WriteJob::Vote(vote) => {
-                    let height = vote.height;
-                    let result = guarded(|| votes.sign(vote, &chain, &*signer));
-                    Event::Signed { height, result }
-                }
-                WriteJob::Block { block, certificate } => {
-                    let height = block.header.height;
-                    let start = Instant::now();
-                    let result = guarded(|| ledger.append(&new_block(&block, &certificate)));
-                    durable = result.is_ok().then_some(block);
-                    Event::Persisted { height, result, took: start.elapsed() }
-                }
-            };
-            if events.blocking_send(event).is_err() {
-                return;
-            }
-            durable.iter().for_each(|block| reports.committed(block));
-        }
-    };
-    let thread = std::thread::Builder::new().name("hanse-write".into()).spawn(run)?;
-    Ok((sender, thread))
-}
-
-fn new_block<'a>(block: &'a ExecutedBlock, certificate: &'a Certificate) -> NewBlock<'a> {
-    NewBlock { header: &block.header, content: &block.content, certificate }
-}
-
-/// Runs something whose panic must not take the thread with it.
-pub(crate) fn guarded<T, E: std::fmt::Display>(act: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(act)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(panic) => {
-            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            Err(format!("the node failed: {}", text.unwrap_or_default()))
-        }
-    }
 }

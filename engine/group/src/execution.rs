@@ -1,10 +1,12 @@
 //! Makes a block of a batch: runs it on the scheduler over the virtual machine, and makes receipts, roots and a header of
-//! what came out. The only place where scheduler and machine meet.
+//! what came out. Or runs a block that another node has made, along its DAG, and compares. The only place where scheduler
+//! and machine meet.
 
 use std::sync::Arc;
 
+use hanse_consensus::{CompactBlock, CompactBlockError, Slot};
 use hanse_ledger::{BlockContent, Commitment, ContentError, Outcome};
-use hanse_replica::Work;
+use hanse_replica::{Shown, Work};
 use hanse_scheduler::{BlockRun, CallSite, Execute, Hints, Pass, RunError, Stats};
 use hanse_state::commitment::{NodeView, PageOverlay};
 use hanse_state::{Halt, Overlay, StateAccess, StateError, StateView};
@@ -95,6 +97,39 @@ pub struct ExecutedBlock {
     pub stats: Stats,
 }
 
+impl ExecutedBlock {
+    /// The block as it is shown to those who vote on it.
+    ///
+    /// # Errors
+    /// If its parts don't fit one another, which would be a bug.
+    pub fn show(&self) -> Result<Shown, CompactBlockError> {
+        let transactions = self.content.transactions();
+        let leaves = Verified::leaves(transactions);
+        let block = CompactBlock::new(self.header.clone(), self.content.dag().clone(), leaves)?;
+        Ok(Shown { block, transactions: transactions.into() })
+    }
+}
+
+/// What running another node's block showed.
+#[derive(Debug)]
+pub enum Checked {
+    /// It is what it claims to be.
+    Good(Box<ExecutedBlock>),
+    /// It is not, for this reason.
+    Bad(String),
+}
+
+/// How a block that was made of the same transactions differs from what a header claims.
+fn differs(made: &ExecutedBlock, header: &Header) -> Option<String> {
+    if made.header == *header {
+        return None;
+    }
+    let digest = made.content.digests().differs(header);
+    Some(digest.map_or("its header is not what running it gives".into(), |other| {
+        format!("its {} is {}, running it gives {}", other.what, other.stated, other.found)
+    }))
+}
+
 /// The state on top of which a block is made, with its commitment. Cheap to clone.
 #[derive(Clone)]
 pub struct Base {
@@ -173,6 +208,32 @@ impl Executor {
             self.timelines.keep(height, &run.order, &recording);
         }
         self.finish(work, base, run, &params)
+    }
+
+    /// Runs a block that another node has made along its DAG, and compares all that comes out with what it claims. Call it
+    /// inside the rayon pool on which it shall run.
+    ///
+    /// # Errors
+    /// If state can't be read, or the node itself fails inside a transaction: nothing is known of the block then.
+    pub fn check(&mut self, shown: &Shown, base: &Base, recent_hashes: Vec<Hash>) -> Result<Checked, ExecutionError> {
+        let header = shown.block.header();
+        let params = hanse_vm::system::params::load(&*base.state)?;
+        let (height, timestamp) = (header.height, header.timestamp);
+        let context = BlockContext { height, timestamp, recent_hashes, params: params.clone() };
+        let executor = BlockExecutor::new(self.vm.clone(), context);
+        let dag = shown.block.dag();
+        let run = hanse_scheduler::replay(&executor, &shown.transactions, dag, base.state.clone())?;
+        if let Err(difference) = hanse_scheduler::verify(dag, &run) {
+            return Ok(Checked::Bad(difference.to_string()));
+        }
+        let Header { parent, epoch, round, proposer, validators, .. } = *header;
+        let slot = Slot { height, parent, epoch, round, proposer, validators };
+        let work = Work { slot, timestamp, batch: shown.transactions.to_vec() };
+        let made = self.finish(work, base, run, &params)?;
+        Ok(match differs(&made, header) {
+            Some(difference) => Checked::Bad(difference),
+            None => Checked::Good(Box::new(made)),
+        })
     }
 
     fn finish(&self, work: Work, base: &Base, run: BlockRun, params: &Params) -> Result<ExecutedBlock, ExecutionError> {

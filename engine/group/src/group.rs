@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use hanse_consensus::Peer;
 use hanse_ledger::Ledger;
 use hanse_txpool::{PoolStatus, Refusal};
 use hanse_types::{
     Address, ContractRef, Execution, Gas, Genesis, Hash, Header, Receipt, SignedTransaction, Timestamp, Transaction,
-    TxId,
+    TxId, Verified,
 };
 use parking_lot::Mutex;
 use thiserror::Error;
@@ -26,7 +27,7 @@ use crate::queries::{ContractInfo, Queries, QueryError, Simulation};
 use crate::submit_error::SubmitError;
 use crate::timeline::Timelines;
 use crate::trace::{TraceError, TxTrace};
-use crate::window::Window;
+use crate::window::{Verifying, Window};
 
 /// A handle of a running group. Cheap to clone; the group runs until [`Group::stop`].
 #[derive(Clone)]
@@ -71,6 +72,8 @@ pub enum Durability {
 /// What runs in the background.
 pub(crate) struct Tasks {
     pub(crate) driver: tokio::task::JoinHandle<()>,
+    /// Takes in what other members send.
+    pub(crate) inbound: Option<tokio::task::JoinHandle<()>>,
     pub(crate) threads: Vec<JoinHandle<()>>,
 }
 
@@ -157,6 +160,25 @@ impl Group {
     ) -> Result<Vec<Result<TxId, SubmitError>>, SubmitError> {
         let surplus = self.at_the_door(&mut transactions)?;
         let (verifying, since) = (self.inner.window.enter(transactions.len()), self.inner.queries.now());
+        let (valid, answers) = self.prepared(transactions, verifying).await?;
+        let (reply, admitted) = oneshot::channel();
+        let keep = durability == Durability::Disk;
+        let event = Event::Submitted { transactions: valid, since, from: None, keep, reply };
+        self.inner.events.send(event).await.map_err(|_| SubmitError::Stopped)?;
+        let mut admitted = admitted.await.map_err(|_| SubmitError::Stopped)?.into_iter();
+        let answer = |invalid: Option<SubmitError>| match invalid {
+            Some(error) => Err(error),
+            None => admitted.next().unwrap_or(Err(SubmitError::Stopped)),
+        };
+        Ok(answers.into_iter().map(answer).chain(surplus).collect())
+    }
+
+    /// Verifies transactions and prepares what they deploy: those that are good, and of each why it is not.
+    async fn prepared(
+        &self,
+        transactions: Vec<SignedTransaction>,
+        verifying: Verifying,
+    ) -> Result<(Vec<Verified>, Vec<Option<SubmitError>>), SubmitError> {
         let (reply, verified) = oneshot::channel();
         let intake = self.inner.intake.lock().clone().ok_or(SubmitError::Stopped)?;
         let sent = intake.send(Submission { transactions, reply }).await;
@@ -174,16 +196,20 @@ impl Group {
             };
             answers.push(prepared.map(|transaction| valid.push(transaction)).err());
         }
-        let (reply, admitted) = oneshot::channel();
-        let keep = durability == Durability::Disk;
-        let event = Event::Submitted { transactions: valid, since, keep, reply };
-        self.inner.events.send(event).await.map_err(|_| SubmitError::Stopped)?;
-        let mut admitted = admitted.await.map_err(|_| SubmitError::Stopped)?.into_iter();
-        let answer = |invalid: Option<SubmitError>| match invalid {
-            Some(error) => Err(error),
-            None => admitted.next().unwrap_or(Err(SubmitError::Stopped)),
-        };
-        Ok(answers.into_iter().map(answer).chain(surplus).collect())
+        Ok((valid, answers))
+    }
+
+    /// Takes in what clients of another member have submitted there. Nobody waits for an answer: what is not taken is
+    /// still with the member.
+    pub(crate) async fn relayed(&self, from: Peer, transactions: Vec<SignedTransaction>) {
+        let (verifying, since) = (self.inner.window.enter(transactions.len()), self.inner.queries.now());
+        let Ok((valid, _)) = self.prepared(transactions, verifying).await else { return };
+        let (reply, answers) = oneshot::channel();
+        let event = Event::Submitted { transactions: valid, since, from: Some(from), keep: false, reply };
+        if self.inner.events.send(event).await.is_ok() {
+            // They are in the pool, or were refused, before more is taken.
+            drop(answers.await);
+        }
     }
 
     /// The pool's status, if anything is taken now.
@@ -369,6 +395,10 @@ impl Group {
         // If the driver is gone already, there is nothing to tell.
         let _ = self.inner.events.send(Event::Stop).await;
         let _ = tasks.driver.await;
+        if let Some(inbound) = tasks.inbound {
+            inbound.abort();
+            let _ = inbound.await;
+        }
         let join = || tasks.threads.into_iter().for_each(|thread| drop(thread.join()));
         let _ = tokio::task::spawn_blocking(join).await;
     }

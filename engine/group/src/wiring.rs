@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use hanse_consensus::{Disk, DiskError, Solo, SoloError, VoteLog, VoteLogError};
+use hanse_consensus::bft::{Beginning, Bugs, Config, Schedule, Tip};
+use hanse_consensus::{Bft, Solo, SoloError, Standard, VoteLogError};
 use hanse_ledger::{Ledger, LedgerError};
 use hanse_replica::Replica;
 use hanse_txpool::{History, Pool};
@@ -10,7 +11,7 @@ use hanse_types::crypto::Signer;
 use hanse_types::crypto::verified::Verifier;
 use hanse_types::genesis::{ConsensusKind, GenesisError};
 use hanse_types::validator_set::{ValidatorSet, ValidatorSetError};
-use hanse_types::{Hash, Timestamp};
+use hanse_types::{Hash, Header, Height, Timestamp};
 use hanse_vm::{Vm, VmConfig};
 use parking_lot::Mutex;
 use thiserror::Error;
@@ -20,13 +21,17 @@ use tracing::info;
 use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::config::GroupConfig;
-use crate::driver::{Driver, durable_base, spawn_executor, spawn_writer};
+use crate::driver::{Driver, durable_base};
 use crate::drops::Drops;
+use crate::engine::Engine;
+use crate::exchange::Exchange;
 use crate::execution::Executor;
 use crate::feed::Feed;
 use crate::group::{Group, Inner, Tasks};
+use crate::inbound;
 use crate::intake;
 use crate::look::Settings;
+use crate::network::Network;
 use crate::observe::{Calls, Observation, Recent};
 use crate::preparation::Preparation;
 use crate::queries::Queries;
@@ -34,7 +39,9 @@ use crate::queue;
 use crate::recovery::{self, Recovered, RecoveryError};
 use crate::report;
 use crate::timeline::Timelines;
+use crate::votes::{self, Votes};
 use crate::window::Window;
+use crate::workers::{spawn_executor, spawn_writer};
 
 /// The ledger's folder in a group's.
 pub const LEDGER_FOLDER: &str = "ledger";
@@ -42,8 +49,6 @@ pub const LEDGER_FOLDER: &str = "ledger";
 const STACK_BYTES: usize = 16 << 20;
 /// Events that may wait for the driver.
 const EVENTS: usize = 4_096;
-/// The record of the last vote in the ledger's consensus table.
-const VOTE: &[u8] = b"vote";
 
 /// Why a group did not start.
 #[derive(Debug, Error)]
@@ -68,7 +73,20 @@ pub enum OpenError {
     Queue(#[from] RecoveryError),
     /// The record of the last vote does not read.
     #[error(transparent)]
-    Votes(#[from] VoteLogError),
+    VoteLog(#[from] VoteLogError),
+    /// The record of votes among several validators can't be read or written.
+    #[error(
+        "the record of votes in {place} can't be used: {reason}; mend the disk, or restore the folder's permissions"
+    )]
+    VoteFiles {
+        /// Where it is.
+        place: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The record of votes did not open.
+    #[error("the record of votes did not open: {0}")]
+    Votes(String),
     /// Consensus did not start.
     #[error(transparent)]
     Consensus(#[from] SoloError),
@@ -83,24 +101,32 @@ pub enum OpenError {
     Threads(String),
 }
 
-/// The ledger as the place for votes.
-struct VoteDisk(Ledger);
-
-impl Disk for VoteDisk {
-    fn write_synced(&mut self, record: &[u8]) -> Result<(), DiskError> {
-        self.0.put_consensus(VOTE, record).map_err(|error| DiskError(error.to_string()))
-    }
-}
-
 impl Group {
     /// Opens a group: makes its ledger or recovers it, and starts to make blocks. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// If the genesis is not sound, the ledger is damaged or another chain's, or threads can't be started.
     pub async fn open(config: GroupConfig, signer: Arc<dyn Signer>) -> Result<Group, OpenError> {
+        Group::open_with(None, config, signer).await
+    }
+
+    /// Opens a group of several nodes: as [`Group::open`], with the connection to its other members. With a key that is
+    /// none of the validators', it follows and votes on nothing.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn join(config: GroupConfig, signer: Arc<dyn Signer>, network: Network) -> Result<Group, OpenError> {
+        Group::open_with(Some(network), config, signer).await
+    }
+
+    async fn open_with(
+        network: Option<Network>,
+        config: GroupConfig,
+        signer: Arc<dyn Signer>,
+    ) -> Result<Group, OpenError> {
         let opened = tokio::task::spawn_blocking(move || Parts::open(config, signer)).await;
         let parts = opened.map_err(|error| OpenError::Threads(error.to_string()))??;
-        parts.start()
+        parts.start(network)
     }
 
     /// Opens a group as [`Group::open`] does, on a ledger that is open already: on another store than the usual one. Its
@@ -111,7 +137,7 @@ impl Group {
     pub async fn open_on(ledger: Ledger, config: GroupConfig, signer: Arc<dyn Signer>) -> Result<Group, OpenError> {
         let opened = tokio::task::spawn_blocking(move || Parts::with(ledger, config, signer)).await;
         let parts = opened.map_err(|error| OpenError::Threads(error.to_string()))??;
-        parts.start()
+        parts.start(None)
     }
 }
 
@@ -120,6 +146,8 @@ struct Parts {
     config: GroupConfig,
     signer: Arc<dyn Signer>,
     ledger: Ledger,
+    /// Whether there has never been a ledger here.
+    is_new: bool,
     execution: Vm,
     queries: Vm,
 }
@@ -129,8 +157,10 @@ impl Parts {
         config.genesis.check()?;
         let initial = hanse_vm::system::genesis_state(&config.genesis);
         let folder = config.directory.join(LEDGER_FOLDER);
+        // What is asked of the disk before the ledger is made: a ledger without votes beside it has lost them.
+        let is_new = !folder.exists() && !votes::exist(&config.directory);
         let ledger = Ledger::open(&folder, &config.genesis, &initial, config.ledger)?;
-        Parts::with(ledger, config, signer)
+        Ok(Parts { is_new, ..Parts::with(ledger, config, signer)? })
     }
 
     fn with(ledger: Ledger, config: GroupConfig, signer: Arc<dyn Signer>) -> Result<Parts, OpenError> {
@@ -138,32 +168,56 @@ impl Parts {
         let calls = Arc::new(Calls(config.observer.clone()));
         let execution = Vm::watched(&VmConfig { threads: config.threads, artifacts: artifacts.clone() }, calls)?;
         let queries = Vm::new(&VmConfig { threads: config.query_threads, artifacts })?;
-        Ok(Parts { config, signer, ledger, execution, queries })
+        Ok(Parts { config, signer, ledger, is_new: false, execution, queries })
     }
 
-    fn start(self) -> Result<Group, OpenError> {
-        let Parts { config, signer, ledger, execution, queries } = self;
+    /// The engine that the genesis has chosen, and the record of what this node signs for it.
+    fn engine(&self) -> Result<(Engine, Votes), OpenError> {
+        let Parts { config, signer, ledger, is_new, .. } = self;
+        let (genesis, identity) = (&config.genesis, config.genesis.identity());
+        let validators = ValidatorSet::from_genesis(genesis)?;
+        let (key, tip) = (signer.public_key(), ledger.tip());
+        match genesis.consensus {
+            ConsensusKind::Solo => {
+                if validators.index_of(&key).is_none() {
+                    return Err(OpenError::NotAValidator { key });
+                }
+                let votes = votes::open_alone(ledger)?;
+                let engine = Solo::new(identity, validators, (tip.header.height, tip.hash), votes.last())?;
+                Ok((Engine::Solo(Box::new(engine)), Votes::Alone(votes)))
+            }
+            ConsensusKind::Bft => {
+                let votes = votes::open_among(&config.directory, ledger, &identity, *is_new)?;
+                let (set, epoch) = (Arc::new(validators), tip.header.epoch);
+                let next = tip.header.height.next();
+                let beginning = Beginning {
+                    tip: Tip { height: tip.header.height, hash: tip.hash, timestamp: tip.header.timestamp },
+                    schedule: Schedule::at(next, epoch, &set, &headers_before(ledger, next)?),
+                    set,
+                    epoch,
+                    votes_from: votes.from(),
+                    recovered: votes.recovered().to_vec(),
+                };
+                let setup = Config { chain: identity, key: Some(key), timing: config.timing, bugs: Bugs::default() };
+                let engine = Bft::new(setup, Standard, beginning);
+                Ok((Engine::Bft(Box::new(engine)), Votes::Among(Box::new(votes))))
+            }
+        }
+    }
+
+    fn start(self, network: Option<Network>) -> Result<Group, OpenError> {
+        let (consensus, votes) = self.engine()?;
+        let Parts { config, signer, ledger, is_new: _, execution, queries } = self;
         let genesis = Arc::new(config.genesis);
         let clock = Clock::new();
         let pool = Arc::new(thread_pool("hanse-cpu", config.threads, Rank::Blocks { bind: config.bind_cores })?);
         let query_pool = thread_pool("hanse-query", config.query_threads, Rank::Beside)?;
         let preparation =
             Preparation::new(execution.clone(), ledger.clone(), thread_pool("hanse-compile", 1, Rank::Beside)?);
-        let (events, inbox) = mpsc::channel(EVENTS);
+        let (events, happened) = mpsc::channel(EVENTS);
         let tip = ledger.tip();
 
-        let record = ledger.get_consensus(VOTE)?;
-        let votes = VoteLog::open(VoteDisk(ledger.clone()), record.as_deref())?;
-        let validators = ValidatorSet::from_genesis(&genesis)?;
-        if validators.index_of(&signer.public_key()).is_none() {
-            return Err(OpenError::NotAValidator { key: signer.public_key() });
-        }
         let identity = genesis.identity();
-        let consensus = match genesis.consensus {
-            ConsensusKind::Solo => {
-                Solo::new(identity.clone(), validators, (tip.header.height, tip.hash), votes.last())?
-            }
-        };
         let params = hanse_vm::system::params::load(&*ledger.state())?;
         let recent: Vec<Hash> = ledger.recent_hashes().into_iter().map(|(_, hash)| hash).collect();
         let mut history = History::new(tip.header.height, tip.header.timestamp, recent.iter().copied());
@@ -173,12 +227,13 @@ impl Parts {
         let recovered = pool.install(|| recovery::read(&ledger, &drops, &verifier))?;
         let mut waiting = Pool::new(config.pool, params, history);
         restore(&mut waiting, recovered, clock.now());
-        let replica = Replica::new(waiting, consensus);
+        let is_among = matches!(genesis.consensus, ConsensusKind::Bft);
+        let replica = Replica::new(if is_among { waiting.with_leaves() } else { waiting }, consensus);
 
         let threads = |error: std::io::Error| OpenError::Threads(error.to_string());
         let timelines = Arc::new(Timelines::default());
         let executor = Executor::new(execution, genesis.clone()).recording_to(timelines.clone());
-        let (execute, executing) = spawn_executor(executor, pool.clone(), events.clone()).map_err(threads)?;
+        let (execute, executing) = spawn_executor(executor, is_among, pool.clone(), events.clone()).map_err(threads)?;
         let (reports, reporting) = report::spawn().map_err(threads)?;
         let (write, writing) =
             spawn_writer(ledger.clone(), votes, identity, signer, reports, events.clone()).map_err(threads)?;
@@ -192,8 +247,11 @@ impl Parts {
         let (status, status_seen) = watch::channel(replica.pool_status());
         let (stopped, stopped_seen) = watch::channel(None);
         let recent_figures = Arc::new(Recent::default());
+        let (transport, inbox) = network.map(|network| (network.transport, network.incoming)).unzip();
+        let exchange = Exchange::new(transport, ledger.clone(), verifier, pool, events.clone());
         let driver = Driver {
             replica,
+            exchange,
             clock: clock.clone(),
             chain: Chain::new(durable_base(&ledger), recent.into_iter().rev()),
             ledger: ledger.clone(),
@@ -204,16 +262,17 @@ impl Parts {
             window: window.clone(),
             stopped,
             observation: Observation::new(config.observer.clone(), recent_figures.clone()),
-            execute,
+            jobs: execute,
             write,
             timer: None,
             writing: 0,
         };
         let tasks = Tasks {
-            driver: tokio::spawn(driver.run(inbox)),
+            driver: tokio::spawn(driver.run(happened)),
+            inbound: None,
             threads: [executing, writing, keeping, reporting].into_iter().chain(verifying).collect(),
         };
-        Ok(Group {
+        let group = Group {
             inner: Arc::new(Inner {
                 genesis_hash: genesis.hash(),
                 genesis,
@@ -241,8 +300,20 @@ impl Parts {
                 },
                 tasks: Mutex::new(Some(tasks)),
             }),
-        })
+        };
+        let inbound = inbox.map(|inbox| tokio::spawn(inbound::run(group.clone(), inbox)));
+        if let Some(tasks) = &mut *group.inner.tasks.lock() {
+            tasks.inbound = inbound;
+        }
+        Ok(group)
     }
+}
+
+/// Headers of the newest blocks before a height, the oldest first: as many as say whose turn it is.
+fn headers_before(ledger: &Ledger, height: Height) -> Result<Vec<Header>, OpenError> {
+    let first = Height(height.0.saturating_sub(Schedule::WINDOW).max(1));
+    let headers = (first.0..height.0).map(|height| ledger.header(Height(height)));
+    Ok(headers.filter_map(Result::transpose).collect::<Result<_, _>>()?)
 }
 
 /// Puts what an earlier process left where it was.

@@ -34,9 +34,22 @@ pub struct NewBlock<'a> {
     pub content: &'a BlockContent,
     /// What shows that it was agreed upon.
     pub certificate: &'a Certificate,
+    /// A record of the consensus engine that is written with it, in the place of the one before it.
+    pub noted: Option<&'a [u8]>,
 }
 
+/// Key of [`NewBlock::noted`] among the records of the consensus engine.
+const NOTED: &[u8] = b"noted";
+
 impl Ledger {
+    /// What consensus had noted with the newest block, if anything.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn noted(&self) -> Result<Option<Vec<u8>>, LedgerError> {
+        self.get_consensus(NOTED)
+    }
+
     /// Adds a block. When this returns, it is durable and visible. The newest block may be given again, and nothing
     /// happens.
     ///
@@ -60,6 +73,9 @@ impl Ledger {
         let mut batch = encode(block, &hash, self.shared.options.index_topics);
         put_undo(&mut batch, &current, block)?;
         meta::put_tip(&mut batch, &record);
+        if let Some(noted) = block.noted {
+            batch.put(Table::Consensus, NOTED, noted);
+        }
         self.write(&batch)?;
         self.publish(&current, block, record);
         Ok(())

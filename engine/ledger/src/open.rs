@@ -105,7 +105,7 @@ fn genesis_header(genesis: &Genesis, validators: &ValidatorSet, content: &BlockC
 fn create(store: &dyn Store, identity: &Identity, header: &Header, content: &BlockContent) -> Result<(), LedgerError> {
     let hash = header.hash();
     let certificate = Certificate { block_hash: hash, ..Certificate::default() };
-    let mut batch = append::encode(&NewBlock { header, content, certificate: &certificate }, &hash, false);
+    let mut batch = append::encode(&NewBlock { header, content, certificate: &certificate, noted: None }, &hash, false);
     meta::put_new(&mut batch, identity);
     let (window, history_from) = (Height(0), Height(0));
     meta::put_tip(&mut batch, &TipRecord { height: Height(0), hash, window, history_from, transactions: 0 });

@@ -1,24 +1,33 @@
 //! What goes into a replica and what comes out.
 //!
 //! The driver's side of the bargain: it carries out the outputs in their order; answers [`Output::Execute`],
-//! [`Output::Sign`] and [`Output::Persist`] exactly once each, with success or [`Input::Failed`]; and hands in a time
-//! that never goes back while it runs (a wall clock read once, and a monotonic clock from there on). A driver that
-//! acknowledges a block to a client does so after [`Input::Persisted`], not before.
+//! [`Output::Check`], [`Output::Sign`] and [`Output::Persist`] exactly once each, with success or [`Input::Failed`]; and
+//! hands in a time that never goes back while it runs (a wall clock read once, and a monotonic clock from there on). A
+//! driver that acknowledges a block to a client does so after [`Input::Persisted`], not before.
+//!
+//! What has to do with peers ([`Output::Send`], [`Output::Relay`] and what follows them) is for groups of several nodes;
+//! it may get lost.
 
-use hanse_consensus::{Fault, Precommit, SignedPrecommit, Slot};
+use hanse_consensus::{Evidence, Fault, Intent, Message, Peer, Recipient, Signed, SignedStatement, Slot, Verdict};
 use hanse_txpool::{Arrival, Dropped, Kept, Refusal};
 use hanse_types::{Certificate, Hash, Header, Height, Params, Timestamp, TxId, Verified};
 use thiserror::Error;
 
+pub use crate::under_way::Shown;
+
 /// What a replica is told.
 #[derive(Debug)]
 pub enum Input {
+    /// The first input.
+    Start,
     /// Transactions were submitted. Answered at once with one [`Output::Admitted`].
     Submitted {
         /// Which.
         transactions: Vec<Verified>,
         /// When they came; what was done with them since counts as waiting.
         since: Timestamp,
+        /// Which peer has relayed them; none if a client sent them here, and they are to be relayed.
+        from: Option<Peer>,
         /// Whether whoever sent them is promised that they outlive this process: then [`Output::Keep`] follows.
         keep: bool,
     },
@@ -28,11 +37,40 @@ pub enum Input {
     Executed {
         /// Its header.
         header: Box<Header>,
+        /// As it is shown to others, in a group that has them.
+        shown: Option<Box<Shown>>,
         /// The chain's parameters from the next block on, if this block changed them.
         params: Option<Box<Params>>,
     },
-    /// The vote of [`Output::Sign`] is durable and signed.
-    Signed(SignedPrecommit),
+    /// The block of [`Output::Check`] was run.
+    Checked {
+        /// The block.
+        block: Hash,
+        /// What that showed.
+        verdict: Verdict,
+        /// The chain's parameters from the next block on, if this block changes them.
+        params: Option<Box<Params>>,
+    },
+    /// Those of the transactions of [`Output::Verify`] that are good.
+    Supplied {
+        /// The block that they are of.
+        block: Hash,
+        /// The transactions, in any order.
+        transactions: Vec<Verified>,
+    },
+    /// A peer says something. It may be anything that decodes.
+    Message {
+        /// Who.
+        from: Peer,
+        /// What.
+        message: Box<Message>,
+    },
+    /// There is a connection to this peer, a member of the group.
+    PeerUp(Peer),
+    /// There is none any more.
+    PeerDown(Peer),
+    /// The statement of [`Output::Sign`] is durable and signed.
+    Signed(Signed),
     /// The block of [`Output::Persist`] is durable, with its certificate.
     Persisted {
         /// Its height.
@@ -78,9 +116,12 @@ pub enum Output {
     },
     /// Execute this batch on top of its parent, and make a header of it.
     Execute(Work),
-    /// Make this vote durable, then sign it: [`VoteLog::sign`](hanse_consensus::VoteLog::sign).
-    Sign(Precommit),
-    /// The block of this height is decided: write it with its certificate.
+    /// Run this block of another node on top of its parent, and compare what comes out with what it claims.
+    Check(Box<Shown>),
+    /// Make this statement durable, then sign it: [`SafeSigner::sign`](hanse_consensus::SafeSigner::sign), or
+    /// [`VoteLog::sign`](hanse_consensus::VoteLog::sign) for one that decides alone.
+    Sign(Intent),
+    /// The block with this certificate is decided: write it.
     Persist {
         /// The block's height.
         height: Height,
@@ -89,6 +130,37 @@ pub enum Output {
     },
     /// Send [`Input::Tick`] at this time. Replaces the timer set before.
     SetTimer(Timestamp),
+    /// Send this.
+    Send(Recipient, Message),
+    /// Send these transactions, which clients have submitted here, to peers.
+    Relay(Recipient, Vec<Verified>),
+    /// Send this peer the committed block of this height, as [`Message::Decided`].
+    ServeDecided {
+        /// The peer.
+        to: Peer,
+        /// The height.
+        height: Height,
+    },
+    /// Send this peer transactions of a committed block, if it is here, as [`Message::Transactions`].
+    ServeTransactions {
+        /// The peer.
+        to: Peer,
+        /// The block, which may be unknown here.
+        block: Hash,
+        /// Their places in it, which may be beyond its end.
+        missing: Vec<u32>,
+    },
+    /// See which of these transactions are good: canonical bytes that a peer has sent.
+    Verify {
+        /// The block that they are of.
+        block: Hash,
+        /// Their bytes.
+        transactions: Vec<Vec<u8>>,
+    },
+    /// A validator contradicted itself: keep this, and show it to the operator.
+    Evidence(Evidence),
+    /// Somebody signs with this node's key, or its record of votes is an old copy: tell the operator.
+    KeyUsedElsewhere(SignedStatement),
     /// The replica has stopped for good; a block that is being written may still be reported as durable. What it
     /// accepted and did not commit is in [`Replica::into_transactions`](crate::Replica::into_transactions).
     Halted(HaltReason),
@@ -164,9 +236,6 @@ pub enum HaltReason {
     /// Consensus stopped.
     #[error(transparent)]
     Consensus(#[from] Fault),
-    /// Consensus wants to talk to other validators.
-    #[error("consensus asked for other validators, whom a replica can't reach yet; let the group's genesis say `solo`")]
-    OtherValidators,
     /// The driver reported something that is not under way.
     #[error("the node reported block {height} as {}, which was not under way; this is a bug in the node", stage.name())]
     Unexpected {

@@ -1,8 +1,8 @@
-//! One node's mind in one group: pool, consensus and (later) sync as one state machine.
+//! One node's mind in one group: pool, consensus and what follows from both, as one state machine.
 //!
 //! [`Replica::step`] takes an [`Input`] and the time, and answers with [`Output`]s that its driver carries out: execute
-//! this batch, sign this vote, write this block, tell these clients. Everything slow happens outside, so the mind never
-//! waits, and a simulator can be its driver as well as a node.
+//! this batch, check that block, sign this vote, write this block, tell these clients and those peers. Everything slow
+//! happens outside, so the mind never waits, and a simulator can be its driver as well as a node.
 //!
 //! It promises that
 //! - every transaction that it accepted ends in exactly one block, or is reported as dropped, with the reason;
@@ -12,14 +12,16 @@
 //! - what a client is promised to outlive the process is given out to be kept before the promise is ([`Output::Keep`]);
 //! - after a failure it stops, says why, and gives back what it had accepted.
 //!
-//! It does no I/O, reads no clock and holds no blocks: batches go out, headers come back, and what else belongs to a
-//! block (receipts, access sets, state) is its driver's, by height.
+//! It does no I/O, reads no clock and runs no blocks: batches go out, headers come back, and what else belongs to a
+//! block (receipts, access sets, state) is its driver's, by the block's hash.
 //!
-//! Start reading at [`interface`], then [`Replica`].
+//! Start reading at [`interface`], then [`Replica`], then `blocks`.
 
+mod blocks;
 pub mod interface;
-mod pipeline;
 mod replica;
+mod under_way;
 
-pub use interface::{HaltReason, Input, Output, Stage, Work};
+pub use blocks::answer;
+pub use interface::{HaltReason, Input, Output, Shown, Stage, Work};
 pub use replica::{Replica, Whereabouts};

@@ -1,12 +1,17 @@
-//! The state machine.
+//! The state machine: what comes in, when it has something to do by itself, and how it stops.
+
+use std::collections::BTreeMap;
 
 use hanse_consensus as consensus;
-use hanse_consensus::{Consensus, SignedPrecommit, Slot};
-use hanse_txpool::{Arrival, Dropped, Kept, Place, Pool, PoolStatus, Refusal};
-use hanse_types::{Certificate, Header, Height, Params, Timestamp, TxId, Verified};
+use hanse_consensus::{Consensus, Peer, Recipient, Timer};
+use hanse_txpool::{Arrival, Dropped, Kept, Pool, PoolStatus, Refusal};
+use hanse_types::{Height, Timestamp, TxId, Verified};
 
-use crate::interface::{HaltReason, Input, Output, Stage, Work};
-use crate::pipeline::{InWork, Pipeline};
+use crate::interface::{HaltReason, Input, Output, Stage};
+use crate::under_way::UnderWay;
+
+/// Transactions that a peer is sent when it appears: what it may have missed.
+const CATCH_UP: usize = 4_096;
 
 /// Where a transaction is that was accepted and is not committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,20 +28,34 @@ pub enum Whereabouts {
 /// One node's part in one group.
 #[derive(Debug)]
 pub struct Replica<C> {
-    pool: Pool,
+    pub(crate) pool: Pool,
     consensus: C,
-    pipeline: Pipeline,
+    pub(crate) under_way: UnderWay,
     /// The newest time handed in.
-    now: Timestamp,
+    pub(crate) now: Timestamp,
     /// When a tick was asked for.
     timer: Option<Timestamp>,
+    /// When consensus wants to be told what.
+    timers: BTreeMap<Timer, Timestamp>,
+    /// How many other nodes are connected.
+    peers: usize,
     halted: bool,
 }
 
 impl<C: Consensus> Replica<C> {
-    /// A replica whose pool and consensus stand on the same newest block.
+    /// A replica whose pool and consensus stand on the same newest block. The pool of a group of several nodes
+    /// [finds transactions by their leaves](Pool::with_leaves).
     pub fn new(pool: Pool, consensus: C) -> Replica<C> {
-        Replica { pool, consensus, pipeline: Pipeline::default(), now: Timestamp(0), timer: None, halted: false }
+        Replica {
+            pool,
+            consensus,
+            under_way: UnderWay::default(),
+            now: Timestamp(0),
+            timer: None,
+            timers: BTreeMap::new(),
+            peers: 0,
+            halted: false,
+        }
     }
 
     /// How full the pool is.
@@ -49,6 +68,11 @@ impl<C: Consensus> Replica<C> {
         &self.pool
     }
 
+    /// Consensus, to look at.
+    pub fn consensus(&self) -> &C {
+        &self.consensus
+    }
+
     /// Whether a transaction was accepted and is not committed yet.
     pub fn is_pending(&self, id: &TxId) -> bool {
         self.pool.contains(id)
@@ -59,7 +83,7 @@ impl<C: Consensus> Replica<C> {
         if !self.pool.contains(id) {
             return None;
         }
-        Some(self.pipeline.height_of(id).map_or(Whereabouts::Waiting, |height| Whereabouts::Sealed { height }))
+        Some(self.under_way.height_of(id).map_or(Whereabouts::Waiting, |height| Whereabouts::Sealed { height }))
     }
 
     /// The place of the oldest transaction that it holds: what was kept of earlier ones is done with.
@@ -85,98 +109,116 @@ impl<C: Consensus> Replica<C> {
     /// Takes one input. Outputs are appended to `out`; the driver carries them out in their order.
     pub fn step(&mut self, input: Input, now: Timestamp, out: &mut Vec<Output>) {
         self.now = self.now.max(now);
-        let result = match input {
-            Input::Submitted { transactions, since, keep } => {
-                self.submitted(transactions, since, keep, out);
+        let result = self.handle(input, out);
+        if let Err(reason) = result.and_then(|()| self.advance(out)) {
+            self.halt(reason, out);
+        }
+    }
+
+    fn handle(&mut self, input: Input, out: &mut Vec<Output>) -> Result<(), HaltReason> {
+        match input {
+            Input::Submitted { transactions, since, from, keep } => {
+                self.submitted(transactions, since, from, keep, out);
                 Ok(())
             }
             Input::Tick => Ok(()),
             Input::NotKept { reason } => Err(HaltReason::NotKept { reason }),
             Input::Persisted { height } => self.persisted(height, out),
             Input::Failed { height, stage, reason } => {
-                self.give_back_from(height);
+                let ids = self.under_way.fail_from(height);
+                self.pool.returned(ids);
                 Err(HaltReason::Failed { height, stage, reason })
             }
-            // What a stopped replica is still told about blocks that it gave up.
-            Input::Executed { .. } | Input::Signed(_) if self.halted => Ok(()),
-            Input::Executed { header, params } => self.executed(header, params, out),
-            Input::Signed(signed) => self.signed(signed, out),
-        };
-        if let Err(reason) = result.and_then(|()| self.advance(out)) {
-            self.halt(reason, out);
+            // What a stopped replica is still told about blocks that it gave up, and by those who don't know yet.
+            _ if self.halted => Ok(()),
+            Input::Start => self.consult(consensus::Input::Start, out),
+            Input::Executed { header, shown, params } => self.executed(header, shown, params, out),
+            Input::Checked { block, verdict, params } => self.checked(block, verdict, params, out),
+            Input::Supplied { block, transactions } => self.supplied(&block, transactions, out),
+            Input::Signed(signed) => self.consult(consensus::Input::Signed(signed), out),
+            Input::Message { from, message } => {
+                self.consult(consensus::Input::Message { from, message: *message }, out)
+            }
+            Input::PeerUp(peer) => self.peer_up(peer, out),
+            Input::PeerDown(peer) => {
+                self.peers = self.peers.saturating_sub(1);
+                self.consult(consensus::Input::PeerDown(peer), out)
+            }
         }
     }
 
-    fn submitted(&mut self, transactions: Vec<Verified>, since: Timestamp, keep: bool, out: &mut Vec<Output>) {
-        let ids: Vec<TxId> = transactions.iter().filter(|_| keep).map(Verified::id).collect();
-        let answers: Vec<_> = transactions.into_iter().map(|transaction| self.submit(transaction, since)).collect();
+    fn submitted(
+        &mut self,
+        transactions: Vec<Verified>,
+        since: Timestamp,
+        from: Option<Peer>,
+        keep: bool,
+        out: &mut Vec<Output>,
+    ) {
+        let relayed = self.peers > 0 && from.is_none();
+        let submitted = if keep || relayed { transactions.clone() } else { Vec::new() };
+        let answers: Vec<_> =
+            transactions.into_iter().map(|transaction| self.submit(transaction, since, from)).collect();
         let is_here = |answer: &Result<_, Refusal>| matches!(answer, Ok(_) | Err(Refusal::AlreadyInPool { .. }));
-        let here = ids.into_iter().zip(&answers).filter(|(_, answer)| is_here(answer));
-        let kept = here.filter_map(|(id, _)| self.pool.keep(&id)).collect();
+        let here = submitted.iter().zip(&answers).filter(|(_, answer)| is_here(answer));
+        let kept = here.filter(|_| keep).filter_map(|(transaction, _)| self.pool.keep(&transaction.id())).collect();
+        let new = submitted.iter().zip(&answers).filter(|(_, answer)| relayed && answer.is_ok());
+        let new: Vec<Verified> = new.map(|(transaction, _)| transaction.clone()).collect();
         out.push(Output::Admitted(answers));
         if keep {
             out.push(Output::Keep { kept, needed_from: self.pool.oldest() });
         }
+        if !new.is_empty() {
+            out.push(Output::Relay(Recipient::All, new));
+        }
     }
 
-    fn submit(&mut self, transaction: Verified, since: Timestamp) -> Result<TxId, Refusal> {
+    fn submit(&mut self, transaction: Verified, since: Timestamp, from: Option<Peer>) -> Result<TxId, Refusal> {
         if self.halted {
             return Err(Refusal::GroupStopped);
         }
-        self.pool.submit(transaction, since, self.now)
+        match from {
+            None => self.pool.submit(transaction, since, self.now),
+            Some(_) => self.pool.relayed(transaction, since, self.now),
+        }
     }
 
-    fn executed(
-        &mut self,
-        header: Box<Header>,
-        params: Option<Box<Params>>,
-        out: &mut Vec<Output>,
-    ) -> Result<(), HaltReason> {
-        let height = header.height;
-        let unexpected = HaltReason::Unexpected { height, stage: Stage::Execution };
-        let block = self.pipeline.in_execution(height).ok_or(unexpected)?;
-        let (expected, expected_timestamp) = (block.len(), block.timestamp());
-        let Header { tx_count: found, timestamp, .. } = *header;
-        if found as usize != expected || timestamp != expected_timestamp {
-            return Err(HaltReason::OtherBlock { height, found, expected, timestamp, expected_timestamp });
+    fn peer_up(&mut self, peer: Peer, out: &mut Vec<Output>) -> Result<(), HaltReason> {
+        self.peers += 1;
+        let waiting = self.pool.oldest_waiting(CATCH_UP);
+        if !waiting.is_empty() {
+            out.push(Output::Relay(Recipient::One(peer), waiting));
         }
-        self.pipeline.executed(&header);
-        if let Some(params) = params {
-            self.pool.set_params(*params);
-        }
-        self.consult(consensus::Input::Executed(header), out)
-    }
-
-    fn signed(&mut self, signed: SignedPrecommit, out: &mut Vec<Output>) -> Result<(), HaltReason> {
-        self.consult(consensus::Input::Signed(signed.into()), out)
+        self.consult(consensus::Input::PeerUp(peer), out)
     }
 
     fn persisted(&mut self, height: Height, out: &mut Vec<Output>) -> Result<(), HaltReason> {
         let unexpected = HaltReason::Unexpected { height, stage: Stage::Writing };
-        let block = self.pipeline.persisted(height).ok_or_else(|| unexpected.clone())?;
+        let block = self.under_way.persisted(height).ok_or_else(|| unexpected.clone())?;
         self.pool.committed(&block).map_err(|_| unexpected)?;
+        self.timers.retain(|timer, _| !matches!(timer, Timer::Step { height: of, .. } if *of <= height));
         match self.halted {
             true => Ok(()),
             false => self.consult(consensus::Input::Persisted { height }, out),
         }
     }
 
-    /// Does what has become possible: drops what expired, asks for a block, sets the timer.
+    /// Does what has become possible: tells consensus the time, drops what expired, asks for a block, sets the timer.
     fn advance(&mut self, out: &mut Vec<Output>) -> Result<(), HaltReason> {
         if self.halted {
             return Ok(());
         }
+        while let Some((timer, _)) = self.timers.iter().find(|(_, at)| **at <= self.now).map(|(t, at)| (*t, *at)) {
+            self.timers.remove(&timer);
+            self.consult(consensus::Input::Timeout(timer), out)?;
+        }
         let dropped = self.pool.expire(self.next_time());
         self.drop_from_pool(dropped, out);
-        if self.pool.is_due(self.now) && self.has_room() {
+        if self.pool.is_due(self.now) && self.under_way.has_room() {
             self.consult(consensus::Input::BatchReady, out)?;
         }
         self.set_timer(out);
         Ok(())
-    }
-
-    fn has_room(&self) -> bool {
-        !self.pipeline.is_full() && !self.pipeline.is_making()
     }
 
     /// Tells of those that have left the pool. With each output goes what is needed as things are then, not at the end of the
@@ -188,7 +230,8 @@ impl<C: Consensus> Replica<C> {
     }
 
     fn set_timer(&mut self, out: &mut Vec<Output>) {
-        let wanted = self.pool.deadline().filter(|at| *at > self.now && self.has_room());
+        let batch = self.pool.deadline().filter(|at| *at > self.now && self.under_way.has_room());
+        let wanted = batch.into_iter().chain(self.timers.values().copied()).min();
         if let Some(at) = wanted.filter(|_| wanted != self.timer) {
             self.timer = wanted;
             out.push(Output::SetTimer(at));
@@ -196,56 +239,46 @@ impl<C: Consensus> Replica<C> {
     }
 
     /// Tells consensus something and does what it says.
-    fn consult(&mut self, input: consensus::Input, out: &mut Vec<Output>) -> Result<(), HaltReason> {
+    pub(crate) fn consult(&mut self, input: consensus::Input, out: &mut Vec<Output>) -> Result<(), HaltReason> {
         let mut wishes = Vec::new();
         self.consensus.step(input, self.now, &mut wishes);
-        for wish in wishes {
-            match wish {
-                consensus::Output::Propose(slot) => self.propose(slot, out)?,
-                consensus::Output::Sign(intent) => match intent.precommit() {
-                    Some(vote) => out.push(Output::Sign(vote)),
-                    None => return Err(HaltReason::OtherValidators),
-                },
-                consensus::Output::Decide(certificate) => self.decide(certificate, out),
-                consensus::Output::Halt(fault) => return Err(fault.into()),
-                _ => return Err(HaltReason::OtherValidators),
+        wishes.into_iter().try_for_each(|wish| self.fulfil(wish, out))
+    }
+
+    fn fulfil(&mut self, wish: consensus::Output, out: &mut Vec<Output>) -> Result<(), HaltReason> {
+        match wish {
+            consensus::Output::Propose(slot) => return self.propose(slot, out),
+            consensus::Output::Decide(certificate) => return self.decide(certificate, out),
+            consensus::Output::Check(block) => return self.check(block, out),
+            consensus::Output::Halt(fault) => return Err(fault.into()),
+            consensus::Output::SetTimer { timer, after_ms } => {
+                self.timers.insert(timer, self.now.plus_ms(after_ms.max(1)));
             }
+            consensus::Output::ServeTransactions { to, block, missing } => {
+                self.serve_transactions(to, block, missing, out);
+            }
+            consensus::Output::Supply { block, transactions } => {
+                let transactions = transactions.into_iter().map(|(_, bytes)| bytes).collect();
+                out.push(Output::Verify { block, transactions });
+            }
+            consensus::Output::Sign(intent) => out.push(Output::Sign(intent)),
+            consensus::Output::Send(recipient, message) => out.push(Output::Send(recipient, message)),
+            consensus::Output::ServeDecided { to, height } => out.push(Output::ServeDecided { to, height }),
+            consensus::Output::Evidence(evidence) => out.push(Output::Evidence(evidence)),
+            consensus::Output::KeyUsedElsewhere(signed) => out.push(Output::KeyUsedElsewhere(signed)),
         }
         Ok(())
-    }
-
-    fn propose(&mut self, slot: Slot, out: &mut Vec<Output>) -> Result<(), HaltReason> {
-        let timestamp = self.next_time();
-        let sealed = self.pool.seal(Place { height: slot.height, timestamp });
-        self.drop_from_pool(sealed.dropped, out);
-        if sealed.batch.is_empty() {
-            return self.consult(consensus::Input::Withdrawn, out);
-        }
-        self.pipeline.push(InWork::new(slot.height, timestamp, &sealed.batch));
-        out.push(Output::Execute(Work { slot, timestamp, batch: sealed.batch }));
-        Ok(())
-    }
-
-    fn decide(&mut self, certificate: Certificate, out: &mut Vec<Output>) {
-        let height = certificate.height;
-        self.pipeline.decided(height);
-        out.push(Output::Persist { height, certificate });
     }
 
     /// The earliest time of the next block: now, or just after the newest block, written or not.
-    fn next_time(&self) -> Timestamp {
-        let newest = self.pipeline.newest().map_or(self.pool.history().timestamp(), InWork::timestamp);
+    pub(crate) fn next_time(&self) -> Timestamp {
+        let newest = self.under_way.newest_time().unwrap_or(self.pool.history().timestamp());
         self.now.max(newest.plus_ms(1))
-    }
-
-    fn give_back_from(&mut self, height: Height) {
-        let ids = self.pipeline.fail_from(height);
-        self.pool.returned(ids);
     }
 
     /// Stops. A block that is decided may still become durable, so it stays under way; others are given up.
     fn halt(&mut self, reason: HaltReason, out: &mut Vec<Output>) {
-        let ids = self.pipeline.fail_undecided();
+        let ids = self.under_way.give_up(Height(u64::MAX));
         self.pool.returned(ids);
         if !self.halted {
             self.halted = true;

@@ -43,7 +43,7 @@ impl Bench {
 
     fn submit(&mut self, nonces: std::ops::Range<u64>) -> Vec<Output> {
         let batch = nonces.map(|nonce| self.world.plain(nonce)).collect();
-        self.tell(Input::Submitted { transactions: batch, since: at(10), keep: false })
+        self.tell(Input::Submitted { transactions: batch, since: at(10), from: None, keep: false })
     }
 
     /// Submits a full batch.
@@ -56,14 +56,15 @@ impl Bench {
 
     fn execute(&mut self, work: &Work) -> Vec<Output> {
         let header = header(work);
-        self.tell(Input::Executed { header, params: None })
+        self.tell(Input::Executed { header, shown: None, params: None })
     }
 
     fn decide(&mut self, work: &Work) {
         let outputs = self.execute(work);
-        let [Output::Sign(vote)] = outputs.as_slice() else { panic!("no vote: {outputs:?}") };
-        let signed = self.log.sign(*vote, &self.world.genesis.identity(), &self.world.validator).unwrap();
-        let outputs = self.tell(Input::Signed(signed));
+        let [Output::Sign(intent)] = outputs.as_slice() else { panic!("no vote: {outputs:?}") };
+        let signed =
+            self.log.sign(intent.precommit().unwrap(), &self.world.genesis.identity(), &self.world.validator).unwrap();
+        let outputs = self.tell(Input::Signed(signed.into()));
         assert!(matches!(outputs.first(), Some(Output::Persist { .. })), "{outputs:?}");
     }
 }
@@ -149,21 +150,21 @@ fn a_block_that_was_not_asked_for_stops_it() {
     let work = bench.work(0..2);
     let mut other = header(&work);
     other.tx_count = 1;
-    let outputs = bench.tell(Input::Executed { header: other, params: None });
+    let outputs = bench.tell(Input::Executed { header: other, shown: None, params: None });
     assert!(matches!(halted(&outputs), HaltReason::OtherBlock { found: 1, expected: 2, .. }));
 
     let mut bench = Bench::new();
     let work = bench.work(0..2);
     let mut later = header(&work);
     later.timestamp = Timestamp(work.timestamp.0 + 1);
-    let outputs = bench.tell(Input::Executed { header: later, params: None });
+    let outputs = bench.tell(Input::Executed { header: later, shown: None, params: None });
     assert!(matches!(halted(&outputs), HaltReason::OtherBlock { .. }));
 
     let mut bench = Bench::new();
     let work = bench.work(0..2);
     let mut elsewhere = header(&work);
     elsewhere.parent = Hash([1; 32]);
-    let outputs = bench.tell(Input::Executed { header: elsewhere, params: None });
+    let outputs = bench.tell(Input::Executed { header: elsewhere, shown: None, params: None });
     assert!(matches!(halted(&outputs), HaltReason::Consensus(_)));
     assert_eq!(bench.replica.into_transactions().count(), 2);
 }
@@ -192,10 +193,11 @@ fn parameters_changed_by_a_block_hold_for_the_next() {
     let work = bench.work(0..2);
     let params = Params { block_tx_count_max: 3, ..bench.world.params().clone() };
     let header = header(&work);
-    let outputs = bench.tell(Input::Executed { header, params: Some(Box::new(params)) });
-    let [Output::Sign(vote)] = outputs.as_slice() else { panic!("no vote: {outputs:?}") };
-    let signed = bench.log.sign(*vote, &bench.world.genesis.identity(), &bench.world.validator).unwrap();
-    bench.tell(Input::Signed(signed));
+    let outputs = bench.tell(Input::Executed { header, shown: None, params: Some(Box::new(params)) });
+    let [Output::Sign(intent)] = outputs.as_slice() else { panic!("no vote: {outputs:?}") };
+    let signed =
+        bench.log.sign(intent.precommit().unwrap(), &bench.world.genesis.identity(), &bench.world.validator).unwrap();
+    bench.tell(Input::Signed(signed.into()));
     assert!(matches!(bench.submit(2..4).as_slice(), [Output::Admitted(_), Output::SetTimer(_)]));
     assert_eq!(bench.work(4..5).batch.len(), 3);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use hanse_types::{Address, Gas, Params, Timestamp, TxId, Verified};
+use hanse_types::{Address, Gas, Hash, Params, Timestamp, TxId, Verified};
 
 use crate::admission::{self, Place};
 use crate::history::{CommittedBlock, History, NotNext};
@@ -83,6 +83,8 @@ pub struct Pool {
     next_arrival: Arrival,
     /// When the newest of all that came was submitted: who comes later has not waited longer.
     newest: Timestamp,
+    /// Where each is by its leaf, if that is asked for.
+    leaves: Option<HashMap<Hash, Arrival>>,
 }
 
 /// Place in the order of arrival: a number that grows, over restarts too, for what is kept over them.
@@ -164,7 +166,19 @@ impl Pool {
             senders: HashMap::new(),
             next_arrival: 0,
             newest: Timestamp(0),
+            leaves: None,
         }
+    }
+
+    /// The same, which finds transactions by their leaves in a block's transaction tree: how proposals name them.
+    #[must_use]
+    pub fn with_leaves(self) -> Pool {
+        let leaves = self.entries().map(|(arrival, entry)| (entry.transaction.leaf(), *arrival)).collect();
+        Pool { leaves: Some(leaves), ..self }
+    }
+
+    fn entries(&self) -> impl Iterator<Item = (&Arrival, &Entry)> {
+        self.waiting.iter().chain(&self.sealed)
     }
 
     /// The chain's parameters, as the next block has them.
@@ -201,6 +215,18 @@ impl Pool {
         self.arrivals.contains_key(id)
     }
 
+    /// The transaction with this leaf, waiting or in a block under way, if the pool finds them so.
+    pub fn by_leaf(&self, leaf: &Hash) -> Option<&Verified> {
+        let arrival = self.leaves.as_ref()?.get(leaf)?;
+        let entry = self.waiting.get(arrival).or_else(|| self.sealed.get(arrival))?;
+        Some(&entry.transaction)
+    }
+
+    /// The first so many of those that wait, in the order of their arrival.
+    pub fn oldest_waiting(&self, count: usize) -> Vec<Verified> {
+        self.waiting.values().take(count).map(|entry| entry.transaction.clone()).collect()
+    }
+
     /// Takes other parameters from the next block on. What waits is measured by them when its turn comes.
     pub fn set_params(&mut self, params: Params) {
         self.params = params;
@@ -211,6 +237,24 @@ impl Pool {
     /// # Errors
     /// The first check that fails, cheapest first.
     pub fn submit(&mut self, transaction: Verified, since: Timestamp, now: Timestamp) -> Result<TxId, Refusal> {
+        self.admit(transaction, since, now, Pool::check_wait)
+    }
+
+    /// Admits a transaction that another node has admitted before, however long the oldest waits here.
+    ///
+    /// # Errors
+    /// As for [`Pool::submit`].
+    pub fn relayed(&mut self, transaction: Verified, since: Timestamp, now: Timestamp) -> Result<TxId, Refusal> {
+        self.admit(transaction, since, now, |_, _| Ok(()))
+    }
+
+    fn admit(
+        &mut self,
+        transaction: Verified,
+        since: Timestamp,
+        now: Timestamp,
+        check_wait: impl FnOnce(&Pool, Timestamp) -> Result<(), Refusal>,
+    ) -> Result<TxId, Refusal> {
         let place = Place::next(&self.history, now);
         let id = transaction.id();
         admission::check_place(&transaction, &self.params, &self.history, place)?;
@@ -219,11 +263,10 @@ impl Pool {
         }
         admission::check_not_committed(&transaction, &self.history)?;
         self.check_room(&transaction)?;
-        self.check_wait(now)?;
-        self.count_in(&transaction);
+        check_wait(self, now)?;
         let arrival = self.next_arrival;
         self.next_arrival += 1;
-        self.arrivals.insert(id, arrival);
+        self.enter(arrival, &transaction);
         let since = self.waits_since(since.min(now));
         self.wait(arrival, Entry { transaction, since, kept: false });
         Ok(id)
@@ -236,8 +279,7 @@ impl Pool {
         let Kept { arrival, transaction } = kept;
         self.next_arrival = self.next_arrival.max(arrival.saturating_add(1));
         if !self.contains(&transaction.id()) {
-            self.count_in(&transaction);
-            self.arrivals.insert(transaction.id(), arrival);
+            self.enter(arrival, &transaction);
             let since = self.waits_since(now);
             self.wait(arrival, Entry { transaction, since, kept: true });
         }
@@ -329,7 +371,7 @@ impl Pool {
     /// Strikes one that was taken from the books.
     pub(crate) fn drop_taken(&mut self, arrival: Arrival, transaction: Verified, refusal: Refusal) -> Dropped {
         self.arrivals.remove(&transaction.id());
-        self.count_out(&transaction);
+        self.leave(&transaction);
         Dropped { transaction, arrival, refusal }
     }
 
@@ -347,7 +389,7 @@ impl Pool {
     fn remove(&mut self, id: &TxId) {
         let Some(arrival) = self.arrivals.remove(id) else { return };
         if let Some(entry) = self.sealed.remove(&arrival).or_else(|| self.take_waiting(arrival)) {
-            self.count_out(&entry.transaction);
+            self.leave(&entry.transaction);
         }
     }
 
@@ -380,13 +422,22 @@ impl Pool {
         since_of(&self.waiting)
     }
 
-    fn count_in(&mut self, transaction: &Verified) {
+    /// Puts one into the books.
+    fn enter(&mut self, arrival: Arrival, transaction: &Verified) {
+        self.arrivals.insert(transaction.id(), arrival);
+        if let Some(leaves) = &mut self.leaves {
+            leaves.insert(transaction.leaf(), arrival);
+        }
         let bytes = transaction.byte_count();
         self.total.add(bytes);
         self.senders.entry(transaction.transaction().sender).or_default().add(bytes);
     }
 
-    fn count_out(&mut self, transaction: &Verified) {
+    /// Strikes one from the books, all but its place.
+    fn leave(&mut self, transaction: &Verified) {
+        if let Some(leaves) = &mut self.leaves {
+            leaves.remove(&transaction.leaf());
+        }
         let (sender, bytes) = (transaction.transaction().sender, transaction.byte_count());
         self.total.subtract(bytes);
         if let Some(usage) = self.senders.get_mut(&sender) {

@@ -31,6 +31,8 @@ pub enum StateCommitment {
 pub enum ConsensusKind {
     /// One validator decides alone.
     Solo,
+    /// Several, of whom less than a third may be faulty in any way.
+    Bft,
 }
 
 /// Which algorithms a chain uses.

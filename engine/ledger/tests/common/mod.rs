@@ -29,7 +29,7 @@ pub(crate) struct Made {
 
 impl Made {
     pub(crate) fn new_block(&self) -> NewBlock<'_> {
-        NewBlock { header: &self.header, content: &self.content, certificate: &self.certificate }
+        NewBlock { header: &self.header, content: &self.content, certificate: &self.certificate, noted: None }
     }
 }
 

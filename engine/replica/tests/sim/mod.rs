@@ -215,9 +215,9 @@ impl Simulation {
             Event::Executed(height) => {
                 let Block { header, params, .. } = self.made[&height].clone();
                 self.oracle.executed(&params);
-                self.tell(Input::Executed { header, params: Some(Box::new(params)) });
+                self.tell(Input::Executed { header, shown: None, params: Some(Box::new(params)) });
             }
-            Event::Signed(signed) => self.tell(Input::Signed(signed)),
+            Event::Signed(signed) => self.tell(Input::Signed(signed.into())),
             Event::Written { height, failed } => self.written(height, failed),
             Event::Failed { height, stage } => self.fail(height, stage),
             Event::Kept(job) => self.kept(&job),
@@ -266,7 +266,7 @@ impl Simulation {
             self.since = since;
             self.oracle.submitted(&batch, since);
             let keep = self.random.chance(600);
-            self.tell(Input::Submitted { transactions: batch, since, keep });
+            self.tell(Input::Submitted { transactions: batch, since, from: None, keep });
         }
     }
 
@@ -301,10 +301,11 @@ impl Simulation {
                 self.write_queue(Job { dropped, done_with: needed_from, ..Job::default() });
             }
             Output::Execute(work) => self.execute(work),
-            Output::Sign(vote) => self.sign(vote),
+            Output::Sign(intent) => self.sign(intent.precommit().expect("who decides alone signs precommits")),
             Output::Persist { height, certificate } => self.persist(height, &certificate),
             Output::SetTimer(time) => self.plan(time.since_ms(clock), Event::Tick),
             Output::Halted(_) => self.halted(),
+            other => panic!("there are no other nodes: {other:?}"),
         }
     }
 

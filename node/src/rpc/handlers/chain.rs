@@ -41,6 +41,7 @@ fn status(node: &Node, none: &NoParams) -> Result<ChainStatus, RpcError> {
     let stopped = node.group.stopped().map(|reason| reason.to_string());
     let consensus = match genesis.consensus {
         ConsensusKind::Solo => "solo",
+        ConsensusKind::Bft => "bft",
     };
     Ok(ChainStatus {
         height: tip.header.height,

@@ -1,0 +1,51 @@
+//! Takes in what other members send: consensus goes to the driver, transactions are verified as clients' are.
+
+use std::sync::Arc;
+
+use hanse_consensus::Peer;
+use hanse_types::{Canonical, SignedTransaction};
+use tokio::sync::Semaphore;
+use tracing::debug;
+
+use crate::driver::Event;
+use crate::group::Group;
+use crate::network::{Frame, Inbox, Incoming};
+
+/// Frames of transactions that are under verification at a time. More are dropped: whoever accepted them still proposes
+/// them, and a block that holds them brings them.
+const UNDER_WAY: usize = 256;
+
+/// Runs until nothing can come any more, or the group has stopped.
+pub(crate) async fn run(group: Group, mut inbox: Inbox) {
+    let room = Arc::new(Semaphore::new(UNDER_WAY));
+    while let Some(incoming) = inbox.recv().await {
+        let event = match incoming {
+            Incoming::Up(peer) => Event::PeerUp(peer),
+            Incoming::Down(peer) => Event::PeerDown(peer),
+            Incoming::Frame { from, bytes } => match Frame::decode(&bytes) {
+                Ok(Frame::Consensus(message)) => Event::Message { from, message: Box::new(message) },
+                Ok(Frame::Transactions(transactions)) => {
+                    take(&group, &room, from, transactions);
+                    continue;
+                }
+                Err(error) => {
+                    debug!(peer = from.0, %error, "a member sent what is no frame");
+                    continue;
+                }
+            },
+        };
+        if group.inner.events.send(event).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn take(group: &Group, room: &Arc<Semaphore>, from: Peer, transactions: Vec<SignedTransaction>) {
+    if let Ok(permit) = room.clone().try_acquire_owned() {
+        let group = group.clone();
+        tokio::spawn(async move {
+            group.relayed(from, transactions).await;
+            drop(permit);
+        });
+    }
+}

@@ -1,0 +1,249 @@
+//! What carries a group's words to its other members.
+//!
+//! A group hands out frames and is given those of others; who they come from is for the network to know. Nothing that it
+//! carries has to arrive: what gets lost is asked for again. So a network never waits for a slow peer, it drops.
+//!
+//! [`Hub`] joins groups within one process. Nodes that are apart are joined by whatever implements [`Transport`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use hanse_consensus::{Message, Peer, Recipient};
+use hanse_types::{Canonical, SignedTransaction, limits};
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+
+/// Bytes of frames that one group may have waiting; what comes beyond that is dropped.
+const WAITING_BYTES: usize = 64 << 20;
+
+/// What members of a group send each other.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Frame {
+    /// Consensus.
+    Consensus(Message),
+    /// Transactions that clients have submitted to the sender.
+    Transactions(Vec<SignedTransaction>),
+}
+
+impl Canonical for Frame {
+    const NAME: &'static str = "frame";
+    // Of transactions it has a part of a block's at most.
+    const MAX_BYTES: usize = Message::MAX_BYTES + limits::BLOCK_BODY_BYTES;
+}
+
+/// What a group is told by the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Incoming {
+    /// There is a connection to this member.
+    Up(Peer),
+    /// There is none any more.
+    Down(Peer),
+    /// A frame came, as canonical bytes; it may be anything.
+    Frame {
+        /// From whom.
+        from: Peer,
+        /// The bytes.
+        bytes: Arc<[u8]>,
+    },
+}
+
+/// The way out.
+pub trait Transport: Debug + Send + Sync {
+    /// Sends a frame. Never waits; what can't be sent is dropped.
+    fn send(&self, to: Recipient, frame: Arc<[u8]>);
+}
+
+/// A group's connection to its other members. Dropping it ends the connection.
+#[derive(Debug)]
+pub struct Network {
+    /// The way out.
+    pub transport: Arc<dyn Transport>,
+    /// The way in.
+    pub incoming: Inbox,
+}
+
+/// What has come and was not taken yet.
+#[derive(Debug)]
+pub struct Inbox {
+    receiver: mpsc::UnboundedReceiver<Incoming>,
+    bytes: Arc<AtomicUsize>,
+}
+
+/// Where a network puts what comes for a group.
+#[derive(Clone, Debug)]
+pub struct InboxSender {
+    sender: mpsc::UnboundedSender<Incoming>,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl Inbox {
+    /// Both ends of an empty one.
+    pub fn new() -> (InboxSender, Inbox) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let bytes = Arc::new(AtomicUsize::new(0));
+        (InboxSender { sender, bytes: bytes.clone() }, Inbox { receiver, bytes })
+    }
+
+    /// What came first; none when nothing can come any more.
+    pub async fn recv(&mut self) -> Option<Incoming> {
+        let incoming = self.receiver.recv().await?;
+        if let Incoming::Frame { bytes, .. } = &incoming {
+            self.bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
+        }
+        Some(incoming)
+    }
+}
+
+impl InboxSender {
+    /// Puts something in. Frames are dropped while too many bytes wait; that connections come and go is always told.
+    pub fn put(&self, incoming: Incoming) {
+        if let Incoming::Frame { bytes, .. } = &incoming {
+            let before = self.bytes.fetch_add(bytes.len(), Ordering::Relaxed);
+            if before.saturating_add(bytes.len()) > WAITING_BYTES {
+                self.bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
+                return;
+            }
+        }
+        // A group that is gone hears nothing.
+        let _ = self.sender.send(incoming);
+    }
+}
+
+/// Joins groups of one process: each hears all the others, as long as their links are whole.
+#[derive(Debug, Default)]
+pub struct Hub {
+    links: Mutex<Links>,
+}
+
+#[derive(Debug, Default)]
+struct Links {
+    members: BTreeMap<Peer, InboxSender>,
+    cut: BTreeSet<(Peer, Peer)>,
+}
+
+impl Links {
+    fn is_whole(&self, one: Peer, two: Peer) -> bool {
+        one != two && !self.cut.contains(&(one.min(two), one.max(two)))
+    }
+
+    /// Tells both ends.
+    fn tell(&self, one: Peer, two: Peer, about: fn(Peer) -> Incoming) {
+        if let (Some(first), Some(second)) = (self.members.get(&one), self.members.get(&two)) {
+            first.put(about(two));
+            second.put(about(one));
+        }
+    }
+}
+
+impl Hub {
+    /// One that nobody has joined.
+    pub fn new() -> Arc<Hub> {
+        Arc::default()
+    }
+
+    /// Joins as this member, until the network is dropped.
+    pub fn join(self: &Arc<Hub>, me: Peer) -> Network {
+        let (sender, incoming) = Inbox::new();
+        let mut links = self.links.lock();
+        links.members.insert(me, sender);
+        let others = links.members.keys().filter(|peer| links.is_whole(me, **peer));
+        others.for_each(|peer| links.tell(me, *peer, Incoming::Up));
+        Network { transport: Arc::new(Member { hub: self.clone(), me }), incoming }
+    }
+
+    /// Cuts the link between two members.
+    pub fn cut(&self, one: Peer, two: Peer) {
+        let mut links = self.links.lock();
+        if links.is_whole(one, two) {
+            links.tell(one, two, Incoming::Down);
+            links.cut.insert((one.min(two), one.max(two)));
+        }
+    }
+
+    /// Makes it whole again.
+    pub fn heal(&self, one: Peer, two: Peer) {
+        let mut links = self.links.lock();
+        if links.cut.remove(&(one.min(two), one.max(two))) {
+            links.tell(one, two, Incoming::Up);
+        }
+    }
+
+    fn leave(&self, me: Peer) {
+        let mut links = self.links.lock();
+        links.members.remove(&me);
+        let others = links.members.iter().filter(|(peer, _)| links.is_whole(me, **peer));
+        others.for_each(|(_, inbox)| inbox.put(Incoming::Down(me)));
+    }
+}
+
+#[derive(Debug)]
+struct Member {
+    hub: Arc<Hub>,
+    me: Peer,
+}
+
+impl Transport for Member {
+    fn send(&self, to: Recipient, frame: Arc<[u8]>) {
+        let links = self.hub.links.lock();
+        let is_meant = |peer: &Peer| match to {
+            Recipient::All => true,
+            Recipient::One(one) => *peer == one,
+        };
+        let members = links.members.iter().filter(|(peer, _)| is_meant(peer) && links.is_whole(self.me, **peer));
+        members.for_each(|(_, inbox)| inbox.put(Incoming::Frame { from: self.me, bytes: frame.clone() }));
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.hub.leave(self.me);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn frame(byte: u8) -> Arc<[u8]> {
+        Arc::from([byte])
+    }
+
+    #[tokio::test]
+    async fn members_hear_each_other_while_their_link_is_whole() {
+        let hub = Hub::new();
+        let (mut one, mut two) = (hub.join(Peer(1)), hub.join(Peer(2)));
+        assert_eq!(one.incoming.recv().await, Some(Incoming::Up(Peer(2))));
+        assert_eq!(two.incoming.recv().await, Some(Incoming::Up(Peer(1))));
+        one.transport.send(Recipient::All, frame(1));
+        hub.cut(Peer(2), Peer(1));
+        one.transport.send(Recipient::One(Peer(2)), frame(2));
+        hub.heal(Peer(1), Peer(2));
+        one.transport.send(Recipient::One(Peer(2)), frame(3));
+        drop(one.transport);
+        let from = |byte| Incoming::Frame { from: Peer(1), bytes: frame(byte) };
+        for expected in [from(1), Incoming::Down(Peer(1)), Incoming::Up(Peer(1)), from(3), Incoming::Down(Peer(1))] {
+            assert_eq!(two.incoming.recv().await, Some(expected));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_too_much_is_dropped_and_who_comes_is_told() {
+        let (sender, mut inbox) = Inbox::new();
+        let big: Arc<[u8]> = vec![0; WAITING_BYTES / 2].into();
+        let put = |bytes: &Arc<[u8]>| sender.put(Incoming::Frame { from: Peer(1), bytes: bytes.clone() });
+        put(&big);
+        put(&big);
+        put(&frame(1));
+        sender.put(Incoming::Down(Peer(1)));
+        inbox.recv().await.unwrap();
+        put(&frame(2));
+        inbox.recv().await.unwrap();
+        assert_eq!(inbox.recv().await, Some(Incoming::Down(Peer(1))));
+        assert_eq!(inbox.recv().await, Some(Incoming::Frame { from: Peer(1), bytes: frame(2) }));
+    }
+}

@@ -1,0 +1,174 @@
+//! The record of what this node has signed, and the only way to a signature.
+//!
+//! A validator that decides alone keeps its newest vote in the ledger's store. One among several keeps a journal and a
+//! guard in files of their own, beside the ledger: they must survive what the ledger does not, and must not be rolled back
+//! with it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use borsh::BorshDeserialize;
+use hanse_consensus::{Disk, DiskError, Intent, LogFile, SafeSigner, Signed, Statement, Stored, VoteLog};
+use hanse_ledger::Ledger;
+use hanse_types::ChainIdentity;
+use hanse_types::crypto::Signer;
+
+use crate::wiring::OpenError;
+
+/// The record of the last vote in the ledger's consensus table.
+const VOTE: &[u8] = b"vote";
+/// Folder of the journal and the guard.
+const FOLDER: &str = "votes";
+
+/// See the module.
+pub(crate) enum Votes {
+    /// Of a validator that decides alone.
+    Alone(VoteLog<VoteDisk>),
+    /// Of one among several.
+    Among(Box<SafeSigner<Journal, Guard>>),
+}
+
+impl Votes {
+    /// Makes a statement durable, then has it signed.
+    pub(crate) fn sign(
+        &mut self,
+        intent: &Intent,
+        chain: &ChainIdentity,
+        signer: &dyn Signer,
+    ) -> Result<Signed, String> {
+        match self {
+            Votes::Among(votes) => votes.sign(intent, chain, signer).map_err(|error| error.to_string()),
+            Votes::Alone(votes) => {
+                let vote = intent.precommit().ok_or("a validator that decides alone signs nothing but precommits")?;
+                votes.sign(vote, chain, signer).map(Signed::from).map_err(|error| error.to_string())
+            }
+        }
+    }
+
+    /// What the ledger keeps of it with each block.
+    pub(crate) fn noted(&self) -> Option<Vec<u8>> {
+        match self {
+            Votes::Alone(_) => None,
+            Votes::Among(votes) => {
+                votes.newest().map(|newest| borsh::to_vec(&newest).expect("a statement encodes into memory"))
+            }
+        }
+    }
+}
+
+/// Opens the record of a validator that decides alone.
+pub(crate) fn open_alone(ledger: &Ledger) -> Result<VoteLog<VoteDisk>, OpenError> {
+    let record = ledger.get_consensus(VOTE)?;
+    Ok(VoteLog::open(VoteDisk(ledger.clone()), record.as_deref())?)
+}
+
+/// Whether there is a record of votes among several.
+pub(crate) fn exist(directory: &Path) -> bool {
+    directory.join(FOLDER).exists()
+}
+
+/// Opens the record of a validator among several. `is_new` if there has never been a ledger here.
+pub(crate) fn open_among(
+    directory: &Path,
+    ledger: &Ledger,
+    chain: &ChainIdentity,
+    is_new: bool,
+) -> Result<SafeSigner<Journal, Guard>, OpenError> {
+    let folder = directory.join(FOLDER);
+    let files = || -> io::Result<_> {
+        fs::create_dir_all(&folder)?;
+        sync_folder(directory)?;
+        let (journal, guard) = (folder.join("journal"), folder.join("guard"));
+        Ok((read(&journal)?, read(&guard)?, Journal { path: journal, file: None }, Guard(guard)))
+    };
+    let place = || folder.display().to_string();
+    let found = files().map_err(|error| OpenError::VoteFiles { place: place(), reason: error.to_string() })?;
+    let (journal, guard, file, disk) = found;
+    let noted = ledger.noted()?.map(|bytes| Statement::try_from_slice(&bytes)).transpose();
+    let noted = noted.map_err(|error| OpenError::VoteFiles { place: place(), reason: error.to_string() })?;
+    let stored = Stored {
+        first_start: is_new,
+        journal: journal.as_deref(),
+        guard: guard.as_deref(),
+        tip: ledger.height(),
+        noted,
+    };
+    SafeSigner::open(file, disk, chain, stored).map_err(|error| OpenError::Votes(error.to_string()))
+}
+
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Puts a whole file in the place of another: the old or the new one is there, whatever happens.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<File> {
+    let next = path.with_extension("next");
+    let mut file = File::create(&next)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&next, path)?;
+    path.parent().map_or(Ok(()), sync_folder)?;
+    // The name moved, the file is the same.
+    Ok(file)
+}
+
+fn disk_error(path: &Path) -> impl Fn(io::Error) -> DiskError + '_ {
+    move |error| DiskError(format!("{}: {error}", path.display()))
+}
+
+/// The ledger as the place for votes.
+pub(crate) struct VoteDisk(Ledger);
+
+impl Disk for VoteDisk {
+    fn write_synced(&mut self, record: &[u8]) -> Result<(), DiskError> {
+        self.0.put_consensus(VOTE, record).map_err(|error| DiskError(error.to_string()))
+    }
+}
+
+/// The journal's file.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl Journal {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(OpenOptions::new().append(true).open(&self.path)?),
+        };
+        file.write_all(bytes)?;
+        file.sync_data()
+    }
+}
+
+impl LogFile for Journal {
+    fn append_synced(&mut self, bytes: &[u8]) -> Result<(), DiskError> {
+        self.append(bytes).map_err(disk_error(&self.path))
+    }
+
+    fn replace_synced(&mut self, bytes: &[u8]) -> Result<(), DiskError> {
+        self.file = Some(replace(&self.path, bytes).map_err(disk_error(&self.path))?);
+        Ok(())
+    }
+}
+
+/// The guard's file.
+#[derive(Debug)]
+pub(crate) struct Guard(PathBuf);
+
+impl Disk for Guard {
+    fn write_synced(&mut self, record: &[u8]) -> Result<(), DiskError> {
+        replace(&self.0, record).map(drop).map_err(disk_error(&self.0))
+    }
+}

@@ -1,0 +1,136 @@
+//! The threads that run blocks and make things durable, for the driver.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use hanse_consensus::Intent;
+use hanse_ledger::{Ledger, NewBlock};
+use hanse_replica::{Shown, Work};
+use hanse_types::crypto::Signer;
+use hanse_types::{Certificate, ChainIdentity, Hash};
+
+use crate::driver::{Event, Events, Made};
+use crate::execution::{Base, ExecutedBlock, Executor};
+use crate::report::Reports;
+use crate::votes::Votes;
+
+/// Work that may be handed to a thread before it takes it: a replica has two blocks of its own under way at most, and two
+/// of others in each round.
+const JOBS: usize = 64;
+
+/// A block to be run.
+pub(crate) struct ExecuteJob {
+    pub(crate) what: Execute,
+    pub(crate) base: Base,
+    pub(crate) recent_hashes: Vec<Hash>,
+}
+
+/// What is to be done with it.
+pub(crate) enum Execute {
+    /// It is to be made.
+    Make(Work),
+    /// It was made by another node.
+    Check(Box<Shown>),
+}
+
+/// Something to be made durable.
+pub(crate) enum WriteJob {
+    Sign(Box<Intent>),
+    Block { block: Arc<ExecutedBlock>, certificate: Certificate },
+}
+
+/// Starts the thread that runs blocks; `shows` if what it makes is shown to others.
+pub(crate) fn spawn_executor(
+    mut executor: Executor,
+    shows: bool,
+    pool: Arc<rayon::ThreadPool>,
+    events: Events,
+) -> std::io::Result<(SyncSender<ExecuteJob>, JoinHandle<()>)> {
+    let (sender, jobs): (_, Receiver<ExecuteJob>) = mpsc::sync_channel(JOBS);
+    let run = move || {
+        for ExecuteJob { what, base, recent_hashes } in jobs {
+            let start = Instant::now();
+            let event = match what {
+                Execute::Make(work) => {
+                    let height = work.height();
+                    let make = || pool.install(|| made(executor.make(work, &base, recent_hashes), shows));
+                    Event::Executed { height, result: guarded(make), took: start.elapsed() }
+                }
+                Execute::Check(shown) => {
+                    let (height, block) = (shown.block.header().height, shown.block.hash());
+                    let check = || pool.install(|| executor.check(&shown, &base, recent_hashes));
+                    Event::Checked { height, block, result: guarded(check), took: start.elapsed() }
+                }
+            };
+            if events.blocking_send(event).is_err() {
+                return;
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("hanse-execute".into()).spawn(run)?;
+    Ok((sender, thread))
+}
+
+fn made<E: ToString>(block: Result<ExecutedBlock, E>, shows: bool) -> Result<Made, String> {
+    let block = block.map_err(|error| error.to_string())?;
+    let shown = shows.then(|| block.show().map(Box::new)).transpose().map_err(|error| error.to_string())?;
+    Ok(Made { block: Arc::new(block), shown })
+}
+
+/// Starts the thread that makes votes and blocks durable.
+pub(crate) fn spawn_writer(
+    ledger: Ledger,
+    mut votes: Votes,
+    chain: ChainIdentity,
+    signer: Arc<dyn Signer>,
+    reports: Reports,
+    events: Events,
+) -> std::io::Result<(SyncSender<WriteJob>, JoinHandle<()>)> {
+    let (sender, jobs): (_, Receiver<WriteJob>) = mpsc::sync_channel(JOBS);
+    let run = move || {
+        for job in jobs {
+            let mut durable = None;
+            let event = match job {
+                WriteJob::Sign(intent) => {
+                    let height = intent.statement.height;
+                    let result = guarded(|| votes.sign(&intent, &chain, &*signer));
+                    Event::Signed { height, result }
+                }
+                WriteJob::Block { block, certificate } => {
+                    let (height, hash) = (block.header.height, block.hash);
+                    let start = Instant::now();
+                    let noted = votes.noted();
+                    let result = guarded(|| ledger.append(&new_block(&block, &certificate, noted.as_deref())));
+                    durable = result.is_ok().then_some(block);
+                    Event::Persisted { height, hash, result, took: start.elapsed() }
+                }
+            };
+            if events.blocking_send(event).is_err() {
+                return;
+            }
+            durable.iter().for_each(|block| reports.committed(block));
+        }
+    };
+    let thread = std::thread::Builder::new().name("hanse-write".into()).spawn(run)?;
+    Ok((sender, thread))
+}
+
+fn new_block<'a>(block: &'a ExecutedBlock, certificate: &'a Certificate, noted: Option<&'a [u8]>) -> NewBlock<'a> {
+    NewBlock { header: &block.header, content: &block.content, certificate, noted }
+}
+
+/// Runs something whose panic must not take the thread with it.
+pub(crate) fn guarded<T, E: std::fmt::Display>(act: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(act)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(panic) => {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            Err(format!("the node failed: {}", text.unwrap_or_default()))
+        }
+    }
+}

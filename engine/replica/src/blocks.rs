@@ -1,0 +1,171 @@
+//! The way of a block through a replica: made here of what waits, or shown by another node and checked; then decided.
+
+use std::collections::HashSet;
+
+use hanse_consensus as consensus;
+use hanse_consensus::{CompactBlock, Consensus, Message, Peer, Recipient, Slot, Verdict};
+use hanse_txpool::{Place, admission};
+use hanse_types::{Canonical, Certificate, Hash, Header, Params, Verified};
+
+use crate::interface::{HaltReason, Output, Shown, Stage, Work};
+use crate::replica::Replica;
+use crate::under_way::{Candidate, Executed, Making};
+
+/// Bytes of transactions that one answer to a peer has at most; one transaction it always has. The peer asks again for
+/// the rest.
+const ANSWER_BYTES: usize = 1 << 20;
+
+impl<C: Consensus> Replica<C> {
+    /// Hands out a batch to be executed.
+    pub(crate) fn propose(&mut self, slot: Slot, out: &mut Vec<Output>) -> Result<(), HaltReason> {
+        // What an earlier round made of this height comes to nothing, or is decided as it is.
+        let ids = self.under_way.give_up_own(slot.height);
+        self.pool.returned(ids);
+        let timestamp = self.next_time();
+        let sealed = self.pool.seal(Place { height: slot.height, timestamp });
+        self.drop_from_pool(sealed.dropped, out);
+        if sealed.batch.is_empty() {
+            return self.consult(consensus::Input::Withdrawn, out);
+        }
+        self.under_way.make(Making { slot, timestamp, transactions: sealed.batch.clone() });
+        out.push(Output::Execute(Work { slot, timestamp, batch: sealed.batch }));
+        Ok(())
+    }
+
+    /// The batch was executed: consensus learns of the block.
+    pub(crate) fn executed(
+        &mut self,
+        header: Box<Header>,
+        shown: Option<Box<Shown>>,
+        params: Option<Box<Params>>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), HaltReason> {
+        let Header { height, round, tx_count: found, timestamp, .. } = *header;
+        let making = match self.under_way.executed(height, round) {
+            Executed::Wanted(making) => making,
+            Executed::Abandoned => return Ok(()),
+            Executed::Unknown => return Err(HaltReason::Unexpected { height, stage: Stage::Execution }),
+        };
+        let (expected, expected_timestamp) = (making.transactions.len(), making.timestamp);
+        if found as usize != expected || timestamp != expected_timestamp {
+            self.pool.returned(making.transactions.iter().map(Verified::id));
+            return Err(HaltReason::OtherBlock { height, found, expected, timestamp, expected_timestamp });
+        }
+        let (hash, verdict) = (header.hash(), Some(Verdict::Good));
+        let (transactions, input) = match shown {
+            Some(shown) => (shown.transactions.to_vec(), consensus::Input::Built(shown.block)),
+            None => (making.transactions, consensus::Input::Executed(header)),
+        };
+        self.under_way.add(Candidate { height, hash, timestamp, transactions, params, verdict, own: true });
+        self.consult(input, out)
+    }
+
+    /// Has another node's block run, once all of its transactions are here.
+    pub(crate) fn check(&mut self, block: CompactBlock, out: &mut Vec<Output>) -> Result<(), HaltReason> {
+        let hash = block.hash();
+        // It was made or run here in an earlier round, or still runs.
+        if let Some(Candidate { verdict, .. }) = self.under_way.candidate(&hash) {
+            let known = verdict.map(|verdict| consensus::Input::Checked { block: hash, verdict });
+            return known.map_or(Ok(()), |known| self.consult(known, out));
+        }
+        let found: Vec<Option<&Verified>> = block.transactions().iter().map(|leaf| self.find(&hash, leaf)).collect();
+        let missing: Vec<u32> = (0..).zip(&found).filter(|(_, tx)| tx.is_none()).map(|(place, _)| place).collect();
+        if !missing.is_empty() {
+            self.under_way.wait_for(block);
+            return self.consult(consensus::Input::Missing { block: hash, transactions: missing }, out);
+        }
+        let transactions: Vec<Verified> = found.into_iter().flatten().cloned().collect();
+        let Header { height, timestamp, .. } = *block.header();
+        let place = Place { height, timestamp };
+        // No height begins before its parent is in the history, so nothing is unwritten.
+        let allowed =
+            admission::check_block(&transactions, self.pool.params(), self.pool.history(), place, &HashSet::new());
+        if allowed.is_err() {
+            return self.consult(consensus::Input::Checked { block: hash, verdict: Verdict::Bad }, out);
+        }
+        let shown = Shown { block, transactions: transactions.clone().into() };
+        self.under_way.add(Candidate {
+            height,
+            hash,
+            timestamp,
+            transactions,
+            params: None,
+            verdict: None,
+            own: false,
+        });
+        out.push(Output::Check(Box::new(shown)));
+        Ok(())
+    }
+
+    fn find(&self, block: &Hash, leaf: &Hash) -> Option<&Verified> {
+        self.pool.by_leaf(leaf).or_else(|| self.under_way.fetched(block, leaf))
+    }
+
+    /// A block was run.
+    pub(crate) fn checked(
+        &mut self,
+        block: Hash,
+        verdict: Verdict,
+        params: Option<Box<Params>>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), HaltReason> {
+        match self.under_way.checked(&block, verdict, params) {
+            true => self.consult(consensus::Input::Checked { block, verdict }, out),
+            // Its height is over in the meantime.
+            false => Ok(()),
+        }
+    }
+
+    /// Transactions came for a block.
+    pub(crate) fn supplied(
+        &mut self,
+        block: &Hash,
+        transactions: Vec<Verified>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), HaltReason> {
+        match self.under_way.supply(block, transactions) {
+            Some(block) => self.check(block, out),
+            None => Ok(()),
+        }
+    }
+
+    /// A block is decided: it is to be written, and nothing else of its height can be any more.
+    pub(crate) fn decide(&mut self, certificate: Certificate, out: &mut Vec<Output>) -> Result<(), HaltReason> {
+        let (height, hash) = (certificate.height, certificate.block_hash);
+        let unexpected = HaltReason::Unexpected { height, stage: Stage::Execution };
+        let params = self.under_way.decide(&hash).ok_or(unexpected)?;
+        if let Some(params) = params {
+            self.pool.set_params(*params);
+        }
+        let given_up = self.under_way.give_up(height);
+        self.pool.returned(given_up);
+        out.push(Output::Persist { height, certificate });
+        Ok(())
+    }
+
+    /// Answers a peer that lacks transactions of a block.
+    pub(crate) fn serve_transactions(&mut self, to: Peer, block: Hash, missing: Vec<u32>, out: &mut Vec<Output>) {
+        let Some(known) = self.under_way.block(&block) else {
+            out.push(Output::ServeTransactions { to, block, missing });
+            return;
+        };
+        let transactions = answer(missing, |place| {
+            known.transactions.get(place as usize).map(|transaction| transaction.signed().encode())
+        });
+        out.push(Output::Send(Recipient::One(to), Message::Transactions { block, transactions }));
+    }
+}
+
+/// As many of the transactions at these places as one message takes.
+pub fn answer(missing: Vec<u32>, encoded: impl Fn(u32) -> Option<Vec<u8>>) -> Vec<(u32, Vec<u8>)> {
+    let (mut answer, mut bytes) = (Vec::new(), 0);
+    for place in missing {
+        let Some(transaction) = encoded(place) else { continue };
+        bytes += transaction.len();
+        if bytes > ANSWER_BYTES && !answer.is_empty() {
+            break;
+        }
+        answer.push((place, transaction));
+    }
+    answer
+}
