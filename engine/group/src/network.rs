@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use hanse_consensus::{Message, Peer, Recipient};
+use hanse_consensus::Message;
+pub use hanse_consensus::{Peer, Recipient};
 use hanse_types::{Canonical, SignedTransaction, limits};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;

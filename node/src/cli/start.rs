@@ -55,6 +55,7 @@ pub(crate) async fn run(args: StartArgs, common: &Common, output: Output) -> Res
     let rpc = &loaded.config.rpc;
     let setup = Setup {
         group: group_config(&loaded, genesis, &folder),
+        network: None,
         signer,
         listen: rpc.listen,
         admin: config::admin::place(&loaded),

@@ -1,7 +1,7 @@
 //! `hanse dev`: a chain on this machine, for development.
 //!
-//! One validator, accounts whose keys everyone knows, no empty blocks. Everything lies in a temporary folder that goes
-//! away at the end, or in `--dir`, from which the same chain goes on.
+//! One validator, or several that vote, accounts whose keys everyone knows, no empty blocks. Everything lies in a temporary
+//! folder that goes away at the end, or in `--dir`, from which the same chain goes on.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use futures::FutureExt;
 use hanse_client::call::now;
-use hanse_group::{Group, GroupConfig};
+use hanse_group::{Group, GroupConfig, Network};
 use hanse_types::crypto::Signer;
 use hanse_types::genesis::{ConsensusKind, CryptoSuite, GenesisAccount, Validator};
 use hanse_types::{Address, Genesis, Params, StateCommitment};
@@ -25,6 +25,9 @@ use crate::rpc::{self, AdminPlace};
 use crate::service::{self, ChainFolder, Ended, FolderError, Housekeeping, ServiceError, Serving, Setup};
 
 mod command;
+mod companions;
+
+use companions::Companions;
 
 pub(crate) use command::{DevCommand, run as command};
 
@@ -54,6 +57,10 @@ pub(crate) struct DevArgs {
     /// How headers commit to the state; for a new chain
     #[arg(long, value_enum, default_value_t)]
     commitment: Commitment,
+    /// Validators of the chain, all in this process, which agree by votes if there are several; for a new chain. Such a
+    /// chain can't be moved ahead in time or back to a snapshot
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=dev::VALIDATORS as i64))]
+    validators: u8,
     /// Newest blocks that keep their access sets and past states; what is older is given up, so that a chain that runs on
     /// and on fills no disk with them. 0 keeps all
     #[arg(long, default_value_t = KEEP_HISTORY, value_name = "BLOCKS")]
@@ -93,6 +100,9 @@ pub(crate) enum DevError {
     /// The node did not start, or failed.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// Another validator did not start.
+    #[error("another validator did not start: {0}")]
+    Companion(#[from] hanse_group::OpenError),
     /// The system refused something else.
     #[error(transparent)]
     System(#[from] std::io::Error),
@@ -134,12 +144,18 @@ pub(crate) async fn run(args: DevArgs, json: bool) -> Result<(), DevError> {
     let mut listen = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
     let mut is_first = true;
     loop {
-        let setup = setup(&args, &folder, listen, admin.clone(), log.clone())?;
+        let genesis = genesis(&args, &folder)?;
+        let threads = threads(&args, genesis.validators.len());
+        let companions = Companions::start(&genesis, &folder.0, threads).await?;
+        let group = GroupConfig { threads, ..GroupConfig::new(genesis, folder.group()) };
+        let setup = setup(&args, group, companions.network(), &folder, listen, admin.clone(), log.clone());
         let announce = |group: &Group, serving: &Serving| match std::mem::take(&mut is_first) {
             true => announce(group, serving, &folder.0, json),
             false => Ok(()),
         };
-        match service::run(setup, stop.clone(), announce).await? {
+        let ended = service::run(setup, stop.clone(), announce).await;
+        companions.stop().await;
+        match ended? {
             Ended::Stopped => return Ok(()),
             Ended::Reverted(address) => listen = address,
         }
@@ -157,27 +173,38 @@ fn admin_place(folder: &ChainFolder) -> std::io::Result<(AdminPlace, Option<temp
     Ok((AdminPlace::Socket(own.path().join(SOCKET_FILE)), Some(own)))
 }
 
+/// The genesis of the chain in the folder, or of a new one.
+fn genesis(args: &DevArgs, folder: &ChainFolder) -> Result<Genesis, DevError> {
+    let genesis = match folder.genesis()? {
+        Some(genesis) => genesis,
+        None => new_genesis(args.commitment, args.block_interval, args.validators.into()),
+    };
+    folder.adopt(&genesis)?;
+    Ok(genesis)
+}
+
+/// How many threads each of the validators has.
+fn threads(args: &DevArgs, validators: usize) -> usize {
+    let all = args.threads.map_or_else(|| std::thread::available_parallelism().map_or(2, usize::from), usize::from);
+    (all / validators.max(1)).max(1)
+}
+
 fn setup(
     args: &DevArgs,
+    group: GroupConfig,
+    network: Option<Network>,
     folder: &ChainFolder,
     listen: SocketAddr,
     admin: AdminPlace,
     log: Arc<Log>,
-) -> Result<Setup, DevError> {
-    let genesis = match folder.genesis()? {
-        Some(genesis) => genesis,
-        None => new_genesis(args.commitment, args.block_interval),
-    };
-    folder.adopt(&genesis)?;
-    // The folder may be that of another chain, restored to be looked at: nothing of it is moved.
-    let is_development = genesis.chain_id == dev::CHAIN_ID;
-    let mut group = GroupConfig::new(genesis, folder.group());
-    if let Some(threads) = args.threads {
-        group.threads = threads.into();
-    }
-    Ok(Setup {
+) -> Setup {
+    // The folder may be that of another chain, restored to be looked at: nothing of it is moved. Nor are the other
+    // validators' clocks and ledgers.
+    let is_development = group.genesis.chain_id == dev::CHAIN_ID && network.is_none();
+    Setup {
         group,
-        signer: dev::validator(),
+        network,
+        signer: dev::validator(0),
         listen,
         admin: Some(admin),
         capacity: rpc::Capacity::default(),
@@ -186,19 +213,21 @@ fn setup(
         housekeeping: Housekeeping { keep_history: args.keep_history, ..Housekeeping::default() },
         is_development,
         log,
-    })
+    }
 }
 
-fn new_genesis(commitment: Commitment, block_interval_ms: u64) -> Genesis {
+fn new_genesis(commitment: Commitment, block_interval_ms: u64, validators: usize) -> Genesis {
+    let name = |index: usize| if index == 0 { "dev".to_owned() } else { format!("dev-{}", index + 1) };
+    let validator = |index| Validator { name: name(index), key: dev::validator(index).public_key() };
     let addresses: Vec<Address> = dev::NAMES.iter().filter_map(|name| dev::address(name)).collect();
     Genesis {
         chain_id: dev::CHAIN_ID.into(),
         group_id: "main".into(),
         timestamp: now(),
         crypto: CryptoSuite::Standard,
-        consensus: ConsensusKind::Solo,
+        consensus: if validators == 1 { ConsensusKind::Solo } else { ConsensusKind::Bft },
         state_commitment: commitment.into(),
-        validators: vec![Validator { name: "dev".into(), key: dev::validator().public_key() }],
+        validators: (0..validators).map(validator).collect(),
         administrators: addresses.first().copied().into_iter().collect(),
         accounts: addresses.into_iter().map(|address| GenesisAccount { address, balance: FUNDS }).collect(),
         params: Params { block_interval_ms, ..Params::default() },
@@ -208,7 +237,7 @@ fn new_genesis(commitment: Commitment, block_interval_ms: u64) -> Genesis {
 /// A genesis for tests.
 #[cfg(test)]
 pub(crate) fn example_genesis() -> Genesis {
-    new_genesis(Commitment::Flat, 20)
+    new_genesis(Commitment::Flat, 20, 1)
 }
 
 fn announce(group: &Group, serving: &Serving, directory: &Path, json: bool) -> std::io::Result<()> {

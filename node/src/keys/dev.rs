@@ -15,9 +15,15 @@ pub(crate) fn key(name: &str) -> Option<SecretKey> {
     NAMES.contains(&name).then(|| seeded(name))
 }
 
-/// The key of the development chain's only validator.
-pub(crate) fn validator() -> SecretKey {
-    seeded("validator")
+/// Most validators of a development chain.
+pub(crate) const VALIDATORS: usize = 16;
+
+/// The key of one of a development chain's validators, counted from 0.
+pub(crate) fn validator(index: usize) -> SecretKey {
+    match index {
+        0 => seeded("validator"),
+        _ => seeded(&format!("validator{}", index + 1)),
+    }
 }
 
 /// A development account's address.
@@ -39,10 +45,10 @@ mod tests {
     #[test]
     fn accounts_differ_and_stay_the_same() {
         let mut addresses: Vec<Address> = NAMES.iter().filter_map(|name| address(name)).collect();
-        addresses.push(validator().public_key().address());
+        addresses.extend((0..3).map(|index| validator(index).public_key().address()));
         addresses.sort();
         addresses.dedup();
-        assert_eq!(addresses.len(), NAMES.len() + 1);
+        assert_eq!(addresses.len(), NAMES.len() + 3);
         assert!(key("mallory").is_none());
     }
 }

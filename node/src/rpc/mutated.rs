@@ -68,13 +68,13 @@ async fn node(folder: &std::path::Path) -> Arc<Node> {
         crypto: CryptoSuite::Standard,
         consensus: ConsensusKind::Solo,
         state_commitment: StateCommitment::Merkle,
-        validators: vec![Validator { name: "dev".into(), key: dev::validator().public_key() }],
+        validators: vec![Validator { name: "dev".into(), key: dev::validator(0).public_key() }],
         administrators: vec![alice],
         accounts: vec![GenesisAccount { address: alice, balance: 1_000 }],
         params: Params { block_interval_ms: 1, ..Params::default() },
     };
     let config = GroupConfig { threads: 1, ..GroupConfig::new(genesis, folder.join("group")) };
-    let group = Group::open(config, Arc::new(dev::validator())).await.unwrap();
+    let group = Group::open(config, Arc::new(dev::validator(0))).await.unwrap();
     Node::new(Setup {
         group,
         snapshots: folder.join("snapshots"),

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use hanse_client::views::AdminView;
-use hanse_group::{Group, GroupConfig};
+use hanse_group::{Group, GroupConfig, Network};
 use hanse_types::crypto::{SecretKey, Signer};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -35,6 +35,8 @@ pub(crate) use housekeeping::Housekeeping;
 pub(crate) struct Setup {
     /// The group.
     pub(crate) group: GroupConfig,
+    /// Its connection to other nodes, if it has any.
+    pub(crate) network: Option<Network>,
     /// The key that decides its blocks.
     pub(crate) signer: SecretKey,
     /// Where requests are taken; port 0 is any free one.
@@ -120,7 +122,11 @@ pub(crate) async fn run(
     let metrics = Metrics::new();
     let observer = metrics.observer(&setup.group.genesis.group_id);
     let pool_capacity = setup.group.pool.count;
-    let group = Group::open(GroupConfig { observer: observer.clone(), ..setup.group }, signer).await?;
+    let config = GroupConfig { observer: observer.clone(), ..setup.group };
+    let group = match setup.network {
+        Some(network) => Group::join(config, signer, network).await?,
+        None => Group::open(config, signer).await?,
+    };
     observer.start_at(group.tip().borrow().height.0);
     metrics.watch(group.clone(), setup.folder.0.clone(), pool_capacity, setup.log.clone());
     let snapshots = setup.folder.snapshots();

@@ -101,7 +101,7 @@ async fn in_turn(client: &Client, queue: &Queue, plan: &Plan, tracker: &Tracker)
     Ok(())
 }
 
-/// Submits until all are accepted: what the node has no room for now is sent again after the next block.
+/// Submits until all are accepted: what the node has no room for now is sent again after the next block, or soon.
 async fn insist(
     client: &Client,
     transactions: Vec<SignedTransaction>,
@@ -126,7 +126,11 @@ async fn insist(
             at += 1;
             keep
         });
-        if !waiting.is_empty() && !tracker.block_after(height).await && progress.elapsed() > tracker.patience() {
+        if waiting.is_empty() {
+            break;
+        }
+        tracker.block_after(height).await;
+        if progress.elapsed() > tracker.patience() {
             let seconds = tracker.patience().as_secs();
             return Err(Failure::new(Exit::Unknown, format!("the node took no transaction for {seconds} s")));
         }

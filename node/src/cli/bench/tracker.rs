@@ -15,6 +15,9 @@ use super::recorder::Recorder;
 /// How often it looks whether anything comes at all.
 const TICK: Duration = Duration::from_millis(20);
 
+/// When what was refused is sent again, if no block comes before.
+const RETRY: Duration = Duration::from_millis(100);
+
 /// The transactions that are under way, and what came of the others.
 pub(super) struct Tracker {
     state: Mutex<State>,
@@ -120,11 +123,13 @@ impl Tracker {
         *self.height.borrow()
     }
 
-    /// Waits until a block after this height was seen; whether one was.
-    pub(super) async fn block_after(&self, height: Height) -> bool {
+    /// Waits until a block after this height was seen, but not for long: who was refused may be the last who has anything
+    /// to put into one.
+    pub(super) async fn block_after(&self, height: Height) {
         let mut heights = self.height.subscribe();
         let newer = heights.wait_for(|newest| *newest > height);
-        tokio::time::timeout(self.patience, newer).await.is_ok_and(|seen| seen.is_ok())
+        // Either way it is time to try again.
+        let _ = tokio::time::timeout(RETRY, newer).await;
     }
 
     /// Follows the chain until everything was sent and seen.
