@@ -4,6 +4,9 @@
 mod common;
 
 use common::Node;
+use hanse_client::methods::{BlockAt, GetChainStatus, NoParams};
+use hanse_client::proof::Anchor;
+use hanse_types::Height;
 
 const FOUR: [&str; 2] = ["--validators", "4"];
 
