@@ -24,6 +24,11 @@ impl Evidence {
         self.first.validator
     }
 
+    /// Its canonical bytes.
+    pub fn bytes(&self) -> Vec<u8> {
+        borsh::to_vec(self).expect("evidence encodes into memory")
+    }
+
     /// Whether it shows what it claims against a validator of this set.
     pub fn is_good(&self, chain: &ChainIdentity, set: &ValidatorSet, verify: &impl Verify) -> bool {
         self.is_good_with(chain, set, verify, Bugs::default())

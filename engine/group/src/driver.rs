@@ -17,6 +17,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
+use crate::agreement::{Accusation, Accusations, Agreement};
 use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::drops::Drops;
@@ -125,6 +126,9 @@ pub(crate) struct Driver {
     pub(crate) window: Arc<Window>,
     /// Why the group takes nothing any more; the first reason stays.
     pub(crate) stopped: watch::Sender<Option<Arc<str>>>,
+    /// Where consensus is.
+    pub(crate) agreement: watch::Sender<Option<Agreement>>,
+    pub(crate) accusations: Arc<Accusations>,
     pub(crate) observation: Observation,
     pub(crate) jobs: SyncSender<ExecuteJob>,
     pub(crate) write: SyncSender<WriteJob>,
@@ -291,6 +295,8 @@ impl Driver {
         self.replica.step(input, self.clock.now(), &mut outputs);
         outputs.into_iter().for_each(|output| self.perform(output));
         self.status.send_replace(self.replica.pool_status());
+        let now = self.replica.consensus().agreement(self.replica.peers());
+        self.agreement.send_if_modified(|before| std::mem::replace(before, now) != now);
     }
 
     fn perform(&mut self, output: Output) {
@@ -360,6 +366,14 @@ impl Driver {
             second = ?second.statement.word,
             "a validator contradicts itself: it is faulty, or somebody else has its key"
         );
+        let accusation = Accusation { evidence: *evidence, timestamp: self.clock.now() };
+        let (accusations, observation) = (self.accusations.clone(), self.observation.observer());
+        tokio::task::spawn_blocking(move || match accusations.add(accusation) {
+            Ok(true) => observation.accused(),
+            Ok(false) => {}
+            // The store accepts nothing any more then, and stops the group.
+            Err(error) => error!(%error, "evidence could not be kept"),
+        });
     }
 
     fn warn_of_key(&self, signed: &SignedStatement) {

@@ -3,11 +3,22 @@
 use hanse_consensus::{Bft, Consensus, Input, Output, Solo, Standard};
 use hanse_types::Timestamp;
 
+use crate::agreement::Agreement;
+
 /// One of them.
 #[derive(Debug)]
 pub(crate) enum Engine {
     Solo(Box<Solo>),
     Bft(Box<Bft<Standard>>),
+}
+
+impl Engine {
+    /// Where it is; none if it decides alone. So many others are connected.
+    pub(crate) fn agreement(&self, peers: usize) -> Option<Agreement> {
+        let Engine::Bft(engine) = self else { return None };
+        let (height, round, step) = engine.position();
+        Some(Agreement { height, round, step, votes: engine.votes(), peers })
+    }
 }
 
 impl Consensus for Engine {

@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::agreement::{Accusations, Agreement};
 use crate::clock::Clock;
 use crate::driver::{Event, Events};
 use crate::drops::Drops;
@@ -53,6 +54,8 @@ pub(crate) struct Inner {
     pub(crate) status: watch::Receiver<PoolStatus>,
     /// Why the group takes nothing any more.
     pub(crate) stopped: watch::Receiver<Option<Arc<str>>>,
+    pub(crate) agreement: watch::Receiver<Option<Agreement>>,
+    pub(crate) accusations: Arc<Accusations>,
     pub(crate) observer: Arc<dyn Observe>,
     pub(crate) recent_figures: Arc<Recent>,
     pub(crate) timelines: Arc<Timelines>,

@@ -12,6 +12,7 @@
 //!
 //! Start reading at [`wiring`], then `driver.rs` and [`execution`].
 
+pub mod agreement;
 mod chain;
 mod clock;
 pub mod config;
@@ -43,6 +44,7 @@ mod window;
 pub mod wiring;
 mod workers;
 
+pub use agreement::{Accusation, Agreement};
 pub use config::GroupConfig;
 pub use drops::{DropLimits, DropRecord};
 pub use execution::BlockExecutor;

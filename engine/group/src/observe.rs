@@ -22,6 +22,9 @@ pub trait Observe: Debug + Send + Sync {
     /// So many transactions left the pool without being executed, for this reason by its stable name.
     fn dropped(&self, reason: &'static str, count: u64);
 
+    /// A validator was proven faulty.
+    fn accused(&self);
+
     /// A transaction ran for so long; one in [`hanse_vm::SAMPLE`] is told of.
     fn called(&self, took: Duration);
 }
@@ -43,6 +46,8 @@ impl Observe for () {
     fn refused(&self, _reason: &'static str, _count: u64) {}
 
     fn dropped(&self, _reason: &'static str, _count: u64) {}
+
+    fn accused(&self) {}
 
     fn called(&self, _took: Duration) {}
 }
@@ -112,6 +117,11 @@ pub(crate) struct Observation {
 impl Observation {
     pub(crate) fn new(observer: Arc<dyn Observe>, recent: Arc<Recent>) -> Observation {
         Observation { observer, recent, under_way: VecDeque::new() }
+    }
+
+    /// Who keeps the figures.
+    pub(crate) fn observer(&self) -> Arc<dyn Observe> {
+        self.observer.clone()
     }
 
     /// A block was executed, in this time.

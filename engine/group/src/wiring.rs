@@ -18,6 +18,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tracing::info;
 
+use crate::agreement::Accusations;
 use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::config::GroupConfig;
@@ -246,6 +247,8 @@ impl Parts {
         let window = Arc::new(Window::new(config.intake_waiting));
         let (status, status_seen) = watch::channel(replica.pool_status());
         let (stopped, stopped_seen) = watch::channel(None);
+        let (agreement, agreement_seen) = watch::channel(None);
+        let accusations = Arc::new(Accusations::load(&ledger)?);
         let recent_figures = Arc::new(Recent::default());
         let (transport, inbox) = network.map(|network| (network.transport, network.incoming)).unzip();
         let exchange = Exchange::new(transport, ledger.clone(), verifier, pool, events.clone());
@@ -261,6 +264,8 @@ impl Parts {
             status,
             window: window.clone(),
             stopped,
+            agreement,
+            accusations: accusations.clone(),
             observation: Observation::new(config.observer.clone(), recent_figures.clone()),
             jobs: execute,
             write,
@@ -288,6 +293,8 @@ impl Parts {
                 retrying: tokio::sync::Mutex::default(),
                 status: status_seen,
                 stopped: stopped_seen,
+                agreement: agreement_seen,
+                accusations,
                 observer: config.observer,
                 recent_figures,
                 timelines,

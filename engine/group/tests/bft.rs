@@ -226,3 +226,29 @@ fn lose_votes(directory: &Path) {
     assert!(votes.join("journal").exists() && votes.join("guard").exists());
     std::fs::remove_dir_all(votes).unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_validator_that_runs_twice_is_found_out_and_the_evidence_stays() {
+    let mut net = Net::start(4, 0).await;
+    let directory = net.folder.path().join("twin");
+    let config = GroupConfig { threads: 1, timing: TIMING, ..GroupConfig::new(net.genesis.clone(), directory) };
+    let twin = Group::join(config, Arc::new(key(3)), net.hub.join(Peer(9))).await.unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let accused = |net: &Net| net.groups[..3].iter().flatten().any(|group| !group.accusations().is_empty());
+    let mut nonce = 0;
+    while !accused(&net) {
+        assert!(Instant::now() < deadline, "nobody was found out");
+        committed(net.group(0), &submit(net.group(0), 1, nonce..nonce + 10).await).await;
+        nonce += 10;
+    }
+    twin.close(PATIENCE).await;
+    let by = (0..3).find(|n| !net.group(*n).accusations().is_empty()).unwrap();
+    let known = net.group(by).accusations();
+    assert!(known.iter().all(|accusation| accusation.evidence.validator() == 3));
+    net.down(by).await;
+    net.up(by).await;
+    assert_eq!(net.group(by).accusations()[..known.len()], known[..]);
+    let agreement = net.group(by).agreement();
+    assert!(agreement.is_none_or(|agreement| agreement.votes));
+    net.stop().await;
+}

@@ -73,6 +73,11 @@ impl<C: Consensus> Replica<C> {
         &self.consensus
     }
 
+    /// How many other nodes are connected.
+    pub fn peers(&self) -> usize {
+        self.peers
+    }
+
     /// Whether a transaction was accepted and is not committed yet.
     pub fn is_pending(&self, id: &TxId) -> bool {
         self.pool.contains(id)

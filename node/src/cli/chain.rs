@@ -5,11 +5,14 @@ use std::time::Duration;
 use clap::Subcommand;
 use hanse_client::ClientError;
 use hanse_client::methods::{
-    BlockAt, BlockParams, BlockPart, DagParams, EventCursor, EventParams, GetBlock, GetDag, GetPool, GetReceipt, GetTx,
-    NoParams, QueryEvents, ReceiptParams, TxParams,
+    BlockAt, BlockParams, BlockPart, DagParams, EventCursor, EventParams, GetBlock, GetChainStatus, GetDag, GetReceipt,
+    GetTx, NoParams, QueryEvents, ReceiptParams, TxParams,
 };
 use hanse_client::proof::check_receipt;
-use hanse_client::views::{BlockView, ChainInfo, EventView, LocatedTransaction, PoolView, ReceiptView, VertexView};
+use hanse_client::views::{
+    AgreementView, BlockView, ChainInfo, ChainStatus, EventView, EvidenceView, LocatedTransaction, PoolView,
+    ReceiptView, VertexView,
+};
 use hanse_types::{Hash, Height, TxId};
 use serde::Serialize;
 
@@ -124,12 +127,19 @@ pub(crate) async fn status(common: &Common) -> Result<(), Failure> {
     struct Status {
         chain: ChainInfo,
         pool: PoolView,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        agreement: Option<AgreementView>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        evidence: Vec<EvidenceView>,
     }
     let session = Session::open(common).await?;
-    let pool = session.client.call::<GetPool>(NoParams {}).await?;
-    session.output.result(&Status { chain: session.chain.clone(), pool }, |status| {
+    let ChainStatus { pool, agreement, evidence, validators, .. } =
+        session.client.call::<GetChainStatus>(NoParams {}).await?;
+    session.output.result(&Status { chain: session.chain.clone(), pool, agreement, evidence }, |status| {
         let chain = &status.chain;
-        fields([
+        let agreement = status.agreement.iter().map(|agreement| ("agreement", in_words(agreement, validators)));
+        let evidence = status.evidence.iter().map(|evidence| ("evidence", against(evidence)));
+        let lines = [
             ("chain", format!("{} / {}", chain.chain_id, chain.group_id)),
             ("genesis", chain.genesis_hash.to_string()),
             ("height", grouped(chain.height.0)),
@@ -137,8 +147,20 @@ pub(crate) async fn status(common: &Common) -> Result<(), Failure> {
             ("waiting", format!("{} transactions", grouped(status.pool.waiting as u64))),
             ("node", format!("{} at {}", chain.node_version, session.client.url())),
             ("state", chain.stopped.as_ref().map_or("running".into(), |reason| format!("stopped: {reason}"))),
-        ])
+        ];
+        fields(lines.into_iter().chain(agreement).chain(evidence))
     })
+}
+
+fn in_words(agreement: &AgreementView, validators: u32) -> String {
+    let AgreementView { height, round, step, votes, peers } = agreement;
+    let role = if *votes { "votes" } else { "does not vote" };
+    format!("height {}, round {round}, {step}; one of {validators}, {role}, {peers} connected", grouped(height.0))
+}
+
+fn against(evidence: &EvidenceView) -> String {
+    let EvidenceView { validator, name, height, round, step, .. } = evidence;
+    format!("validator {validator} ({name}) contradicts itself at height {}, round {round}, {step}", grouped(height.0))
 }
 
 /// `hanse tx`.

@@ -80,7 +80,8 @@ fn check_genesis(loaded: &Loaded, report: &mut Report) -> Option<Genesis> {
     }
     if genesis.validators.len() > 1 {
         let count = genesis.validators.len();
-        let text = format!("it names {count} validators, and nodes can't be connected yet; `hanse dev --validators` can");
+        let text =
+            format!("it names {count} validators, and nodes can't be connected yet; `hanse dev --validators` can");
         problem(report, text);
     }
     if let Some(name) = development_key(&genesis) {

@@ -60,6 +60,7 @@ pub(super) struct ChainMetrics {
     calls: Histograms,
     rejected: Family<Labels<2>, Counter>,
     dropped: Family<Labels<2>, Counter>,
+    evidence: Family<Labels<2>, Counter>,
 }
 
 impl ChainMetrics {
@@ -81,6 +82,7 @@ impl ChainMetrics {
             calls: Family::new_with_constructor(Buckets::Calls),
             rejected: Family::default(),
             dropped: Family::default(),
+            evidence: Family::default(),
         };
         metrics.register_blocks(registry);
         metrics.register_execution(registry);
@@ -122,6 +124,8 @@ impl ChainMetrics {
         registry.register("hanse_pool_rejected", help, self.rejected.clone());
         let help = "Transactions that left the pool without being executed, by the reason";
         registry.register("hanse_pool_dropped", help, self.dropped.clone());
+        let help = "Proofs that a validator is faulty, by what it did";
+        registry.register("hanse_evidence", help, self.evidence.clone());
     }
 
     /// Those of one group, with nothing left to be looked up when a block is done.
@@ -149,6 +153,7 @@ impl ChainMetrics {
             calls: self.calls.get_or_create_owned(&own()),
             rejected: self.rejected.clone(),
             dropped: self.dropped.clone(),
+            evidence: self.evidence.get_or_create_owned(&with("kind", "contradiction")),
         }
     }
 }
@@ -173,6 +178,7 @@ pub(crate) struct GroupMetrics {
     calls: Histogram,
     rejected: Family<Labels<2>, Counter>,
     dropped: Family<Labels<2>, Counter>,
+    evidence: Counter,
 }
 
 impl GroupMetrics {
@@ -209,6 +215,10 @@ impl Observe for GroupMetrics {
 
     fn dropped(&self, reason: &'static str, count: u64) {
         self.count(&self.dropped, reason, count);
+    }
+
+    fn accused(&self) {
+        self.evidence.inc();
     }
 
     fn called(&self, took: Duration) {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hanse_group::Group;
+use hanse_group::{Agreement, Group};
 use hanse_ledger::{CacheUse, Statistics};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeMetric};
@@ -37,6 +37,7 @@ impl Collector for Scrape {
     fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
         let mut figures = Figures(encoder);
         self.pool(&mut figures)?;
+        self.agreement(&mut figures)?;
         self.disk(&mut figures)?;
         self.lost_lines(&mut figures)?;
         match Process::read() {
@@ -63,6 +64,17 @@ impl Scrape {
         figures.gauge("hanse_pool", help, BYTES, &[([group], status.bytes as u64)])?;
         let help = "Most transactions that the pool takes";
         figures.gauge("hanse_pool_capacity_transactions", help, None, &[([group], self.pool_capacity as u64)])
+    }
+
+    fn agreement(&self, figures: &mut Figures<'_>) -> fmt::Result {
+        let group = self.group_label();
+        let Some(Agreement { round, votes, peers, .. }) = self.group.agreement() else { return Ok(()) };
+        let help = "Round of the height under way; above 0, a proposer was silent, slow or faulty";
+        figures.gauge("hanse_consensus_round", help, None, &[([group], u64::from(round.0))])?;
+        let help = "1 while this node votes, 0 while it only follows";
+        figures.gauge("hanse_consensus_votes", help, None, &[([group], u64::from(votes))])?;
+        let help = "Other members of the group that are connected";
+        figures.gauge("hanse_group_peers", help, None, &[([group], peers as u64)])
     }
 
     fn disk(&self, figures: &mut Figures<'_>) -> fmt::Result {

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::PoolView;
+use crate::text::Bytes;
 
 /// What a client must know of a chain to make transactions for it, and what an operator first asks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -95,10 +96,16 @@ pub struct ChainStatus {
     pub block_hash: Hash,
     /// Its time.
     pub block_time: Timestamp,
-    /// How blocks are agreed on: `solo`.
+    /// How blocks are agreed on: `solo` or `bft`.
     pub consensus: String,
     /// Validators that vote on the next block.
     pub validators: u32,
+    /// Where they are; absent where one decides alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<AgreementView>,
+    /// Proofs that validators are faulty, the oldest first; at most 256.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<EvidenceView>,
     /// What waits.
     pub pool: PoolView,
     /// The oldest height whose access sets and state are left.
@@ -108,6 +115,40 @@ pub struct ChainStatus {
     /// Why not, if not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
+}
+
+/// Where several validators are on their way to the next block.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AgreementView {
+    /// The height under way.
+    pub height: Height,
+    /// Its round; above 0, a proposer was silent, slow or faulty.
+    pub round: u32,
+    /// The step of the round: `propose`, `prevote` or `precommit`.
+    pub step: String,
+    /// Whether this node votes.
+    pub votes: bool,
+    /// How many other members are connected.
+    pub peers: u32,
+}
+
+/// A proof that a validator is faulty: it signed two statements that contradict each other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EvidenceView {
+    /// The validator's place in the set.
+    pub validator: u32,
+    /// What the genesis calls it.
+    pub name: String,
+    /// The height that both are about.
+    pub height: Height,
+    /// The round.
+    pub round: u32,
+    /// The step.
+    pub step: String,
+    /// When this node had it.
+    pub timestamp: Timestamp,
+    /// Both statements with their signatures, canonical bytes: anybody with the genesis can check them.
+    pub proof: Bytes,
 }
 
 /// A chain's parameters at one height.

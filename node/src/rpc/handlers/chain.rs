@@ -1,8 +1,11 @@
 //! The chain as a whole.
 
-use hanse_client::RpcError;
 use hanse_client::methods::{AtHeight, NoParams};
-use hanse_client::views::{ChainInfo, ChainParams, ChainStatus};
+use hanse_client::views::{AgreementView, ChainInfo, ChainParams, ChainStatus, EvidenceView};
+use hanse_client::{Bytes, RpcError};
+use hanse_group::agreement::Step;
+use hanse_group::{Accusation, Agreement};
+use hanse_types::Genesis;
 use hanse_types::genesis::ConsensusKind;
 
 use super::super::registry::{Entry, reads};
@@ -49,11 +52,40 @@ fn status(node: &Node, none: &NoParams) -> Result<ChainStatus, RpcError> {
         block_time: tip.header.timestamp,
         consensus: consensus.into(),
         validators: genesis.validators.len() as u32,
+        agreement: node.group.agreement().map(agreement),
+        evidence: node.group.accusations().iter().map(|accusation| evidence(genesis, accusation)).collect(),
         pool: pool::status(node, none)?,
         oldest_height,
         running: stopped.is_none(),
         stopped,
     })
+}
+
+fn agreement(agreement: Agreement) -> AgreementView {
+    let Agreement { height, round, step, votes, peers } = agreement;
+    AgreementView { height, round: round.0, step: name_of(step).into(), votes, peers: peers as u32 }
+}
+
+fn evidence(genesis: &Genesis, Accusation { evidence, timestamp }: &Accusation) -> EvidenceView {
+    let statement = evidence.first.statement;
+    let name = genesis.validators.get(evidence.validator() as usize).map(|validator| validator.name.clone());
+    EvidenceView {
+        validator: evidence.validator(),
+        name: name.unwrap_or_default(),
+        height: statement.height,
+        round: statement.round.0,
+        step: name_of(statement.step()).into(),
+        timestamp: *timestamp,
+        proof: Bytes(evidence.bytes()),
+    }
+}
+
+const fn name_of(step: Step) -> &'static str {
+    match step {
+        Step::Propose => "propose",
+        Step::Prevote => "prevote",
+        Step::Precommit => "precommit",
+    }
 }
 
 /// [`hanse_client::methods::GetChainParams`].
