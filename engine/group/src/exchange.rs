@@ -44,7 +44,7 @@ impl Exchange {
     }
 
     pub(crate) fn send(&self, to: Recipient, message: Message) {
-        self.put(to, &Frame::Consensus(message));
+        self.put(to, &Frame::Consensus(Box::new(message)));
     }
 
     /// Sends transactions that clients have submitted here.
@@ -80,7 +80,9 @@ impl Exchange {
         let ledger = self.ledger.clone();
         tokio::task::spawn_blocking(move || {
             match read(&ledger) {
-                Ok(Some(message)) => transport.send(Recipient::One(to), Frame::Consensus(message).encode().into()),
+                Ok(Some(message)) => {
+                    transport.send(Recipient::One(to), Frame::Consensus(Box::new(message)).encode().into())
+                }
                 Ok(None) => {}
                 Err(error) => warn!(%error, "a peer could not be answered from the ledger"),
             }

@@ -23,7 +23,7 @@ pub(crate) async fn run(group: Group, mut inbox: Inbox) {
             Incoming::Up(peer) => Event::PeerUp(peer),
             Incoming::Down(peer) => Event::PeerDown(peer),
             Incoming::Frame { from, bytes } => match Frame::decode(&bytes) {
-                Ok(Frame::Consensus(message)) => Event::Message { from, message: Box::new(message) },
+                Ok(Frame::Consensus(message)) => Event::Message { from, message },
                 Ok(Frame::Transactions(transactions)) => {
                     take(&group, &room, from, transactions);
                     continue;

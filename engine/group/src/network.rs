@@ -24,7 +24,7 @@ const WAITING_BYTES: usize = 64 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Frame {
     /// Consensus.
-    Consensus(Message),
+    Consensus(Box<Message>),
     /// Transactions that clients have submitted to the sender.
     Transactions(Vec<SignedTransaction>),
 }
