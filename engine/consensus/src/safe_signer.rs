@@ -107,13 +107,13 @@ impl<F: LogFile, D: Disk> SafeSigner<F, D> {
         let (in_journal, in_guard) = (journal.newest(), guard.newest());
         match (journal, guard) {
             (Found::Sound((journal, recovered)), Found::Sound(guard))
-                if is_sound(&recovered, in_guard, &stored, bugs) =>
+                if is_sound(&recovered, in_guard, &stored, bugs) && is_open(&recovered, &guard) =>
             {
                 SafeSigner { journal, guard, recovered, signed: Vec::new(), bugs }.finish()
             }
             (journal, guard) => {
                 let remembered = in_journal.max(in_guard.map(|newest| newest.height)).unwrap_or(Height(0));
-                let from = silent_below(stored.tip.next().max(remembered), bugs);
+                let from = silent_below(stored.tip.next().max(remembered), bugs).max(guard.from());
                 SafeSigner::create(journal.into_file(), guard.into_disk(), chain, from, bugs)
             }
         }
@@ -246,12 +246,26 @@ impl<D: Disk> FoundGuard<D> {
         }
     }
 
+    /// Nothing is signed below this height, as far as it is known.
+    fn from(&self) -> Height {
+        match self {
+            Found::Sound(guard) => guard.from(),
+            Found::Lost(_) => Height(0),
+        }
+    }
+
     fn into_disk(self) -> D {
         match self {
             Found::Sound(guard) => guard.into_disk(),
             Found::Lost(disk) => disk,
         }
     }
+}
+
+/// Whether what is in the journal may still be signed. A crash between making a new guard and making the journal that goes
+/// with it leaves a journal of heights that the guard has closed.
+fn is_open<D: Disk>(journal: &[Intent], guard: &Guard<D>) -> bool {
+    journal.last().is_none_or(|newest| newest.statement.height >= guard.from())
 }
 
 /// Whether journal and guard agree, and are not older than the ledger.

@@ -109,3 +109,27 @@ fn a_ledger_that_fell_behind_is_no_reason_to_vote_early() {
     memory.journal.replace(None);
     assert_eq!(open(&memory, false, 2, None).from(), Height(6));
 }
+
+/// Found by the simulator: the node did not start any more.
+#[test]
+fn a_crash_between_a_new_guard_and_its_journal_leaves_an_observer() {
+    let memory = store(&life()[..1]);
+    memory.guard.replace(None);
+    // The guard is made anew, the journal is not.
+    memory.fails_at.set(Some(memory.writes.get() + 1));
+    let (journal, guard) = (memory.journal.borrow().clone(), memory.guard.borrow().clone());
+    let stored = Stored {
+        first_start: false,
+        journal: journal.as_deref(),
+        guard: guard.as_deref(),
+        tip: Height(3),
+        noted: None,
+    };
+    assert!(SafeSigner::open(memory.clone(), memory.clone(), &chain(), stored).is_err());
+    memory.fails_at.set(None);
+    assert_eq!(*memory.journal.borrow(), journal);
+    for tip in [3, 4] {
+        let signer = open(&memory, false, tip, None);
+        assert_eq!((signer.from(), signer.recovered()), (Height(5), &[][..]), "{tip}");
+    }
+}
