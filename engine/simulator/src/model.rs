@@ -48,7 +48,8 @@ use std::collections::HashMap;
 use foldhash::fast::FixedState;
 use hanse_consensus::bft::{Bugs, Detail};
 use hanse_consensus::{Input, Message, Peer, Proposal, Quorum, Statement, Step, Timer, VoteKind, Word};
-use hanse_types::{Epoch, Height, Round};
+use hanse_types::hash::Domain;
+use hanse_types::{Epoch, Hash, Height, Round};
 
 mod place;
 mod rules;
@@ -147,7 +148,8 @@ struct Searching<'a> {
     setting: &'a Setting,
     delivery: Delivery,
     places: Vec<Place>,
-    names: HashMap<Vec<u8>, u32, FixedState>,
+    /// The number of each place, by the digest of the bytes by which it is known.
+    names: HashMap<Hash, u32, FixedState>,
     /// What comes of an event in a place.
     after: HashMap<(u32, Event), u32, FixedState>,
     proposals: Vec<Proposal>,
@@ -254,7 +256,8 @@ impl<'a> Searching<'a> {
             Delivery::Whole => place.essence(self.setting, Detail::Quorums),
         };
         let next = self.places.len() as u32;
-        let number = *self.names.entry(name).or_insert(next);
+        // Any domain serves: the digest stays here.
+        let number = *self.names.entry(Hash::of(Domain::Header, &name)).or_insert(next);
         if number == next {
             self.places.push(place);
         }

@@ -10,10 +10,13 @@ use hanse_simulator::crash::{Crash, Left, Schedules};
 /// Crashes of one run of the tests; `HANSE_CRASHES` asks for another count.
 const CRASHES: u64 = 5_000;
 
+/// Schedules with partitions in two rounds have at least so many.
+const OF_TWO_ROUNDS: u64 = 90_000;
+
 #[test]
 fn no_crash_breaks_anything() {
     let wanted = wanted("HANSE_CRASHES", CRASHES);
-    let schedules = Schedules::new(2, Bugs::default());
+    let schedules = Schedules::new(if wanted > OF_TWO_ROUNDS { 3 } else { 2 }, Bugs::default());
     let mut all: Vec<Crash> = Vec::new();
     let mut used = 0;
     while (all.len() as u64) < wanted && used < schedules.len() {

@@ -38,7 +38,8 @@ fn rounds_0_and_1_are_searched_to_their_end() {
 #[test]
 fn many_states_with_every_vote_alone() {
     let wanted = wanted("HANSE_STATES", STATES) as usize;
-    let found = on_all_cores(&FAULTY, |faulty| search(*faulty, Delivery::Alone { seed: 1 }, wanted.div_ceil(3)));
+    // One after another, as each remembers hundreds of thousands of engines.
+    let found = FAULTY.map(|faulty| search(faulty, Delivery::Alone { seed: 1 }, wanted.div_ceil(3)));
     let total: usize = found.iter().map(|found| found.states).sum();
     println!("model search, every vote alone: {total} states");
     assert!(total >= wanted, "{total} states of {wanted}");
