@@ -69,6 +69,19 @@ async fn calls_inside_calls_are_told_in_order() {
     assert!(told.reproduced, "{:?}", told.differences);
     let init = told.calls.iter().find(|call| call.entry == "init").unwrap();
     assert_eq!((init.parent, json!(init.contract)), (Some(0), json!(token)));
+    // What the chain's own contracts keep is decoded as what any other keeps.
+    let written = |field: &str| {
+        let found = told.steps.iter().find_map(|step| match &step.did {
+            DidView::Write { key, decoded, .. } if key.field.as_deref() == Some(field) => decoded.clone(),
+            _ => None,
+        });
+        found.unwrap_or_else(|| panic!("{field}: {:?}", told.steps))
+    };
+    assert_eq!(written("latest[token]"), json!([token, 1]));
+    assert_eq!(written("versions[token, 1]"), json!(token));
+    assert_eq!(written("owners[token]"), json!(address(&node, 0)));
+    assert_eq!(written(&format!("info[{token}]"))["name"], "token");
+    assert_eq!(written(&format!("contracts[{token}]"))["condition"], "Active");
     node.stop();
 }
 
@@ -101,6 +114,12 @@ async fn the_call_that_failed_is_named() {
     // What is not there is not found.
     let genesis = context.genesis.to_string();
     assert_eq!(node.fail(&["tx", "trace", &genesis]).0, 7);
+    // What is no id is told what one looks like.
+    for command in ["show", "status", "trace", "proof"] {
+        let refused = node.hanse(&["tx", command, "0x12"]);
+        let error = String::from_utf8(refused.stderr).unwrap();
+        assert!(refused.status.code() == Some(2) && error.contains("0x and 64 hexadecimal digits"), "{error}");
+    }
     node.stop();
 }
 
@@ -161,5 +180,7 @@ async fn every_transaction_of_a_block_gives_again_what_its_receipt_says_until_it
     node.run(&["ledger", "prune", "--below", &(height + 1).to_string()]);
     let (_, error) = node.fail(&["tx", "trace", &ids[0].to_string()]);
     assert_eq!(error["code"], 1005, "{error}");
+    // Receipts are no history: they stay, and so do their proofs.
+    assert_eq!(node.run(&["tx", "show", &ids[0].to_string()])["receipt"]["tx_id"], json!(ids[0]));
     node.stop();
 }

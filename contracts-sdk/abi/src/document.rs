@@ -16,6 +16,7 @@ mod codec;
 mod decode;
 mod encode;
 mod hints;
+mod named;
 mod ordered;
 mod parts;
 mod short;
@@ -204,7 +205,8 @@ pub struct VariantSchema {
 pub struct StorageField {
     /// Its name, which is the beginning of its keys (see [`keys`](crate::keys)).
     pub name: String,
-    /// Its storage type: `Map<Address, u128>`.
+    /// Its storage type: `Map<Address, u128>`. Only contracts of the chain itself have a `NameMap`, whose keys are names as
+    /// they are.
     #[serde(rename = "type")]
     pub ty: String,
     /// Its documentation.

@@ -57,7 +57,7 @@ impl Abi {
     }
 
     pub(super) fn keys_are_borsh(&self, field: &str) -> bool {
-        let ordered = ["OrderedMap", "Table"];
+        let ordered = ["OrderedMap", "NameMap", "Table"];
         matches!(self.storage_type(field), Some(Type::Named(name, _)) if !ordered.contains(&name.as_str()))
     }
 

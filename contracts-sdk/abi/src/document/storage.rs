@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::codec::{ValueError, nothing_left};
 use super::types::Type;
-use super::{Abi, StorageField, ordered};
+use super::{Abi, StorageField, named, ordered};
 use crate::keys;
 
 /// A contract's own key, read by its document.
@@ -30,12 +30,12 @@ impl Abi {
             Layout { element: None, .. } => {
                 return rest.is_empty().then(|| StoredKey { field: field.name.clone(), element: None });
             }
-            Layout { element: Some(ty), ordered, .. } => {
+            Layout { element: Some(ty), keys, .. } => {
                 let mut left = rest;
-                let value = if ordered {
-                    ordered::decode(&ty, &mut left)?
-                } else {
-                    self.decode(&ty, &mut left, "the key", 0).ok()?
+                let value = match keys {
+                    Keys::Borsh => self.decode(&ty, &mut left, "the key", 0).ok()?,
+                    Keys::Ordered => ordered::decode(&ty, &mut left)?,
+                    Keys::Named => named::decode(&ty, &mut left)?,
                 };
                 left.is_empty().then_some(value)?
             }
@@ -52,13 +52,14 @@ impl Abi {
         let schema = self.known_field(field)?;
         let mut key = keys::field_prefix(field);
         let Some(element) = element else { return Ok(key) };
-        let Layout { element: Some(ty), ordered, .. } = self.layout(schema)? else {
+        let Layout { element: Some(ty), keys, .. } = self.layout(schema)? else {
             return Err(ValueError::Unknown { what: format!("elements of {field:?}, which is a {}", schema.ty) });
         };
         let place = format!("an element of {field:?}");
-        match ordered {
-            false => self.encode_as(&ty, element, &place, 0, &mut key)?,
-            true => self.encode_ordered(&ty, element, &place, &mut key)?,
+        match keys {
+            Keys::Borsh => self.encode_as(&ty, element, &place, 0, &mut key)?,
+            Keys::Ordered => self.encode_ordered(&ty, element, &place, &mut key)?,
+            Keys::Named => self.encode_name_key(&ty, element, &place, &mut key)?,
         }
         Ok(key)
     }
@@ -104,15 +105,16 @@ impl Abi {
         let Type::Named(kind, types) = Type::parse(&field.ty)? else { return Err(unknown()) };
         let mut types = types.into_iter();
         let (first, second) = (types.next(), types.next());
-        let layout = |element, value, ordered| Ok(Layout { element, value, ordered });
+        let layout = |element, value, keys| Ok(Layout { element, value, keys });
         match (kind.as_str(), first, second) {
-            ("Item" | "Counter", Some(value), None) => layout(None, Some(value), false),
-            ("Map", Some(key), Some(value)) => layout(Some(key), Some(value), false),
-            ("Set", Some(key), None) => layout(Some(key), None, false),
-            ("OrderedMap", Some(key), Some(value)) => layout(Some(key), Some(value), true),
+            ("Item" | "Counter", Some(value), None) => layout(None, Some(value), Keys::Borsh),
+            ("Map", Some(key), Some(value)) => layout(Some(key), Some(value), Keys::Borsh),
+            ("Set", Some(key), None) => layout(Some(key), None, Keys::Borsh),
+            ("OrderedMap", Some(key), Some(value)) => layout(Some(key), Some(value), Keys::Ordered),
+            ("NameMap", Some(key), Some(value)) => layout(Some(key), Some(value), Keys::Named),
             ("Table", Some(row), None) => {
                 let key = self.primary_key(&row).ok_or_else(unknown)?;
-                layout(Some(Type::parse(key)?), Some(row), true)
+                layout(Some(Type::parse(key)?), Some(row), Keys::Ordered)
             }
             _ => Err(unknown()),
         }
@@ -132,8 +134,19 @@ struct Layout {
     element: Option<Type>,
     /// The type of its values, if the keys are not all.
     value: Option<Type>,
-    /// Whether the keys are encoded so that their bytes sort as they do.
-    ordered: bool,
+    /// How their keys are written.
+    keys: Keys,
+}
+
+/// How the keys of a field's elements are written.
+#[derive(Clone, Copy)]
+enum Keys {
+    /// As Borsh.
+    Borsh,
+    /// So that their bytes sort as they do.
+    Ordered,
+    /// As the chain's own contracts write names.
+    Named,
 }
 
 #[cfg(test)]
@@ -157,6 +170,8 @@ mod tests {
                 field("history", "OrderedMap<(String, u64), u8>"),
                 field("assets", "Table<Asset>"),
                 field("lines", "Table<Line>"),
+                field("owners", "NameMap<String, Address>"),
+                field("versions", "NameMap<(String, u32), Address>"),
             ],
             types: alloc::vec![row("Asset", true), row("Line", false)],
             ..Abi::default()
@@ -184,6 +199,24 @@ mod tests {
         }
         assert!(abi.encode_key("assets", Some(&json!(7))).unwrap_err().to_string().contains("\"assets\""));
         assert_eq!(abi.decode_key(b"assets\0A-1\0"), None);
+    }
+
+    #[test]
+    fn names_are_written_as_they_are() {
+        let abi = abi();
+        for (field, element, bytes) in
+            [("owners", json!("token"), &b"token"[..]), ("versions", json!(["token", 258]), b"token\0\0\0\x01\x02")]
+        {
+            let key = abi.encode_key(field, Some(&element)).unwrap();
+            assert_eq!(key, [field.as_bytes(), b"\0", bytes].concat(), "{field}");
+            assert_eq!(abi.decode_key(&key), Some(StoredKey { field: field.into(), element: Some(element) }));
+        }
+        for wrong in [&b"owners\0a\0b"[..], b"owners\0\xff", b"versions\0token", b"versions\0token\0\0\0\x01"] {
+            assert_eq!(abi.decode_key(wrong), None, "{wrong:?}");
+        }
+        for (field, wrong) in [("owners", json!("a\0b")), ("owners", json!(7)), ("versions", json!(["a"]))] {
+            assert!(abi.encode_key(field, Some(&wrong)).is_err(), "{wrong}");
+        }
     }
 
     #[test]

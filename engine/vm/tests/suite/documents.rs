@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use hanse_abi::document::{Abi, MethodKind};
+use hanse_state::StateView;
 use hanse_types::{Address, Execution, Status};
 use hanse_vm::contract_address;
 use hanse_vm::native::NativeContract;
@@ -146,4 +147,27 @@ fn arguments_results_events_and_errors_are_as_described() {
         .flat_map(|abi| abi.events.iter().map(|event| format!("{}.{}", abi.name, event.name)).collect::<Vec<_>>())
         .collect();
     assert_eq!(caller.seen, described, "every event that is described was seen, and no other");
+    check_what_is_kept(&caller.world);
+}
+
+/// Every key of a system contract is of a field that its document describes, with its element and its value.
+fn check_what_is_kept(world: &World) {
+    let mut seen = BTreeSet::new();
+    for (key, value) in world.view.range(&[], &[u8::MAX; 64], 10_000, false).unwrap() {
+        let (address, own) = hanse_abi::keys::split_key(&key).unwrap();
+        let Some(contract) = hanse_vm::system::contract(&address) else { continue };
+        let abi = document(contract);
+        let stored = abi.decode_key(own).unwrap_or_else(|| panic!("{}: {own:?}", abi.name));
+        assert_eq!(abi.encode_key(&stored.field, stored.element.as_ref()).unwrap(), own, "{stored:?}");
+        let decoded = abi.decode_stored(&stored.field, &value);
+        // A module is shown as the bytes that it is.
+        assert_eq!(decoded.is_ok(), stored.field != "code", "{stored:?}: {decoded:?}");
+        seen.insert(format!("{}.{}", abi.name, stored.field));
+    }
+    let described: BTreeSet<_> = CONTRACTS
+        .iter()
+        .map(|contract| document(*contract))
+        .flat_map(|abi| abi.storage.iter().map(|field| format!("{}.{}", abi.name, field.name)).collect::<Vec<_>>())
+        .collect();
+    assert_eq!(seen, described, "every field that is described is kept, and no other");
 }
