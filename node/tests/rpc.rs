@@ -92,6 +92,32 @@ async fn a_request_that_is_none_is_told_what_it_is_not() {
 }
 
 #[tokio::test]
+async fn a_parameter_that_does_not_fit_is_named_with_what_it_should_be() {
+    let world = World::new();
+    let hash = "a hash, such as a transaction's id, is 0x and 64 hexadecimal digits";
+    let cases = [
+        ("tx_get", json!({ "tx_id": "0x12" }), "tx_get: tx_id: ", hash),
+        ("tx_trace", json!({ "tx_id": "latest" }), "tx_trace: tx_id: ", hash),
+        ("tx_receipt", json!({ "tx_id": "0x12" }), "tx_receipt: tx_id: ", hash),
+        ("block_get", json!({ "at": "0x12" }), "block_get: at: ", "the 0x… hash of its header"),
+        ("contract_get", json!({ "contract": "0x12" }), "contract_get: contract: ", "0x and 40"),
+        (
+            "contract_list",
+            json!({ "after": "0x12" }),
+            "contract_list: after: ",
+            "an address is 0x and 40 hexadecimal digits",
+        ),
+    ];
+    for (method, params, start, what) in cases {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let error = world.post(body.to_string()).await["error"].clone();
+        assert_eq!(error["code"], codes::INVALID_PARAMS.code, "{method}: {error}");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.starts_with(start) && message.contains(what), "{message}");
+    }
+}
+
+#[tokio::test]
 async fn a_batch_is_answered_in_its_order_and_bounded() {
     let world = World::new();
     let one = |id: u32, method: &str| json!({ "jsonrpc": "2.0", "method": method, "id": id });

@@ -170,7 +170,7 @@ codes! {
         "Send `Authorization: Bearer TOKEN`; `admin.token_file` of the node's configuration names the file that has it.";
     NO_SUCH_RIGHT = 4002, "no_such_right", Never,
         "The method changes the node, and this listener serves none of those.",
-        "Ask the node's admin listener, on its machine: `hanse --admin` names it, and so does `detail.admin`.";
+        "Ask the node's admin listener, on its machine: `detail.admin` names it, and commands that need it take `--admin`.";
 
     GROUP_STOPPED = 5001, "group_stopped", Later,
         "The group is stopping, or has stopped after a fault.", "Look into the node's log; start it again.";

@@ -90,13 +90,33 @@ impl fmt::Debug for Hash {
     }
 }
 
-impl FromStr for Hash {
-    type Err = const_hex::FromHexError;
+/// Why a text is no hash. Transactions' ids and blocks' hashes are written so, and people type them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HashError {
+    /// It is too short or too long.
+    #[error("a hash, such as a transaction's id, is 0x and 64 hexadecimal digits; this has {found}")]
+    Length {
+        /// How many characters it has after the `0x`.
+        found: usize,
+    },
+    /// It has a character that is no digit.
+    #[error("a hash, such as a transaction's id, is 0x and 64 hexadecimal digits; {character:?} is none")]
+    Digit {
+        /// The first such character.
+        character: char,
+    },
+}
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut bytes = [0; 32];
-        const_hex::decode_to_slice(text, &mut bytes)?;
-        Ok(Hash(bytes))
+impl FromStr for Hash {
+    type Err = HashError;
+
+    fn from_str(text: &str) -> Result<Self, HashError> {
+        let digits = text.strip_prefix("0x").unwrap_or(text);
+        if let Some(character) = digits.chars().find(|character| !character.is_ascii_hexdigit()) {
+            return Err(HashError::Digit { character });
+        }
+        // Only digits are left, so nothing but their number can be wrong.
+        const_hex::decode_to_array(digits).map(Hash).map_err(|_| HashError::Length { found: digits.len() })
     }
 }
 
@@ -125,5 +145,29 @@ impl schemars::JsonSchema for Hash {
             "description": "SHA-256, 32 bytes.",
             "pattern": "^0x[0-9a-fA-F]{64}$",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_no_hash_is_told_what_one_looks_like() {
+        let hash = Hash([0xab; 32]);
+        assert_eq!(hash.to_string().parse(), Ok(hash));
+        assert_eq!("12".repeat(32).parse(), Ok(Hash([0x12; 32])), "the 0x may be left out");
+        for (text, error) in [
+            ("", HashError::Length { found: 0 }),
+            ("0x12", HashError::Length { found: 2 }),
+            ("0x123", HashError::Length { found: 3 }),
+            ("latest", HashError::Digit { character: 'l' }),
+            ("0x0x12", HashError::Digit { character: 'x' }),
+            ("0xä1", HashError::Digit { character: 'ä' }),
+        ] {
+            let found = text.parse::<Hash>();
+            assert_eq!(found, Err(error), "{text}");
+            assert!(error.to_string().contains("0x and 64 hexadecimal digits"));
+        }
     }
 }

@@ -48,7 +48,8 @@ pub(crate) enum LedgerCommand {
         /// The chain's folder
         folder: PathBuf,
     },
-    /// Give up access sets and past states of the running node's old blocks, for the space that they take
+    /// Give up access sets and past states of the running node's old blocks, for the space that they take; transactions and
+    /// receipts stay
     Prune {
         /// The oldest height that keeps its history
         #[arg(long, value_name = "HEIGHT")]

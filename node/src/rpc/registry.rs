@@ -73,7 +73,8 @@ pub(super) fn find(name: &str) -> Option<&'static Entry> {
 
 /// A method's parameters.
 pub(super) fn decode<M: Method>(params: Map<String, Value>) -> Result<M::Params, RpcError> {
-    serde_json::from_value(Value::Object(params))
+    // The error begins with the parameter that it is about, unless it is about their being there.
+    serde_path_to_error::deserialize(Value::Object(params))
         .map_err(|error| RpcError::new(codes::INVALID_PARAMS, format!("{}: {error}", M::NAME)))
 }
 

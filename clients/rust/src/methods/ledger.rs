@@ -13,7 +13,7 @@ methods! { LEDGER:
     GetLedger = "ledger_info", NoParams => LedgerView, fails [];
     /// Writes a snapshot of the ledger, which goes on meanwhile, into the node's own folder.
     TakeSnapshot = "ledger_snapshot", SnapshotParams => SnapshotView, only Admin, fails [&[codes::EXISTS]];
-    /// Gives up access sets and past states of old blocks.
+    /// Gives up access sets and past states of old blocks. Blocks, transactions and receipts stay, and their proofs hold.
     PruneHistory = "ledger_prune", PruneParams => Pruned, only Admin, fails [];
 }
 
