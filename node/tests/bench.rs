@@ -81,3 +81,25 @@ fn a_load_that_can_not_be_says_why() {
     }
     node.stop();
 }
+
+/// How many transactions of a load's beginning are still there after a crash of the node, which makes no block.
+fn left_after_a_crash(wait: &str) -> u64 {
+    let folder = tempfile::tempdir().unwrap();
+    let waiting = |node: &Node| node.run(&["status"])["pool"]["waiting"].as_u64().unwrap();
+    // No block fills, so none comes before a minute is over.
+    let node = Node::start_with(folder.path(), &["--block-interval", "60000"]);
+    let load = node.hanse(&["bench", "--accounts", "40", "--wait", wait, "--patience", "3"]);
+    assert_eq!(load.status.code(), Some(5), "{}", String::from_utf8_lossy(&load.stderr));
+    assert_eq!(waiting(&node), 40, "the accounts are funded first");
+    node.kill();
+    let node = Node::start(folder.path());
+    let left = waiting(&node);
+    node.kill();
+    left
+}
+
+#[test]
+fn a_load_that_does_not_wait_is_answered_before_the_disk() {
+    assert_eq!(left_after_a_crash("pool"), 40);
+    assert_eq!(left_after_a_crash("none"), 0);
+}

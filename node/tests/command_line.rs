@@ -172,3 +172,16 @@ fn an_account_of_ones_own_pays_and_is_paid() {
     run(&["--from", "treasury", "contract", "call", "account", "transfer", "--to", "bob", "--amount", "20"]);
     assert_eq!(run(&["contract", "query", "account", "balance_of", "treasury"])["result"], "30");
 }
+
+#[test]
+fn a_program_is_told_in_json_what_it_got_wrong() {
+    for wrong in [&["tx", "trace", "0x12"][..], &["nonsense"], &["contract", "info"], &["status", "--nonsense"]] {
+        let output = common::hanse(Path::new("."), &[&["--json"], wrong].concat());
+        assert_eq!(code(&output), 2, "{wrong:?}");
+        let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+        let message = error["error"]["message"].as_str().unwrap();
+        assert!(!message.starts_with("error") && error["error"]["exit"] == 2, "{error}");
+    }
+    let help = common::hanse(Path::new("."), &["--json", "tx", "--help"]);
+    assert!(help.status.success() && text(&help.stdout).contains("trace"), "help is no error");
+}

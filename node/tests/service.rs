@@ -5,6 +5,8 @@ mod common;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use common::{Node, hanse};
 use serde_json::Value;
@@ -87,6 +89,28 @@ fn nothing_is_said_while_all_is_well() {
     assert_eq!(said, format!("{}\n", node.url), "the port was any free one, so it is told");
     let (output, errors) = node.stop_and_read();
     assert_eq!((output.as_str(), errors.as_str()), ("", ""));
+}
+
+#[test]
+fn a_node_starts_though_nobody_reads_its_first_line() {
+    let folder = tempfile::tempdir().unwrap();
+    initialised(folder.path(), &[]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut program = Command::new(env!("CARGO_BIN_EXE_hanse"));
+    program.current_dir(folder.path()).args(["start", "--json", "--config", "node/hanse.toml"]);
+    let mut process = program.stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let system = folder.path().join("node/log/system.log");
+    let is_up = || std::fs::read_to_string(&system).is_ok_and(|text| text.contains(" hanse::service: started "));
+    while !is_up() && process.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < deadline, "it does not start");
+        std::thread::yield_now();
+    }
+    // It says so only after it logged that.
+    assert!(Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap().success());
+    let output = process.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

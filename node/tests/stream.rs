@@ -10,11 +10,12 @@ use std::time::Duration;
 use common::Node;
 use common::proxy::Proxy;
 use futures::StreamExt;
-use hanse_client::methods::EventCursor;
+use hanse_client::methods::{EventCursor, GetReceipt, ReceiptParams, WaitMany};
 use hanse_client::stream::{BLOCKS_PATH, CURSOR_FRAME, END_FRAME, EVENTS_PATH, EventFilter, Step};
 use hanse_client::views::LocatedEvent;
-use hanse_client::{Client, RpcError, codes};
-use hanse_types::Height;
+use hanse_client::{Call, ChainContext, Client, Contract, RpcError, codes};
+use hanse_types::crypto::{SecretKey, Signer};
+use hanse_types::{Address, Height};
 use reqwest_eventsource::Event;
 use serde_json::{Value, json};
 
@@ -388,5 +389,54 @@ async fn the_command_line_follows_and_says_where_it_stopped() {
     let wrong = node.hanse(&["event", "watch", "--since", "7.x"]);
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("is no cursor"));
+    node.stop();
+}
+
+/// A reader that takes nothing loses its connection and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_stands_still_is_cut_and_goes_on_where_it_was() {
+    // Far more bytes than the buffers between two processes hold.
+    const BATCHES: usize = 20;
+    const BATCH: usize = 1_000;
+    let folder = tempfile::tempdir().unwrap();
+    let payer = SecretKey::ed25519([7; 32]);
+    let funds = format!("{}=1_000_000_000", payer.public_key().address());
+    let made = ["init", "node", "--listen", "127.0.0.1:0", "--plain-key", "--account", &funds];
+    assert!(common::hanse(folder.path(), &made).status.success());
+    let limits = [("HANSE_RPC__READER_PATIENCE_SECONDS", "1"), ("HANSE_RPC__STREAMS_PER_CLIENT", "1")];
+    let node = Node::serve(folder.path(), &limits);
+    let client = node.client();
+    let context = ChainContext::from(&client.chain_info().await.unwrap());
+    let args = borsh::to_vec(&(Address([9; 20]), 1u128)).unwrap();
+    let pay = || Call::new(Contract::native(1), "transfer", args.clone()).sign(&context, &payer).unwrap();
+    for _ in 0..BATCHES {
+        let batch: Vec<_> = (0..BATCH).map(|_| pay()).collect();
+        assert_eq!(client.submit_bulk(&batch, WaitMany::None).await.unwrap().accepted, BATCH);
+        let tx_id = batch[BATCH - 1].transaction.id(&context.genesis).0;
+        let params = ReceiptParams { tx_id, proof: false, timeout_ms: PATIENCE.as_millis() as u64 };
+        client.call::<GetReceipt>(params).await.unwrap();
+    }
+    let everything = EventFilter::default;
+    let expected = asked(&client, &everything()).await;
+    assert_eq!(expected.len(), BATCHES * BATCH);
+
+    let mut slow = client.events(everything(), Some(EventCursor::default()));
+    let (_, first) = within(slow.next()).await.unwrap();
+    let mut seen = vec![place(&first)];
+    // It has the only seat, so another gets one when its connection is cut.
+    let refused = within(client.events(everything(), None).ready()).await.unwrap_err();
+    assert!(refused.is(codes::BUSY), "{refused}");
+    within(async { while client.events(everything(), None).ready().await.is_err() {} }).await;
+
+    let mut lost = 0;
+    while seen.len() < expected.len() {
+        match within(slow.step()).await.unwrap() {
+            Step::Value(_, event) => seen.push(place(&event)),
+            Step::Lost { .. } => lost += 1,
+            Step::Progress { .. } => {}
+        }
+    }
+    assert!(lost > 0, "it was never cut");
+    assert_eq!(seen, expected);
     node.stop();
 }

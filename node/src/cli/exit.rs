@@ -8,6 +8,8 @@ use hanse_client::{ClientError, OutcomeUnknown, RpcError};
 use hanse_ledger::SnapshotError;
 use serde_json::{Value, json};
 
+use super::output::complain;
+
 /// Exit codes; a number never changes its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -92,11 +94,11 @@ impl Failure {
     /// Tells standard error, as JSON if the command was asked for JSON, and gives the process its code.
     pub(crate) fn report(&self, json: bool) -> ExitCode {
         if json {
-            eprintln!("{}", self.to_json());
+            complain(&self.to_json().to_string());
         } else {
-            eprintln!("error: {}", self.message);
+            complain(&format!("error: {}", self.message));
             if let Some(hint) = &self.hint {
-                eprintln!("hint: {hint}");
+                complain(&format!("hint: {hint}"));
             }
         }
         ExitCode::from(self.exit as u8)
@@ -168,6 +170,14 @@ impl From<SnapshotError> for Failure {
         let mut failure = Failure::new(exit, error.to_string());
         failure.code = code.map(|code| code.code);
         failure
+    }
+}
+
+impl From<clap::Error> for Failure {
+    fn from(error: clap::Error) -> Self {
+        let text = error.to_string();
+        // Every failure is told with this word.
+        Failure::usage(text.strip_prefix("error: ").unwrap_or(&text).trim_end())
     }
 }
 

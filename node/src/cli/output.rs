@@ -29,19 +29,31 @@ impl Output {
             true => serde_json::to_string(value).map_err(|error| Failure::error(error.to_string()))?,
             false => text(value).trim_end().to_owned(),
         };
-        match writeln!(std::io::stdout().lock(), "{line}") {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        Ok(say(&line)?)
     }
 
     /// Tells a person what goes on or what to do next; scripts see nothing of it.
     pub(crate) fn note(&self, text: impl AsRef<str>) {
         if !self.quiet && !self.json && std::io::stderr().is_terminal() {
-            eprintln!("{}", text.as_ref());
+            complain(text.as_ref());
         }
     }
+}
+
+/// Prints a line to standard output; whether somebody still reads. A reader that went away is no fault of who writes, and
+/// `println!` would panic for it.
+pub(crate) fn say(line: &str) -> std::io::Result<bool> {
+    let mut output = std::io::stdout().lock();
+    match writeln!(output, "{line}").and_then(|()| output.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Prints a line to standard error. Where nobody can be told, nobody is.
+pub(crate) fn complain(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// A table without frames: the first row is the heading.

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::Common;
 use super::exit::Failure;
-use super::output::Output;
+use super::output::{Output, say};
 use crate::config::keys::Rpc;
 use crate::config::{self, Loaded};
 use crate::keys::file::{PasswordSource, open_file};
@@ -178,8 +178,8 @@ fn announce(group: &Group, serving: &Serving, any_port: bool, output: Output) ->
         height: group.tip().borrow().height.0,
     };
     match (output.json, any_port) {
-        (true, _) => println!("{}", serde_json::to_string(&started).map_err(std::io::Error::other)?),
-        (false, true) => println!("{}", started.url),
+        (true, _) => drop(say(&serde_json::to_string(&started).map_err(std::io::Error::other)?)?),
+        (false, true) => drop(say(&started.url)?),
         (false, false) => output.note(format!("{} at {}; stop with Ctrl-C", started.chain_id, started.url)),
     }
     // Without a service manager there is nobody to tell.

@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::arguments::{self, Parameter};
 use super::chain::event_text;
 use super::exit::Failure;
-use super::output::{Output, grouped};
+use super::output::{Output, complain, grouped};
 use super::session::Session;
 
 /// How far to follow.
@@ -168,7 +168,7 @@ fn end(output: Output, cursor: &str) -> Result<(), Failure> {
         (true, _) => output.line(&End { cursor: cursor.into() }, |_| String::new()).map(drop),
         (false, true) => Ok(()),
         (false, false) => {
-            eprintln!("go on with --since {cursor}");
+            complain(&format!("go on with --since {cursor}"));
             Ok(())
         }
     }

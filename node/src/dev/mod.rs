@@ -18,6 +18,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::cli::DEFAULT_PORT;
+use crate::cli::output::say;
 use crate::keys::dev;
 use crate::log::{Format, Log, LogError};
 use crate::rpc::admin::{SOCKET_FILE, check_socket_path};
@@ -253,11 +254,12 @@ fn announce(group: &Group, serving: &Serving, directory: &Path, json: bool) -> s
         height: group.tip().borrow().height.0,
         accounts: accounts.collect(),
     };
-    match json {
-        true => println!("{}", serde_json::to_string(&started).map_err(std::io::Error::other)?),
-        false => print!("{}", text(&started)),
-    }
-    Ok(())
+    let line = match json {
+        true => serde_json::to_string(&started).map_err(std::io::Error::other)?,
+        false => text(&started),
+    };
+    // Whoever reads the first line of output and no more has a node all the same.
+    say(&line).map(drop)
 }
 
 fn text(started: &Started) -> String {
@@ -270,5 +272,5 @@ fn text(started: &Started) -> String {
     for account in &started.accounts {
         text += &format!("  {:6} {}\n", account.name, account.address);
     }
-    text + "\n`hanse key export alice` prints a key; stop with Ctrl-C\n"
+    text + "\n`hanse key export alice` prints a key; stop with Ctrl-C"
 }

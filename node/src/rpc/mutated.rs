@@ -238,18 +238,38 @@ async fn every_body_gets_an_answer_that_blames_the_body() {
     node.group.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_frame_is_taken_or_refused_as_a_whole() {
-    let folder = tempfile::tempdir().unwrap();
-    let node = node(folder.path()).await;
-    let asked = dispatch::answer(&node, &operator(), br#"{"jsonrpc":"2.0","id":1,"method":"chain_info"}"#).await;
+/// A good bulk submission.
+async fn frame(node: &Node) -> Vec<u8> {
+    let asked = dispatch::answer(node, &operator(), br#"{"jsonrpc":"2.0","id":1,"method":"chain_info"}"#).await;
     let Answer::Single(response) = asked else { panic!("one request, one answer") };
     let info: ChainInfo = serde_json::from_value(response.result.unwrap()).unwrap();
     let context = ChainContext::from(&info);
     let args = borsh::to_vec(&(Address([7; 20]), 1u128)).unwrap();
     let alice = dev::key("alice").unwrap();
     let call = || Call::new(Contract::native(1), "transfer", args.clone()).sign(&context, &alice).unwrap();
-    let good = bulk::encode(&[call(), call(), call()]);
+    bulk::encode(&[call(), call(), call()])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_closed_node_refuses_a_submission_before_it_decodes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = node(folder.path()).await;
+    let mut frame = frame(&node).await;
+    frame.truncate(frame.len() - 1);
+    let asker = operator();
+    let submit = || http::submit_all(&node, &asker, "wait=none", &frame);
+    let open = submit().await.unwrap_err();
+    assert_eq!(open.code, codes::MALFORMED.code, "{open}");
+    node.group.stop().await;
+    let closed = submit().await.unwrap_err();
+    assert_eq!(closed.code, codes::GROUP_STOPPED.code, "{closed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_frame_is_taken_or_refused_as_a_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = node(folder.path()).await;
+    let good = frame(&node).await;
     let mut random = Random(number("HANSE_SEED", 1) ^ 0xb01d);
     for _ in 0..number("HANSE_MUTATIONS", DEFAULT) / 4 {
         let mut frame = good.clone();
