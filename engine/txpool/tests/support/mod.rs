@@ -40,6 +40,12 @@ impl World {
             accounts: Vec::new(),
             params,
         };
+        World::of(genesis)
+    }
+
+    /// The same of another genesis.
+    pub fn of(genesis: Genesis) -> World {
+        let validator = SecretKey::ed25519([77; 32]);
         let clients = (1..=8).map(|n| SecretKey::ed25519([n; 32])).collect();
         let verifier = Verifier::new(Arc::new(genesis.clone()));
         World { genesis_hash: genesis.hash(), genesis, validator, verifier, clients }

@@ -1,0 +1,346 @@
+//! The world: time, the network, clients, crashes; and what must hold.
+
+mod node;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hanse_consensus::{Message, Peer, Recipient, Signed, Verdict};
+use hanse_replica::{Input, Output, answer};
+use hanse_types::genesis::{ConsensusKind, Validator};
+use hanse_types::{Canonical, Certificate, Genesis, Hash, Height, Params, SignedTransaction, TxId, Verified};
+
+use self::node::{Committed, Node, make};
+use crate::random::Random;
+use crate::support::{World, at};
+
+const NODES: usize = 4;
+/// Clients send until then, and things go wrong; milliseconds of virtual time.
+const CLIENTS_UNTIL: u64 = 2_000;
+/// Everything must be at rest by then.
+const AT_REST_BY: u64 = 120_000;
+
+/// How often things go wrong, of a thousand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Faults {
+    loss: u64,
+    doubled: u64,
+    slow: u64,
+    crash: u64,
+}
+
+impl Faults {
+    pub(crate) const NONE: Faults = Faults { loss: 0, doubled: 0, slow: 0, crash: 0 };
+    pub(crate) const ALL: Faults = Faults { loss: 150, doubled: 50, slow: 100, crash: 15 };
+}
+
+/// What happened in a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Summary {
+    pub(crate) blocks: u64,
+    pub(crate) accepted: usize,
+    pub(crate) committed: usize,
+    pub(crate) crashes: u64,
+    /// Times that a node asked for transactions of a block.
+    pub(crate) fetched: u64,
+    /// Committed blocks that were sent to a node that lacked them.
+    pub(crate) caught_up: u64,
+    /// Blocks that were made here and not decided.
+    pub(crate) given_back: u64,
+    pub(crate) highest_round: u32,
+    digest: Option<Hash>,
+}
+
+impl Summary {
+    pub(crate) fn add(&mut self, other: &Summary) {
+        self.blocks += other.blocks;
+        self.accepted += other.accepted;
+        self.committed += other.committed;
+        self.crashes += other.crashes;
+        self.fetched += other.fetched;
+        self.caught_up += other.caught_up;
+        self.given_back += other.given_back;
+        self.highest_round = self.highest_round.max(other.highest_round);
+    }
+}
+
+/// What happens at a node, in the life in which it was planned.
+enum Event {
+    Tell(Input),
+    Persist(Certificate),
+    /// Of no life: clients send, nodes start.
+    Clients,
+    Start,
+}
+
+pub(crate) struct Net {
+    world: World,
+    random: Random,
+    faults: Faults,
+    now: u64,
+    planned: u64,
+    agenda: BTreeMap<(u64, u64), (usize, u32, Event)>,
+    nodes: Vec<Node>,
+    nonce: u64,
+    /// What every chain has at a height.
+    decided: BTreeMap<Height, Hash>,
+    /// Accepted by a node that has not crashed since, and neither committed nor dropped.
+    owed: BTreeSet<(usize, TxId)>,
+    committed: BTreeSet<TxId>,
+    accepted: BTreeSet<TxId>,
+    dropped: BTreeSet<TxId>,
+    summary: Summary,
+}
+
+impl Net {
+    pub(crate) fn new(seed: u64, faults: Faults) -> Net {
+        let params = Params { block_tx_count_max: 20, block_interval_ms: 40, ..Params::default() };
+        let validators = (0..NODES).map(|n| Validator { name: format!("v{n}"), key: node::public_key(n) });
+        let genesis = World::new(params).genesis;
+        let world = World::of(Genesis { consensus: ConsensusKind::Bft, validators: validators.collect(), ..genesis });
+        let mut net = Net {
+            world,
+            random: Random::new(seed),
+            faults,
+            now: 10,
+            planned: 0,
+            agenda: BTreeMap::new(),
+            nodes: (0..NODES).map(|_| Node::default()).collect(),
+            nonce: 0,
+            decided: BTreeMap::new(),
+            owed: BTreeSet::new(),
+            committed: BTreeSet::new(),
+            accepted: BTreeSet::new(),
+            dropped: BTreeSet::new(),
+            summary: Summary::default(),
+        };
+        (0..NODES).for_each(|n| net.start(n));
+        net.plan(0, 0, Event::Clients);
+        net
+    }
+
+    pub(crate) fn run(mut self) -> Summary {
+        while let Some(((time, _), (n, life, event))) = self.agenda.pop_first() {
+            self.now = time;
+            let of_no_life = matches!(event, Event::Clients | Event::Start);
+            if of_no_life || self.nodes[n].life == life {
+                self.happen(n, event);
+            }
+            if self.now > CLIENTS_UNTIL && self.is_at_rest() {
+                return self.end();
+            }
+            assert!(self.now < AT_REST_BY, "no end: {} owed, {:?}", self.owed.len(), self.heights());
+        }
+        panic!("nothing happens any more");
+    }
+
+    fn plan(&mut self, n: usize, in_ms: u64, event: Event) {
+        self.planned += 1;
+        self.agenda.insert((self.now + in_ms, self.planned), (n, self.nodes[n].life, event));
+    }
+
+    fn happen(&mut self, n: usize, event: Event) {
+        match event {
+            Event::Clients => self.clients(),
+            Event::Start => self.start(n),
+            Event::Tell(input) => self.tell(n, input),
+            Event::Persist(certificate) => self.persist(n, certificate),
+        }
+    }
+
+    fn heights(&self) -> Vec<usize> {
+        self.nodes.iter().map(|node| node.chain.len()).collect()
+    }
+
+    /// All run, have the same height, and nothing is left in any pool.
+    fn is_at_rest(&self) -> bool {
+        let height = self.nodes[0].chain.len();
+        self.owed.is_empty() && self.nodes.iter().all(|node| node.chain.len() == height && node.is_empty())
+    }
+
+    fn end(mut self) -> Summary {
+        self.summary.blocks = self.decided.len() as u64;
+        (self.summary.accepted, self.summary.committed) = (self.accepted.len(), self.committed.len());
+        self.summary.digest = self.decided.last_key_value().map(|(_, hash)| *hash);
+        let in_chain = self.nodes[0].chain.iter().flat_map(|block| &block.transactions).count();
+        assert_eq!(in_chain, self.committed.len(), "a transaction is in the chain twice");
+        assert!(self.accepted.is_superset(&self.committed), "committed what nobody accepted");
+        self.summary
+    }
+
+    fn clients(&mut self) {
+        let n = self.random.below(NODES as u64) as usize;
+        if self.nodes[n].alive.is_some() {
+            let count = 1 + self.random.below(8);
+            let batch = (0..count).map(|_| self.transaction()).collect();
+            self.tell(n, Input::Submitted { transactions: batch, since: at(self.now), from: None, keep: false });
+        }
+        if self.random.chance(self.faults.crash) {
+            self.crash(n);
+        }
+        if self.now < CLIENTS_UNTIL {
+            let pause = self.random.below(25);
+            self.plan(0, pause, Event::Clients);
+        }
+    }
+
+    fn transaction(&mut self) -> Verified {
+        self.nonce += 1;
+        let client = self.random.below(8) as usize;
+        let lives_ms = if self.random.chance(100) { 200 + self.random.below(500) } else { 200_000 };
+        self.world.verified(self.world.call(client, self.nonce, self.now + lives_ms))
+    }
+
+    fn start(&mut self, n: usize) {
+        self.nodes[n].start(n, &self.world);
+        self.tell(n, Input::Start);
+        for other in (0..NODES).filter(|other| *other != n && self.nodes[*other].alive.is_some()).collect::<Vec<_>>() {
+            self.plan(n, 0, Event::Tell(Input::PeerUp(Peer(other as u32))));
+            self.plan(other, 0, Event::Tell(Input::PeerUp(Peer(n as u32))));
+        }
+    }
+
+    fn crash(&mut self, n: usize) {
+        if self.nodes.iter().any(|node| node.alive.is_none()) {
+            return;
+        }
+        self.summary.crashes += 1;
+        self.nodes[n].alive = None;
+        self.nodes[n].life += 1;
+        self.owed.retain(|(node, _)| *node != n);
+        for other in (0..NODES).filter(|other| *other != n).collect::<Vec<_>>() {
+            self.plan(other, 0, Event::Tell(Input::PeerDown(Peer(n as u32))));
+        }
+        let in_ms = 20 + self.random.below(600);
+        self.plan(n, in_ms, Event::Start);
+    }
+
+    fn tell(&mut self, n: usize, input: Input) {
+        let submitted = match &input {
+            Input::Submitted { transactions, from, .. } => Some((transactions.clone(), from.is_none())),
+            _ => None,
+        };
+        let Some(alive) = &mut self.nodes[n].alive else { return };
+        let mut outputs = Vec::new();
+        alive.replica.step(input, at(self.now), &mut outputs);
+        for output in outputs {
+            match output {
+                Output::Admitted(answers) => {
+                    let (transactions, _) = submitted.clone().expect("an answer to what was submitted");
+                    assert_eq!(answers.len(), transactions.len());
+                    let accepted = answers.into_iter().filter_map(Result::ok);
+                    accepted.for_each(|id| {
+                        assert!(self.accepted.contains(&id) || submitted.as_ref().is_some_and(|(_, own)| *own));
+                        self.accepted.insert(id);
+                        self.owed.insert((n, id));
+                    });
+                }
+                output => self.perform(n, output),
+            }
+        }
+    }
+
+    fn perform(&mut self, n: usize, output: Output) {
+        let takes_ms = 1 + self.random.below(8);
+        match output {
+            Output::Admitted(_) | Output::Keep { .. } => {}
+            Output::Dropped { dropped, .. } => {
+                for dropped in dropped {
+                    assert!(self.owed.remove(&(n, dropped.id())), "dropped what it did not hold");
+                    self.dropped.insert(dropped.id());
+                }
+            }
+            Output::Execute(work) => {
+                let (header, shown) = make(&work);
+                self.nodes[n].ran(&shown);
+                let (header, shown) = (Box::new(header), Some(Box::new(shown)));
+                self.plan(n, takes_ms, Event::Tell(Input::Executed { header, shown, params: None }));
+            }
+            Output::Check(shown) => {
+                let verdict = if node::is_good(&shown) { Verdict::Good } else { Verdict::Bad };
+                let block = shown.block.hash();
+                self.nodes[n].ran(&shown);
+                self.plan(n, takes_ms, Event::Tell(Input::Checked { block, verdict, params: None }));
+            }
+            Output::Sign(intent) => {
+                let signed: Signed = self.nodes[n].sign(n, &intent, &self.world);
+                self.plan(n, takes_ms, Event::Tell(Input::Signed(signed)));
+            }
+            Output::Persist { certificate, .. } => self.plan(n, takes_ms, Event::Persist(certificate)),
+            Output::SetTimer(time) => self.plan(n, time.since_ms(at(self.now)), Event::Tell(Input::Tick)),
+            Output::Send(to, message) => self.send(n, to, &message),
+            Output::Relay(to, transactions) => self.relay(n, to, &transactions),
+            Output::ServeDecided { to, height } => {
+                let Some(Committed { certificate, block, .. }) = self.nodes[n].chain.get(height.0 as usize - 1) else {
+                    return;
+                };
+                let message = Message::Decided { certificate: certificate.clone(), block: block.clone() };
+                self.summary.caught_up += 1;
+                self.send(n, Recipient::One(to), &message);
+            }
+            Output::ServeTransactions { to, block, missing } => {
+                let Some(known) = self.nodes[n].chain.iter().find(|known| known.block.hash() == block) else { return };
+                let encoded = |place: u32| known.transactions.get(place as usize).map(|tx| tx.signed().encode());
+                let message = Message::Transactions { block, transactions: answer(missing, encoded) };
+                self.send(n, Recipient::One(to), &message);
+            }
+            Output::Verify { block, transactions } => {
+                self.summary.fetched += 1;
+                let decoded = transactions.iter().map(|bytes| SignedTransaction::decode(bytes).unwrap());
+                let transactions = decoded.map(|signed| self.world.verify(signed)).collect();
+                self.plan(n, takes_ms, Event::Tell(Input::Supplied { block, transactions }));
+            }
+            Output::Evidence(evidence) => panic!("node {n} accuses an honest one: {evidence:?}"),
+            Output::KeyUsedElsewhere(signed) => panic!("node {n} does not remember {signed:?}"),
+            Output::Halted(reason) => panic!("node {n} stops: {reason}"),
+        }
+    }
+
+    fn persist(&mut self, n: usize, certificate: Certificate) {
+        let (height, hash) = (certificate.height, certificate.block_hash);
+        let expected = *self.decided.entry(height).or_insert(hash);
+        assert_eq!(hash, expected, "two blocks at height {height}");
+        self.summary.highest_round = self.summary.highest_round.max(certificate.round.0);
+        let others = self.nodes[n].others_of(height, &hash);
+        self.summary.given_back += others;
+        let transactions = self.nodes[n].persist(&self.world, certificate);
+        for transaction in &transactions {
+            let id = transaction.id();
+            assert!(transaction.transaction().expiration > self.nodes[n].time(), "committed after its expiration");
+            self.committed.insert(id);
+            self.owed.remove(&(n, id));
+        }
+        self.tell(n, Input::Persisted { height });
+    }
+
+    fn send(&mut self, from: usize, to: Recipient, message: &Message) {
+        let bytes = message.encode();
+        let peer = Peer(from as u32);
+        self.deliver(from, to, |_| Input::Message { from: peer, message: Box::new(Message::decode(&bytes).unwrap()) });
+    }
+
+    fn relay(&mut self, from: usize, to: Recipient, transactions: &[Verified]) {
+        let (peer, now) = (Some(Peer(from as u32)), at(self.now));
+        let input = |_| Input::Submitted { transactions: transactions.to_vec(), since: now, from: peer, keep: false };
+        self.deliver(from, to, input);
+    }
+
+    /// What is sent arrives late, twice, or not at all while there are faults.
+    fn deliver(&mut self, from: usize, to: Recipient, input: impl Fn(usize) -> Input) {
+        let is_meant = |n: usize| match to {
+            Recipient::All => n != from,
+            Recipient::One(Peer(peer)) => n == peer as usize,
+        };
+        let faults = if self.now < CLIENTS_UNTIL { self.faults } else { Faults::NONE };
+        for n in (0..NODES).filter(|n| is_meant(*n)) {
+            if self.random.chance(faults.loss) {
+                continue;
+            }
+            let copies = 1 + u64::from(self.random.chance(faults.doubled));
+            for _ in 0..copies {
+                let slow = if self.random.chance(faults.slow) { self.random.below(600) } else { 0 };
+                let in_ms = 1 + self.random.below(4) + slow;
+                self.plan(n, in_ms, Event::Tell(input(n)));
+            }
+        }
+    }
+}
