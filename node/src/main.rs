@@ -18,6 +18,7 @@ mod dev;
 mod keys;
 mod log;
 mod metrics;
+mod random;
 mod rpc;
 mod service;
 

@@ -46,3 +46,46 @@ async fn four_validators_agree_and_go_on_after_a_kill() {
     assert!(error["message"].as_str().unwrap().contains("development"), "{error}");
     node.stop();
 }
+
+#[tokio::test]
+async fn who_contradicts_itself_is_found_out_and_the_others_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("rules.toml");
+    let text =
+        "[[rule]]\ndo = \"equivocate\"\nmessage = \"prevote\"\n\n[[rule]]\ndo = \"drop\"\nmessage = \"precommit\"\n";
+    std::fs::write(&rules, text).unwrap();
+    let option = format!("4={}", rules.display());
+    let node = Node::start_with(&folder.path().join("chain"), &["--validators", "4", "--faults", &option]);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    loop {
+        transfer(&node, "1");
+        let status = node.client().call::<GetChainStatus>(NoParams {}).await.unwrap();
+        if let Some(evidence) = status.evidence.first() {
+            assert_eq!((evidence.validator, evidence.name.as_str(), evidence.step.as_str()), (3, "dev-4", "prevote"));
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "nobody was found out");
+    }
+    let shown = String::from_utf8(node.hanse(&["status"]).stdout).unwrap();
+    assert!(shown.contains("validator 3 (dev-4) contradicts itself"), "{shown}");
+    node.stop();
+}
+
+#[test]
+fn rules_that_are_none_are_refused_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("rules.toml");
+    std::fs::write(&rules, "[[rule]]\ndo = \"explode\"\n").unwrap();
+    let file = rules.display().to_string();
+    let cases = [
+        (format!("4={file}"), "explode"),
+        (format!("5={file}"), "validator 5, the chain has 4"),
+        (format!("1={file}"), "from 2 on"),
+        ("4=missing.toml".to_owned(), "missing.toml"),
+    ];
+    for (option, expected) in cases {
+        let output = common::hanse(folder.path(), &["dev", "--port", "0", "--validators", "4", "--faults", &option]);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && text.contains(expected), "{option}: {text}");
+    }
+}

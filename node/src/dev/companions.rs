@@ -6,11 +6,24 @@ use std::sync::Arc;
 use hanse_group::network::Peer;
 use hanse_group::{Group, GroupConfig, Hub, Network, OpenError};
 use hanse_types::Genesis;
+use thiserror::Error;
 
+use super::faults::{FaultsError, FaultsOption, Misbehaving, Rules};
 use crate::keys::dev;
 
 /// Their folder in the chain's.
 const FOLDER: &str = "validators";
+
+/// Why they did not start.
+#[derive(Debug, Error)]
+pub(crate) enum CompanionError {
+    /// One did not.
+    #[error("another validator did not start: {0}")]
+    Open(#[from] OpenError),
+    /// The rules by which one is to misbehave are none.
+    #[error(transparent)]
+    Faults(#[from] FaultsError),
+}
 
 /// See the module.
 pub(super) struct Companions {
@@ -19,12 +32,25 @@ pub(super) struct Companions {
 }
 
 impl Companions {
-    /// Starts all validators of the genesis but the first.
-    pub(super) async fn start(genesis: &Genesis, folder: &Path, threads: usize) -> Result<Companions, OpenError> {
+    /// Starts all validators of the genesis but the first. Some of them misbehave.
+    pub(super) async fn start(
+        genesis: &Genesis,
+        folder: &Path,
+        threads: usize,
+        faults: &[FaultsOption],
+    ) -> Result<Companions, CompanionError> {
+        let count = genesis.validators.len();
+        let read = |option: &FaultsOption| Ok((option.validator - 1, Rules::read(option, &genesis.chain_id, count)?));
+        let faults: Vec<(usize, Rules)> = faults.iter().map(read).collect::<Result<_, FaultsError>>()?;
         let mut companions = Companions { hub: Hub::new(), groups: Vec::new() };
-        for index in 1..genesis.validators.len() {
+        for index in 1..count {
             let config = GroupConfig { threads, ..GroupConfig::new(genesis.clone(), place(folder, index)) };
-            let network = companions.join(index);
+            let mut network = companions.join(index);
+            if let Some((_, rules)) = faults.iter().find(|(at, _)| *at == index) {
+                let peers = (0..count).filter(|other| *other != index).map(peer).collect();
+                let (chain, key) = (genesis.identity(), dev::validator(index));
+                network.transport = Arc::new(Misbehaving::new(network.transport, peers, rules.clone(), chain, key));
+            }
             companions.groups.push(Group::join(config, Arc::new(dev::validator(index)), network).await?);
         }
         Ok(companions)
@@ -36,8 +62,7 @@ impl Companions {
     }
 
     fn join(&self, index: usize) -> Network {
-        // There are at most `limits::VALIDATORS`.
-        self.hub.join(Peer(index as u32))
+        self.hub.join(peer(index))
     }
 
     /// Stops them.
@@ -46,6 +71,11 @@ impl Companions {
             group.stop().await;
         }
     }
+}
+
+fn peer(index: usize) -> Peer {
+    // There are at most `limits::VALIDATORS`.
+    Peer(index as u32)
 }
 
 fn place(folder: &Path, index: usize) -> PathBuf {

@@ -27,8 +27,10 @@ use crate::service::{self, ChainFolder, Ended, FolderError, Housekeeping, Servic
 
 mod command;
 mod companions;
+mod faults;
 
-use companions::Companions;
+use companions::{CompanionError, Companions};
+use faults::FaultsOption;
 
 pub(crate) use command::{DevCommand, run as command};
 
@@ -62,6 +64,9 @@ pub(crate) struct DevArgs {
     /// chain can't be moved ahead in time or back to a snapshot
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=dev::VALIDATORS as i64))]
     validators: u8,
+    /// Let validator N, from 2 on, misbehave by the rules in a file; may be given for several
+    #[arg(long, value_name = "N=FILE")]
+    faults: Vec<FaultsOption>,
     /// Newest blocks that keep their access sets and past states; what is older is given up, so that a chain that runs on
     /// and on fills no disk with them. 0 keeps all
     #[arg(long, default_value_t = KEEP_HISTORY, value_name = "BLOCKS")]
@@ -102,8 +107,8 @@ pub(crate) enum DevError {
     #[error(transparent)]
     Service(#[from] ServiceError),
     /// Another validator did not start.
-    #[error("another validator did not start: {0}")]
-    Companion(#[from] hanse_group::OpenError),
+    #[error(transparent)]
+    Companion(#[from] CompanionError),
     /// The system refused something else.
     #[error(transparent)]
     System(#[from] std::io::Error),
@@ -147,7 +152,7 @@ pub(crate) async fn run(args: DevArgs, json: bool) -> Result<(), DevError> {
     loop {
         let genesis = genesis(&args, &folder)?;
         let threads = threads(&args, genesis.validators.len());
-        let companions = Companions::start(&genesis, &folder.0, threads).await?;
+        let companions = Companions::start(&genesis, &folder.0, threads, &args.faults).await?;
         let group = GroupConfig { threads, ..GroupConfig::new(genesis, folder.group()) };
         let setup = setup(&args, group, companions.network(), &folder, listen, admin.clone(), log.clone());
         let announce = |group: &Group, serving: &Serving| match std::mem::take(&mut is_first) {

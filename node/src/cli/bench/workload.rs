@@ -11,8 +11,9 @@ use serde_json::json;
 
 use super::super::exit::Failure;
 use super::super::session::Session;
-use super::random::{Random, Zipf};
+use super::random::Zipf;
 use super::signing::{Draft, sign};
+use crate::random::Random;
 
 /// Number of the native contract that keeps balances of the chain's own asset.
 const ACCOUNT_CONTRACT: u16 = 1;
