@@ -1,4 +1,4 @@
-//! Keys of the simulated validators: real ones, or a stand-in that costs one hash.
+//! Keys of the simulated validators: real ones, or a stand-in that costs next to nothing.
 //!
 //! The stand-in is a keyed hash whose secrets this module holds. It is as hard to forge for the simulated adversaries as
 //! a real signature, since none of them looks here; a share of the runs uses the real algorithm.
@@ -6,9 +6,7 @@
 use std::sync::Arc;
 
 use hanse_consensus::Verify;
-use hanse_types::Hash;
 use hanse_types::crypto::{PublicKey, SecretKey, SignError, Signature, Signer};
-use hanse_types::hash::Domain;
 
 /// Everybody's keys.
 #[derive(Debug)]
@@ -61,12 +59,27 @@ impl Keys {
     }
 }
 
+/// A hash of 128 bits, keyed by the owner: two lanes of multiplications, each stirred at the end. Good enough where
+/// nobody looks for collisions, and a tenth of the price of a real one.
 fn keyed_hash(owner: u8, bytes: &[u8]) -> Signature {
-    // No domain of the chain's own hashes: a byte in front that is none.
-    let Hash(digest) = Hash::of_parts(Domain::GuardRecord, &[b"stand-in", &[owner], bytes]);
+    let (mut one, mut other) = (0x9e37_79b9_7f4a_7c15 ^ u64::from(owner), bytes.len() as u64);
+    for chunk in bytes.chunks(8) {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        let word = u64::from_le_bytes(word);
+        one = (one ^ word).wrapping_mul(0xbf58_476d_1ce4_e5b9).rotate_left(29);
+        other = (other.rotate_left(23) ^ word ^ one).wrapping_mul(0x94d0_49bb_1331_11eb);
+    }
     let mut signature = [0; 64];
-    signature[..32].copy_from_slice(&digest);
+    signature[..8].copy_from_slice(&stirred(one ^ other.rotate_left(17)).to_le_bytes());
+    signature[8..16].copy_from_slice(&stirred(other ^ one.rotate_left(41)).to_le_bytes());
     Signature(signature)
+}
+
+fn stirred(mut word: u64) -> u64 {
+    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
 }
 
 impl Verify for Keys {

@@ -46,14 +46,14 @@ impl Network {
     }
 
     /// When copies of a message arrive, in milliseconds from now; none if it is lost.
-    pub(crate) fn deliveries(&mut self, from: usize, to: usize) -> impl Iterator<Item = u64> + use<> {
+    pub(crate) fn deliveries(&mut self, from: usize, to: usize) -> [Option<u64>; 2] {
         if self.cut[from * self.nodes + to] || (self.random.chance(self.loss) && self.disturbed) {
-            return [None, None].into_iter().flatten();
+            return [None, None];
         }
         let first = self.delay();
         let second =
             if self.random.chance(self.doubled) { Some(self.delay()).filter(|_| self.disturbed) } else { None };
-        [Some(first), second].into_iter().flatten()
+        [Some(first), second]
     }
 
     fn delay(&mut self) -> u64 {

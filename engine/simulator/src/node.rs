@@ -110,6 +110,12 @@ impl Node {
         self.ledger.last().map_or(&chain.genesis, |committed| committed.block.header())
     }
 
+    /// The newest block's header, with its hash.
+    pub(crate) fn tip_with_hash<'a>(&'a self, chain: &'a Chain) -> (&'a Header, Hash) {
+        let hash = self.ledger.last().map_or(chain.genesis_hash, |committed| committed.block.hash());
+        (self.tip(chain), hash)
+    }
+
     pub(crate) fn height(&self) -> Height {
         Height(self.ledger.len() as u64)
     }
@@ -137,10 +143,10 @@ impl Node {
         let signer = SafeSigner::open_with(self.disk.clone(), self.disk.clone(), &chain.identity, stored, bugs)?;
         let key = Some(self.keys.public_key());
         let config = Config { chain: chain.identity.clone(), key, timing: TIMING, bugs };
-        let tip = self.tip(chain);
+        let (tip, hash) = self.tip_with_hash(chain);
         let headers = self.ledger.iter().map(|committed| committed.block.header());
         let beginning = Beginning {
-            tip: Tip { height: tip.height, hash: tip.hash(), timestamp: tip.timestamp },
+            tip: Tip { height: tip.height, hash, timestamp: tip.timestamp },
             schedule: Schedule::at(tip.height.next(), epoch, set, headers),
             set: set.clone(),
             epoch,
@@ -167,8 +173,8 @@ impl Node {
         if missing.is_empty() { Ok(found.into_iter().flatten().collect()) } else { Err(missing) }
     }
 
-    pub(crate) fn hear_of(&mut self, tx: Tx) {
-        self.known.insert(tx.leaf(), tx);
+    pub(crate) fn hear_of(&mut self, tx: Tx, leaf: Hash) {
+        self.known.insert(leaf, tx);
         if !self.done.contains(&tx) {
             self.pool.insert(tx);
         }

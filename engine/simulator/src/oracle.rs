@@ -111,12 +111,13 @@ impl Oracle {
         &mut self,
         node: usize,
         keys: &Keys,
-        parent: &Header,
+        parent: (&Header, Hash),
         block: &CompactBlock,
         certificate: &Certificate,
         world: &Known<'_>,
     ) {
         let (header, hash, chain) = (block.header(), block.hash(), world.chain);
+        let (parent, parent_hash) = parent;
         match self.decided.get(&header.height) {
             Some(first) if *first != hash => {
                 let text = format!("node {node} decided {hash} at height {}, another {first}", header.height);
@@ -125,12 +126,10 @@ impl Oracle {
             Some(_) => {}
             None => {
                 self.decided.insert(header.height, hash);
-                self.first_decided(parent, block, world);
+                self.first_decided((parent, parent_hash), block, world);
             }
         }
-        if header.parent != parent.hash()
-            || header.height != parent.height.next()
-            || header.timestamp <= parent.timestamp
+        if header.parent != parent_hash || header.height != parent.height.next() || header.timestamp <= parent.timestamp
         {
             self.fail(format!("node {node} decided {header:?} on top of {parent:?}"));
         }
@@ -145,7 +144,7 @@ impl Oracle {
 
     /// What a block is checked for once: that running its transactions gives it, and whose turn, which epoch and what
     /// time it was.
-    fn first_decided(&mut self, parent: &Header, block: &CompactBlock, world: &Known<'_>) {
+    fn first_decided(&mut self, parent: (&Header, Hash), block: &CompactBlock, world: &Known<'_>) {
         let (header, chain) = (block.header(), world.chain);
         let transactions: Option<Vec<Tx>> =
             block.transactions().iter().map(|leaf| world.transactions.get(leaf).copied()).collect();
@@ -153,6 +152,7 @@ impl Oracle {
         if !runs {
             self.fail(format!("height {} is not what running its transactions gives", header.height));
         }
+        let (parent, _) = parent;
         let has_changed = parent.validators != parent.next_validators;
         let epoch = Epoch(parent.epoch.0 + u64::from(has_changed));
         if header.epoch != epoch {

@@ -68,12 +68,12 @@ pub enum Plan {
 }
 
 impl Plan {
-    /// All plans in turn, for whoever wants some of each.
+    /// The plan of a seed where all are wanted: mostly short ones, as it is schedules that count.
     pub fn in_turn(seed: u64) -> Plan {
-        match seed % 4 {
+        match seed % 8 {
             0 => Plan::Full,
-            1 | 2 => Plan::Short,
-            _ => Plan::Power,
+            3 => Plan::Power,
+            _ => Plan::Short,
         }
     }
 }
@@ -164,7 +164,7 @@ impl Scenario {
             blocks: 0,
             heal_ms: random.between(2_000, 8_000),
             missing: if random.chance(500) { 0 } else { random.below(200) },
-            real_keys: seed % 64 == 63,
+            real_keys: seed % 128 == 127,
             codec: seed % 16 == 15,
         }
     }

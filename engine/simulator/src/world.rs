@@ -2,7 +2,7 @@
 //!
 //! An event happens at a time; of two at one time, the one that was planned first. Everything else follows from the seed.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 
@@ -68,6 +68,32 @@ enum Event {
     Heal,
 }
 
+/// An event with its time and its number, the earliest first.
+struct Planned {
+    time: Reverse<(u64, u64)>,
+    event: Event,
+}
+
+impl PartialEq for Planned {
+    fn eq(&self, other: &Planned) -> bool {
+        self.time == other.time
+    }
+}
+
+impl Eq for Planned {}
+
+impl PartialOrd for Planned {
+    fn partial_cmp(&self, other: &Planned) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Planned {
+    fn cmp(&self, other: &Planned) -> Ordering {
+        self.time.cmp(&other.time)
+    }
+}
+
 /// How a block was decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
@@ -118,8 +144,7 @@ pub(crate) struct World {
     nodes: Vec<Node>,
     network: Network,
     oracle: Oracle,
-    events: BinaryHeap<Reverse<(u64, u64)>>,
-    planned: BTreeMap<u64, Event>,
+    events: BinaryHeap<Planned>,
     sequence: u64,
     time: u64,
     faults: Random,
@@ -196,7 +221,6 @@ impl World {
             nodes,
             oracle: Oracle::default(),
             events: BinaryHeap::new(),
-            planned: BTreeMap::new(),
             sequence: 0,
             time: 0,
             next_tx: 0,
@@ -228,8 +252,7 @@ impl World {
         self.plan_fault(Kind::Pause, self.scenario.pause_ms, Event::Pause);
         let astray = !self.scenario.astray.is_empty();
         self.plan_fault(Kind::Clocks, if astray { CLOCKS_MS } else { 0 }, Event::Clocks);
-        while let Some(Reverse((time, sequence))) = self.events.pop() {
-            let Some(event) = self.planned.remove(&sequence) else { continue };
+        while let Some(Planned { time: Reverse((time, _)), event }) = self.events.pop() {
             self.time = time;
             self.summary.events += 1;
             self.handle(event);
@@ -265,8 +288,8 @@ impl World {
 
     fn plan(&mut self, after_ms: u64, event: Event) {
         self.sequence += 1;
-        self.events.push(Reverse((self.time.saturating_add(after_ms), self.sequence)));
-        self.planned.insert(self.sequence, event);
+        let time = Reverse((self.time.saturating_add(after_ms), self.sequence));
+        self.events.push(Planned { time, event });
     }
 
     /// Plans a fault at about this time between two of a kind; none for 0.
@@ -381,13 +404,14 @@ impl World {
             true => Tx(CHANGES_VALIDATORS | self.next_tx << 8 | self.work.below(self.chain.sets.len() as u64)),
             false => Tx(self.next_tx << 8),
         };
-        self.transactions.insert(tx.leaf(), tx);
+        let leaf = tx.leaf();
+        self.transactions.insert(leaf, tx);
         let first = self.work.below(self.nodes.len() as u64) as usize;
         let comes = self.healed.is_some() || self.tape.has_transaction(self.next_tx);
         for node in (0..self.nodes.len()).filter(|_| comes) {
             let hears = node == first || !self.work.chance(self.scenario.missing);
             if hears {
-                self.nodes[node].hear_of(tx);
+                self.nodes[node].hear_of(tx, leaf);
                 self.remind(node);
             }
         }

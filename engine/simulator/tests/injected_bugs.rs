@@ -5,9 +5,9 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use hanse_consensus::bft::Bug;
+use hanse_simulator::figures::Stopwatch;
 use hanse_simulator::{Plan, run_with};
 
 /// Seeds within which a mistake is to be found; `HANSE_SEEDS` asks for another count.
@@ -37,9 +37,9 @@ struct Hunt {
 }
 
 fn hunt(bug: Bug, seeds: u64) -> Hunt {
-    let start = Instant::now();
+    let watch = Stopwatch::start();
     let found = (0..seeds).find_map(|seed| Some((seed + 1, run_with(seed, Plan::in_turn(seed), bug).failure?)));
-    let seconds = start.elapsed().as_secs_f64();
+    let seconds = watch.seconds();
     match found {
         Some((after, failure)) => Hunt { bug, seeds: after, seconds, failure: Some(failure) },
         None => Hunt { bug, seeds, seconds, failure: None },

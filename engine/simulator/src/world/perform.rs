@@ -91,7 +91,8 @@ impl World {
             Ok(transactions) => {
                 let fresh = transactions.iter().all(|tx| !node.done.contains(tx));
                 let fresh = fresh || self.bugs.has(Bug::TrustFreshness);
-                let good = fresh && self.chain.is_good(&block, node.tip(&self.chain), &transactions, self.bugs);
+                let good =
+                    fresh && self.chain.is_good(&block, node.tip_with_hash(&self.chain), &transactions, self.bugs);
                 let verdict = if good { Verdict::Good } else { Verdict::Bad };
                 let after = self.takes(at, 1, 8);
                 self.plan_input(at, after, Input::Checked { block: hash, verdict });
@@ -107,10 +108,10 @@ impl World {
         let Some(block) = node.life.as_ref().and_then(|life| life.blocks.get(&block)).cloned() else { return };
         for (place, bytes) in transactions {
             let tx = bytes.as_slice().try_into().map(|bytes| Tx(u64::from_le_bytes(bytes)));
-            if let Ok(tx) = tx
-                && block.transactions().get(*place as usize) == Some(&tx.leaf())
-            {
-                node.hear_of(tx);
+            let Ok(tx) = tx else { continue };
+            let leaf = tx.leaf();
+            if block.transactions().get(*place as usize) == Some(&leaf) {
+                node.hear_of(tx, leaf);
             }
         }
         self.check(at, block, inputs);
@@ -151,7 +152,7 @@ impl World {
             return self.oracle.fail(format!("node {at} decides block {} that it never ran", certificate.block_hash));
         };
         if node.is_honest() {
-            let parent = node.tip(&self.chain);
+            let parent = node.tip_with_hash(&self.chain);
             let latest = Timestamp(EPOCH_MS + self.time + SKEW_MS);
             let known = Known {
                 chain: &self.chain,
@@ -311,9 +312,13 @@ impl World {
     fn transmit(&mut self, from: usize, to: usize, delay: u64, message: Message) {
         let message = if self.scenario.codec { self.through_codec(message) } else { message };
         self.network.enter(self.time, &mut self.tape);
-        for after in self.network.deliveries(from, to) {
+        let [first, again] = self.network.deliveries(from, to);
+        if let Some(after) = again {
             let message = Box::new(message.clone());
             self.plan(delay + after, Event::Deliver { to, from, message });
+        }
+        if let Some(after) = first {
+            self.plan(delay + after, Event::Deliver { to, from, message: Box::new(message) });
         }
     }
 
