@@ -4,7 +4,7 @@ SHELL := /bin/bash
 # Outside the clone and shared by all of them: a cold build compiles RocksDB and Cranelift once.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hanse/target
 
-.PHONY: demo test setup build bench fmt lint docs
+.PHONY: demo test simulate setup build bench fmt lint docs
 
 ## demo: from nothing to a running chain under load; ends by itself
 demo: setup
@@ -13,6 +13,10 @@ demo: setup
 ## test: every test of the workspace
 test: setup
 	@scripts/test
+
+## simulate: the hunt for faults of consensus, about ten minutes; HANSE_NIGHTLY=1 makes it twenty times as long
+simulate: setup
+	@scripts/simulate
 
 ## setup: what a build needs, installed where possible
 setup:

@@ -2,20 +2,23 @@
 //!
 //! One number gives one run. In it, nodes with the real engine ([`hanse_consensus::Bft`]), the real signer, journal and
 //! guard live over virtual disks and a virtual network: messages get lost, doubled, late and out of order, links are cut
-//! in all shapes, nodes crash, also in the middle of a write, clocks differ, records of votes get lost; less than a third
-//! of the validators do what they like, in ten ways. After some seconds of virtual time everything heals, and every
-//! honest node has to commit three more blocks within a bounded time.
+//! in all shapes, nodes crash, also in the middle of a write, stand still or are slow; disks fill up or fail to sync;
+//! clocks differ, jump and stop; records of votes get lost, damaged or put back; less than a third of the validators do
+//! what they like, in thirteen ways. After a while of virtual time everything heals, and every honest node has to commit
+//! three more blocks within a bounded time.
 //!
-//! After every step it is checked that no two honest nodes decide differently, blocks are linked and their certificates
-//! good, nobody honest signs two statements for one position over all its lives, prevotes against its lock, precommits
-//! without a polka, or sends what is not on its disk, no transaction is executed twice, nobody honest is accused, and
-//! nothing grows without bounds.
+//! After every step it is checked that no two honest nodes decide differently, blocks are linked, made by whose turn it
+//! was, what running them gives, and their certificates good; that nobody honest signs two statements for one position
+//! over all its lives, prevotes against its lock, precommits without a polka, sends what is not on its disk, or falls
+//! silent though its disk lost nothing; that no transaction is executed twice, nobody honest is accused, and nothing
+//! grows without bounds.
 //!
 //! It does not know schedulers, ledgers and pools yet: blocks are run by a stand-in, behind a trait ([`Execution`]) where
 //! the real ones plug in.
 //!
-//! A run that fails is replayed, with all that happens in it, by `cargo run --release -p hanse-simulator -- --seed N`, and
-//! made shorter by `--minimise N`, which prints the command for what is left ([`minimise`]).
+//! A run that fails prints the command that replays it, with all that happens in it ([`command`]); `--minimise N` makes it
+//! shorter, and prints the command for what is left ([`minimise`]). `scripts/simulate` runs all stages; `--bench` and
+//! `--figures` measure ([`figures`]).
 //!
 //! Beside the seeds there are searches through small cases, in order and counted: every state of two rounds ([`model`]),
 //! every division of a group in which one validator runs twice ([`twins`]), a crash at every effect of a node ([`crash`]).

@@ -95,7 +95,7 @@ impl Scenario {
         let mut random = Random::new(seed, "plan");
         match plan {
             Plan::Full => full,
-            Plan::Short => Scenario { heal_ms: random.between(300, 2_000), ..full },
+            Plan::Short => Scenario { heal_ms: random.between(200, 1_500), ..full },
             Plan::Power => Scenario {
                 crash_ms: random.between(10, 60),
                 power: 950,

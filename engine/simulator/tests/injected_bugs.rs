@@ -3,23 +3,19 @@
 //! `cargo test --release -p hanse-simulator --features injected-bugs --test injected_bugs -- --nocapture`
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+mod common;
 
+use common::{on_all_cores, wanted};
 use hanse_consensus::bft::Bug;
 use hanse_simulator::figures::Stopwatch;
 use hanse_simulator::{Plan, run_with};
 
-/// Seeds within which a mistake is to be found; `HANSE_SEEDS` asks for another count.
-const SEEDS: u64 = 5_000;
+/// Seeds within which a mistake is to be found; `HANSE_BUG_SEEDS` asks for another count.
+const SEEDS: u64 = 8_000;
 /// Seconds of one core within which it is to be found.
 const SECONDS: f64 = 60.0;
 /// Mistakes that there are at least.
 const MISTAKES: usize = 40;
-
-fn count() -> u64 {
-    std::env::var("HANSE_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(SEEDS)
-}
 
 /// The mistakes to try: all, or the one that `HANSE_BUG` names.
 fn mistakes() -> Vec<Bug> {
@@ -46,19 +42,10 @@ fn hunt(bug: Bug, seeds: u64) -> Hunt {
     }
 }
 
-/// Hunts for all of them on all cores, in their order.
+/// Hunts for all of them on all cores, and tells of them in their order.
 fn hunt_all(bugs: &[Bug], seeds: u64) -> Vec<Hunt> {
-    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let work = || {
-        while let Some((at, bug)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, bugs.get(at)?)))
-        {
-            let hunted = hunt(*bug, seeds);
-            done.lock().unwrap().push((at, hunted));
-        }
-    };
-    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
-    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
-    let mut done = done.into_inner().unwrap();
+    let places: Vec<usize> = (0..bugs.len()).collect();
+    let mut done = on_all_cores(&places, |at| (*at, hunt(bugs[*at], seeds)));
     done.sort_by_key(|(at, _)| *at);
     done.into_iter().map(|(_, hunt)| hunt).collect()
 }
@@ -66,7 +53,7 @@ fn hunt_all(bugs: &[Bug], seeds: u64) -> Vec<Hunt> {
 #[test]
 fn every_mistake_is_found() {
     let bugs = mistakes();
-    let hunts = hunt_all(&bugs, count());
+    let hunts = hunt_all(&bugs, wanted("HANSE_BUG_SEEDS", SEEDS));
     println!("{:<22} {:>6} {:>8}  what was seen first", "mistake", "seeds", "seconds");
     for Hunt { bug, seeds, seconds, failure } in &hunts {
         let seen: String = failure.as_deref().unwrap_or("nothing").chars().take(110).collect();
