@@ -17,6 +17,9 @@ use crate::world::Decision;
 /// Positions and what was said there, of one node.
 type Said = BTreeMap<(Height, Round, Step), Statement>;
 
+/// Rounds of a height whose turns are counted. Only mistakes get anywhere near.
+const ROUNDS: u32 = 1_000;
+
 /// What only the world knows.
 pub(crate) struct Known<'a> {
     pub(crate) chain: &'a Chain,
@@ -171,7 +174,7 @@ impl Oracle {
             ));
         }
         let is_faulty = |turn: &u32| set.get(*turn).is_some_and(|validator| world.faulty.contains(&validator.key));
-        let rounds = (0..=header.round.0).map(|round| turns.proposer(header.height, Round(round)));
+        let rounds = (0..=header.round.0.min(ROUNDS)).map(|round| turns.proposer(header.height, Round(round)));
         let faulty_turns = rounds.filter(is_faulty).count() as u32;
         self.decisions.push(Decision { at_ms: world.time, round: header.round.0, faulty_turns });
         turns.committed(header);

@@ -176,8 +176,8 @@ const BLOCKS_AFTER_HEAL: u64 = 3;
 /// Virtual milliseconds that they may take; and between distant nodes.
 const PATIENCE_MS: u64 = 60_000;
 const FAR_PATIENCE_MS: u64 = 300_000;
-/// Things that may happen in one run.
-const EVENTS: u64 = 3_000_000;
+/// Things that may happen in one run; what happens in others is a tenth of it.
+const EVENTS: u64 = 500_000;
 /// Mean time between two moves of a clock that is astray.
 const CLOCKS_MS: u64 = 700;
 /// Milliseconds that an honest clock may be off.
@@ -272,6 +272,10 @@ impl World {
         if self.oracle.violation().is_some() {
             return true;
         }
+        if self.summary.events > EVENTS {
+            self.oracle.fail(format!("more than {EVENTS} things have happened"));
+            return true;
+        }
         let Some(healed) = self.healed else { return false };
         let goal = (healed.height.0 + BLOCKS_AFTER_HEAL).max(self.scenario.blocks);
         let mut honest = self.nodes.iter().filter(|node| node.is_honest());
@@ -279,7 +283,7 @@ impl World {
             return true;
         }
         let patience = if self.scenario.is_far() { FAR_PATIENCE_MS } else { PATIENCE_MS };
-        if self.time > healed.at + patience || self.summary.events > EVENTS {
+        if self.time > healed.at + patience {
             let heights: Vec<u64> = self.nodes.iter().map(|node| node.height().0).collect();
             self.oracle.fail(format!("stuck after everything healed: heights {heights:?}, the goal was {goal}"));
         }
