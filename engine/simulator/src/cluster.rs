@@ -210,10 +210,15 @@ impl<'a> Cluster<'a> {
             tip: tip.height,
             noted: node.ledger.last().and_then(|(.., noted)| *noted),
         };
-        let signer = match SafeSigner::open(node.drive.clone(), node.drive.clone(), &self.group.identity, stored) {
+        let (drive, chain) = (node.drive.clone(), &self.group.identity);
+        let signer = match SafeSigner::open_with(drive.clone(), drive, chain, stored, self.plan.bugs) {
             Ok(signer) => signer,
             Err(error) => return self.fail(format!("node {at} does not start: {error}")),
         };
+        if signer.from() > Height(0) {
+            // Only a record that was lost may do that, and no crash loses one.
+            return self.fail(format!("node {at} signs nothing below height {} after a crash", signer.from()));
+        }
         node.drive.watch();
         let keys = self.group.keys(node.member.validator);
         let (chain, key) = (self.group.identity.clone(), Some(keys.public_key()));

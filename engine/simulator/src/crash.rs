@@ -9,7 +9,7 @@
 //! The runs differ by who hears whom in the first rounds: all divisions of the four nodes, so that crashes meet locks, votes
 //! for none, later rounds, blocks that are proposed again.
 //!
-//! It is checked that the node starts, that over all its lives it signs one statement for one position, that its guard
+//! It is checked that the node starts and may still vote, that nothing leaves it that is not on its disk, that over all its lives it signs one statement for one position, that its guard
 //! refuses nothing the engine wants, that nobody has evidence against it, that no two nodes decide differently, and that
 //! everybody decides.
 

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use hanse_consensus::{Disk, DiskError, LogFile};
+use hanse_consensus::{Disk, DiskError, Guard, LogFile, Statement};
 
 /// What a node does that outlives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,6 +79,12 @@ impl Drive {
     pub(crate) fn files(&self) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
         let platter = self.0.borrow();
         (platter.journal.clone(), platter.guard.clone())
+    }
+
+    /// The newest statement in the guard's record.
+    pub(crate) fn newest(&self) -> Option<Statement> {
+        let guard = self.0.borrow().guard.clone()?;
+        Guard::open(Drive::default(), &guard).ok()?.newest()
     }
 
     /// Counts effects from now on: those before a node has come up are none of a height.

@@ -160,6 +160,7 @@ impl Cluster<'_> {
     }
 
     fn send(&mut self, from: usize, recipient: Recipient, message: Message) {
+        self.check_durable(from, &message);
         let message = Rc::new(message);
         let to = match recipient {
             Recipient::One(Peer(to)) => to as usize..to as usize + 1,
@@ -172,6 +173,21 @@ impl Cluster<'_> {
             if self.arrives(from, to, &message) {
                 self.plan_event(1, Event::Deliver { to, from, message: message.clone() });
             }
+        }
+    }
+
+    /// A node's own word that goes out is in its guard's record.
+    fn check_durable(&mut self, at: usize, message: &Message) {
+        let said = match message {
+            Message::Vote(signed) => signed,
+            Message::Proposal(proposal) => &proposal.signed,
+            _ => return,
+        };
+        let node = &self.nodes[at];
+        let own = u32::from(node.member.validator) == said.validator && node.member.honest;
+        let newest = || node.drive.newest().is_some_and(|newest| newest.position() >= said.statement.position());
+        if own && !newest() {
+            self.fail(format!("node {at} sends {}, which is not on its disk", trace::statement(&said.statement)));
         }
     }
 
