@@ -203,9 +203,14 @@ impl<V: Verify> Bft<V> {
     pub(super) fn missing(&mut self, block: Hash, missing: Vec<u32>, out: &mut Vec<Output>) {
         let Some(candidate) = self.at.candidates.get(&block) else { return };
         let source = candidate.source;
+        let what = Request::Transactions { block, missing };
+        if self.is_fetching(&what) {
+            // The answer brought nothing. Asking again at once would go on as fast as the network; time will ask another.
+            return;
+        }
         self.fetches.retain(|fetch| !matches!(&fetch.what, Request::Transactions { block: of, .. } if *of == block));
         if !self.config.bugs.has(Bug::NeverFetch) {
-            self.want(Request::Transactions { block, missing }, source, out);
+            self.want(what, source, out);
         }
     }
 
