@@ -252,3 +252,14 @@ async fn a_validator_that_runs_twice_is_found_out_and_the_evidence_stays() {
     assert!(agreement.is_none_or(|agreement| agreement.votes));
     net.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_of_one_agrees_with_itself() {
+    let mut net = Net::start(1, 0).await;
+    committed(net.group(0), &submit(net.group(0), 1, 0..50).await).await;
+    net.down(0).await;
+    net.up(0).await;
+    committed(net.group(0), &submit(net.group(0), 1, 50..100).await).await;
+    assert_eq!(balance(net.group(0), 20).await, RICHES + 100);
+    net.stop().await;
+}
