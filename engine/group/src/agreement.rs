@@ -8,9 +8,6 @@ pub use hanse_consensus::Step;
 use hanse_ledger::{Ledger, LedgerError};
 use hanse_types::{Height, Round, Timestamp};
 use parking_lot::Mutex;
-use tokio::sync::watch;
-
-use crate::group::Group;
 
 /// Key of the record of evidence among those of the consensus engine.
 const RECORD: &[u8] = b"evidence";
@@ -77,22 +74,5 @@ impl Accusations {
         self.ledger.put_consensus(RECORD, &borsh::to_vec(&more).expect("a list encodes into memory"))?;
         *known = Arc::new(more);
         Ok(true)
-    }
-}
-
-impl Group {
-    /// Where consensus is; none in a group whose only validator decides alone.
-    pub fn agreement(&self) -> Option<Agreement> {
-        *self.inner.agreement.borrow()
-    }
-
-    /// Follows it.
-    pub fn follow_agreement(&self) -> watch::Receiver<Option<Agreement>> {
-        self.inner.agreement.clone()
-    }
-
-    /// Who was proven faulty, the oldest proof first; bounded.
-    pub fn accusations(&self) -> Arc<Vec<Accusation>> {
-        self.inner.accusations.all()
     }
 }

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use hanse_consensus::{Evidence, Intent, Message, Peer, Signed, SignedStatement, Verdict};
-use hanse_ledger::{DroppedTransaction, Ledger, Renewal};
-use hanse_replica::{Input, Output, Replica, Shown, Stage, Whereabouts};
-use hanse_txpool::{Arrival, Dropped, Listed, PoolStatus};
-use hanse_types::{Certificate, Hash, Header, Height, Timestamp, TxId, Verified};
+use hanse_consensus::{Evidence, Intent, SignedStatement, Verdict};
+use hanse_ledger::{DroppedTransaction, Ledger};
+use hanse_replica::{Input, Output, Replica, Stage};
+use hanse_txpool::{Arrival, Dropped, PoolStatus};
+use hanse_types::{Certificate, Hash, Header, Height, Timestamp, TxId};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
@@ -22,95 +22,15 @@ use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::drops::Drops;
 use crate::engine::Engine;
+use crate::event::{Event, Made};
 use crate::exchange::Exchange;
-use crate::execution::{Base, Checked, ExecutedBlock};
+use crate::execution::{Base, Checked};
 use crate::feed::Feed;
 use crate::observe::Observation;
 use crate::queue::{Answers, Job, Queue};
 use crate::submit_error::SubmitError;
 use crate::window::Window;
 use crate::workers::{Execute, ExecuteJob, WriteJob};
-
-/// What happened outside.
-pub(crate) enum Event {
-    Submitted {
-        transactions: Vec<Verified>,
-        since: Timestamp,
-        /// Which peer has relayed them, if none of our clients sent them.
-        from: Option<Peer>,
-        keep: bool,
-        reply: oneshot::Sender<Vec<Result<TxId, SubmitError>>>,
-    },
-    /// Somebody asks where a transaction is.
-    Locate {
-        id: TxId,
-        reply: oneshot::Sender<Option<Whereabouts>>,
-    },
-    /// Somebody looks at the pool.
-    List {
-        after: Option<TxId>,
-        limit: usize,
-        reply: oneshot::Sender<(Vec<Listed>, bool)>,
-    },
-    /// Somebody looks at a transaction of the pool.
-    Find {
-        id: TxId,
-        reply: oneshot::Sender<Option<Listed>>,
-    },
-    /// A failed transaction is to be replaced, or is not after all.
-    Renew {
-        id: TxId,
-        renewal: Option<Renewal>,
-        done: oneshot::Sender<()>,
-    },
-    Executed {
-        height: Height,
-        result: Result<Made, String>,
-        took: Duration,
-    },
-    Checked {
-        height: Height,
-        block: Hash,
-        result: Result<Checked, String>,
-        took: Duration,
-    },
-    /// Transactions that a peer has sent for a block are good.
-    Supplied {
-        block: Hash,
-        transactions: Vec<Verified>,
-    },
-    Message {
-        from: Peer,
-        message: Box<Message>,
-    },
-    PeerUp(Peer),
-    PeerDown(Peer),
-    Signed {
-        height: Height,
-        result: Result<Signed, String>,
-    },
-    Persisted {
-        height: Height,
-        hash: Hash,
-        result: Result<(), String>,
-        took: Duration,
-    },
-    NotKept {
-        reason: String,
-    },
-    /// The clock was moved ahead.
-    ClockMoved,
-    Stop,
-}
-
-pub(crate) type Events = tokio::sync::mpsc::Sender<Event>;
-
-/// A block that was made here.
-pub(crate) struct Made {
-    pub(crate) block: Arc<ExecutedBlock>,
-    /// As others are shown it, if there are others.
-    pub(crate) shown: Option<Box<Shown>>,
-}
 
 /// See the module.
 pub(crate) struct Driver {

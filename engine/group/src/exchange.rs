@@ -13,7 +13,7 @@ use hanse_types::{Canonical, Hash, Height, SignedTransaction, Verified};
 use tokio::sync::Semaphore;
 use tracing::warn;
 
-use crate::driver::{Event, Events};
+use crate::event::{Event, Events};
 use crate::network::{Frame, Transport};
 
 /// Answers, and checks of what was fetched, that are under way at a time.

@@ -10,8 +10,8 @@ use hanse_types::{Height, Receipt, SignedTransaction, Timestamp, Transaction, Tx
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-use crate::driver::Event;
 use crate::drops::{self, DropRecord, Known};
+use crate::event::Event;
 use crate::group::{Durability, Group};
 use crate::status::TransactionStatus;
 use crate::submit_error::SubmitError;

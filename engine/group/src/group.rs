@@ -15,10 +15,10 @@ use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::agreement::{Accusations, Agreement};
+use crate::agreement::{Accusation, Accusations, Agreement};
 use crate::clock::Clock;
-use crate::driver::{Event, Events};
 use crate::drops::Drops;
+use crate::event::{Event, Events};
 use crate::feed::{Feed, Outcome};
 use crate::intake::Submission;
 use crate::look::Settings;
@@ -355,6 +355,21 @@ impl Group {
     /// The newest committed header, and its successors as they come.
     pub fn tip(&self) -> watch::Receiver<Arc<Header>> {
         self.inner.feed.tip()
+    }
+
+    /// Where consensus is; none in a group whose only validator decides alone.
+    pub fn agreement(&self) -> Option<Agreement> {
+        *self.inner.agreement.borrow()
+    }
+
+    /// Follows it.
+    pub fn follow_agreement(&self) -> watch::Receiver<Option<Agreement>> {
+        self.inner.agreement.clone()
+    }
+
+    /// Who was proven faulty, the oldest proof first; bounded.
+    pub fn accusations(&self) -> Arc<Vec<Accusation>> {
+        self.inner.accusations.all()
     }
 
     /// Milliseconds by which the group's clock was moved ahead of the machine's.

@@ -7,7 +7,7 @@ use hanse_types::{Canonical, SignedTransaction};
 use tokio::sync::Semaphore;
 use tracing::debug;
 
-use crate::driver::Event;
+use crate::event::Event;
 use crate::group::Group;
 use crate::network::{Frame, Inbox, Incoming};
 

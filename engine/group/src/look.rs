@@ -4,7 +4,7 @@ use hanse_txpool::{Listed, PoolLimits};
 use hanse_types::{Height, TxId};
 use tokio::sync::oneshot;
 
-use crate::driver::Event;
+use crate::event::Event;
 use crate::group::Group;
 use crate::observe::BlockFigures;
 use crate::timeline::Timelines;

@@ -14,8 +14,8 @@ use hanse_vm::{InvalidModule, Vm};
 use tokio::sync::{Semaphore, oneshot};
 use tracing::warn;
 
+use crate::guarded::guarded;
 use crate::submit_error::SubmitError;
-use crate::workers::guarded;
 
 /// Transactions that may wait for the compiler.
 const WAITING: usize = 8;

@@ -18,12 +18,12 @@ use hanse_types::TxId;
 use tokio::sync::oneshot;
 use tracing::error;
 
-use crate::driver::{Event, Events};
 use crate::drops::Drops;
+use crate::event::{Event, Events};
 use crate::feed::Feed;
+use crate::guarded::guarded;
 use crate::report;
 use crate::submit_error::SubmitError;
-use crate::workers::guarded;
 
 /// Bytes after which a write takes no more: what waits then is the next one.
 const WRITE_BYTES: usize = 16 << 20;

@@ -7,8 +7,8 @@ use hanse_replica::Whereabouts;
 use hanse_types::{Height, Receipt, TxId};
 use tokio::sync::oneshot;
 
-use crate::driver::Event;
 use crate::drops::{DropRecord, Known};
+use crate::event::Event;
 use crate::group::Group;
 
 /// Where a transaction's life stands.

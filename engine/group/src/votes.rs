@@ -9,17 +9,42 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use borsh::BorshDeserialize;
-use hanse_consensus::{Disk, DiskError, Intent, LogFile, SafeSigner, Signed, Statement, Stored, VoteLog};
-use hanse_ledger::Ledger;
+use hanse_consensus::{
+    Disk, DiskError, Intent, LogFile, SafeSignError, SafeSigner, Signed, Statement, Stored, VoteLog, VoteLogError,
+};
+use hanse_ledger::{Ledger, LedgerError};
 use hanse_types::ChainIdentity;
 use hanse_types::crypto::Signer;
-
-use crate::wiring::OpenError;
+use thiserror::Error;
 
 /// The record of the last vote in the ledger's consensus table.
 const VOTE: &[u8] = b"vote";
 /// Folder of the journal and the guard.
 const FOLDER: &str = "votes";
+
+/// Why the record of votes can't be used.
+#[derive(Debug, Error)]
+pub enum VotesError {
+    /// What the ledger keeps of it can't be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The record of a validator that decides alone does not read.
+    #[error(transparent)]
+    Log(#[from] VoteLogError),
+    /// Its files can't be read or written.
+    #[error(
+        "the record of votes in {place} can't be used: {reason}; mend the disk, or restore the folder's permissions"
+    )]
+    Files {
+        /// Where they are.
+        place: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// It did not open.
+    #[error("the record of votes did not open: {0}")]
+    Open(#[from] SafeSignError),
+}
 
 /// See the module.
 pub(crate) enum Votes {
@@ -58,7 +83,7 @@ impl Votes {
 }
 
 /// Opens the record of a validator that decides alone.
-pub(crate) fn open_alone(ledger: &Ledger) -> Result<VoteLog<VoteDisk>, OpenError> {
+pub(crate) fn open_alone(ledger: &Ledger) -> Result<VoteLog<VoteDisk>, VotesError> {
     let record = ledger.get_consensus(VOTE)?;
     Ok(VoteLog::open(VoteDisk(ledger.clone()), record.as_deref())?)
 }
@@ -74,7 +99,7 @@ pub(crate) fn open_among(
     ledger: &Ledger,
     chain: &ChainIdentity,
     is_new: bool,
-) -> Result<SafeSigner<Journal, Guard>, OpenError> {
+) -> Result<SafeSigner<Journal, Guard>, VotesError> {
     let folder = directory.join(FOLDER);
     let files = || -> io::Result<_> {
         fs::create_dir_all(&folder)?;
@@ -83,10 +108,10 @@ pub(crate) fn open_among(
         Ok((read(&journal)?, read(&guard)?, Journal { path: journal, file: None }, Guard(guard)))
     };
     let place = || folder.display().to_string();
-    let found = files().map_err(|error| OpenError::VoteFiles { place: place(), reason: error.to_string() })?;
+    let found = files().map_err(|error| VotesError::Files { place: place(), reason: error.to_string() })?;
     let (journal, guard, file, disk) = found;
     let noted = ledger.noted()?.map(|bytes| Statement::try_from_slice(&bytes)).transpose();
-    let noted = noted.map_err(|error| OpenError::VoteFiles { place: place(), reason: error.to_string() })?;
+    let noted = noted.map_err(|error| VotesError::Files { place: place(), reason: error.to_string() })?;
     let stored = Stored {
         first_start: is_new,
         journal: journal.as_deref(),
@@ -94,7 +119,7 @@ pub(crate) fn open_among(
         tip: ledger.height(),
         noted,
     };
-    SafeSigner::open(file, disk, chain, stored).map_err(|error| OpenError::Votes(error.to_string()))
+    Ok(SafeSigner::open(file, disk, chain, stored)?)
 }
 
 fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hanse_consensus::bft::{Beginning, Bugs, Config, Schedule, Tip};
-use hanse_consensus::{Bft, Solo, SoloError, Standard, VoteLogError};
+use hanse_consensus::{Bft, Solo, SoloError, Standard};
 use hanse_ledger::{Ledger, LedgerError};
 use hanse_replica::Replica;
 use hanse_txpool::{History, Pool};
@@ -40,7 +40,7 @@ use crate::queue;
 use crate::recovery::{self, Recovered, RecoveryError};
 use crate::report;
 use crate::timeline::Timelines;
-use crate::votes::{self, Votes};
+use crate::votes::{self, Votes, VotesError};
 use crate::window::Window;
 use crate::workers::{spawn_executor, spawn_writer};
 
@@ -72,22 +72,9 @@ pub enum OpenError {
     /// What was accepted before could not be taken over.
     #[error(transparent)]
     Queue(#[from] RecoveryError),
-    /// The record of the last vote does not read.
+    /// The record of votes can't be used.
     #[error(transparent)]
-    VoteLog(#[from] VoteLogError),
-    /// The record of votes among several validators can't be read or written.
-    #[error(
-        "the record of votes in {place} can't be used: {reason}; mend the disk, or restore the folder's permissions"
-    )]
-    VoteFiles {
-        /// Where it is.
-        place: String,
-        /// What the system said.
-        reason: String,
-    },
-    /// The record of votes did not open.
-    #[error("the record of votes did not open: {0}")]
-    Votes(String),
+    Votes(#[from] VotesError),
     /// Consensus did not start.
     #[error(transparent)]
     Consensus(#[from] SoloError),

@@ -1,6 +1,5 @@
 //! The threads that run blocks and make things durable, for the driver.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::JoinHandle;
@@ -12,8 +11,9 @@ use hanse_replica::{Shown, Work};
 use hanse_types::crypto::Signer;
 use hanse_types::{Certificate, ChainIdentity, Hash};
 
-use crate::driver::{Event, Events, Made};
+use crate::event::{Event, Events, Made};
 use crate::execution::{Base, ExecutedBlock, Executor};
+use crate::guarded::guarded;
 use crate::report::Reports;
 use crate::votes::Votes;
 
@@ -120,17 +120,4 @@ pub(crate) fn spawn_writer(
 
 fn new_block<'a>(block: &'a ExecutedBlock, certificate: &'a Certificate, noted: Option<&'a [u8]>) -> NewBlock<'a> {
     NewBlock { header: &block.header, content: &block.content, certificate, noted }
-}
-
-/// Runs something whose panic must not take the thread with it.
-pub(crate) fn guarded<T, E: std::fmt::Display>(act: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(act)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(panic) => {
-            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            Err(format!("the node failed: {}", text.unwrap_or_default()))
-        }
-    }
 }
