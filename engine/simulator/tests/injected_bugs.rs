@@ -17,10 +17,19 @@ const SECONDS: f64 = 60.0;
 /// Mistakes that there are at least.
 const MISTAKES: usize = 40;
 
-/// The mistakes to try: all, or the one that `HANSE_BUG` names.
+/// Mistakes that random runs take too long to find; each says what finds it at once.
+const RARE: [Bug; 1] = [
+    // 50,441 seeds, 291 s. `an_earlier_polka_does_not_free_from_the_lock` in the engine's own tests.
+    Bug::OldPolkaUnlocks,
+];
+
+/// The mistakes to try: all but the rare ones, or the one that `HANSE_BUG` names.
 fn mistakes() -> Vec<Bug> {
     let wanted = std::env::var("HANSE_BUG").ok();
-    let is_wanted = |bug: &&Bug| wanted.as_ref().is_none_or(|wanted| format!("{bug:?}") == *wanted);
+    let is_wanted = |bug: &&Bug| match &wanted {
+        Some(wanted) => format!("{bug:?}") == *wanted,
+        None => !RARE.contains(bug),
+    };
     Bug::ALL.iter().filter(is_wanted).copied().collect()
 }
 
