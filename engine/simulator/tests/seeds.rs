@@ -22,6 +22,15 @@ fn run_sound(seed: u64) -> Summary {
     Summary { decisions: Vec::new(), ..summary }
 }
 
+/// A new guard beside an old journal; an answer with nothing that was asked for again and again; a faulty validator's vote
+/// that went out in a quorum only.
+#[test]
+fn seeds_that_failed_once_do_not_again() {
+    for (seed, plan) in [(1_379, Plan::Power), (9_765, Plan::Power), (9_719, Plan::Power), (50_440, Plan::Full)] {
+        assert_eq!(run(seed, plan).failure, None, "seed {seed}; replay it with: {}", command(seed, plan));
+    }
+}
+
 #[test]
 fn no_seed_breaks_anything() {
     let wanted = wanted("HANSE_SEEDS", SEEDS);

@@ -302,10 +302,24 @@ impl World {
             return self.transmit(from, to, 0, message);
         };
         for (delay, message) in adversary.send(to, message) {
-            if let Message::Vote(signed) = &message {
-                self.oracle.sent(signed.validator, &signed.statement);
-            }
+            self.note_votes(from, &message);
             self.transmit(from, to, delay, message);
+        }
+    }
+
+    /// Tells the oracle of votes that a faulty node lets out, also of those that go out in a good quorum only.
+    fn note_votes(&mut self, from: usize, message: &Message) {
+        match message {
+            Message::Vote(signed) => self.oracle.sent(signed.validator, &signed.statement),
+            Message::Quorum(quorum) => {
+                let node = &self.nodes[from];
+                let (set, _) = node.next_set(&self.chain);
+                if quorum.is_good(&self.chain.identity, set, &node.keys) {
+                    let statement = quorum.statement();
+                    quorum.signatures.iter().for_each(|(validator, _)| self.oracle.sent(*validator, &statement));
+                }
+            }
+            _ => {}
         }
     }
 
