@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use hanse_consensus::bft::Bug;
 use hanse_consensus::{
-    CompactBlock, Input, Intent, Message, Output, Peer, Recipient, SignedStatement, Slot, Timer, Verdict,
+    CompactBlock, Input, Intent, Message, Output, Peer, Proposal, Recipient, SignedStatement, Slot, Timer, Verdict,
 };
 use hanse_types::{Canonical, Certificate, Hash, Height, Timestamp};
 
@@ -309,17 +309,17 @@ impl World {
 
     /// Tells the oracle of votes that a faulty node lets out, also of those that go out in a good quorum only.
     fn note_votes(&mut self, from: usize, message: &Message) {
-        match message {
-            Message::Vote(signed) => self.oracle.sent(signed.validator, &signed.statement),
-            Message::Quorum(quorum) => {
-                let node = &self.nodes[from];
-                let (set, _) = node.next_set(&self.chain);
-                if quorum.is_good(&self.chain.identity, set, &node.keys) {
-                    let statement = quorum.statement();
-                    quorum.signatures.iter().for_each(|(validator, _)| self.oracle.sent(*validator, &statement));
-                }
-            }
-            _ => {}
+        let quorum = match message {
+            Message::Vote(signed) => return self.oracle.sent(signed.validator, &signed.statement),
+            Message::Quorum(quorum) => quorum,
+            Message::Proposal(Proposal { polka: Some(polka), .. }) => polka,
+            _ => return,
+        };
+        let node = &self.nodes[from];
+        let (set, _) = node.next_set(&self.chain);
+        if quorum.is_good(&self.chain.identity, set, &node.keys) {
+            let statement = quorum.statement();
+            quorum.signatures.iter().for_each(|(validator, _)| self.oracle.sent(*validator, &statement));
         }
     }
 
