@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use hanse_consensus::{Evidence, Intent, SignedStatement, Verdict};
 use hanse_ledger::{DroppedTransaction, Ledger};
-use hanse_replica::{Input, Output, Replica, Stage};
+use hanse_replica::{Amendments, Input, Output, Replica, Stage};
 use hanse_txpool::{Arrival, Dropped, PoolStatus};
-use hanse_types::{Certificate, Hash, Header, Height, Timestamp, TxId};
+use hanse_types::{Certificate, Hash, Header, Height, Members, Timestamp, TxId};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
@@ -49,6 +49,8 @@ pub(crate) struct Driver {
     /// Where consensus is.
     pub(crate) agreement: watch::Sender<Option<Agreement>>,
     pub(crate) accusations: Arc<Accusations>,
+    /// Who takes part in the group, as the newest durable block says.
+    pub(crate) members: watch::Sender<Arc<Members>>,
     pub(crate) observation: Observation,
     pub(crate) jobs: SyncSender<ExecuteJob>,
     pub(crate) write: SyncSender<WriteJob>,
@@ -159,7 +161,7 @@ impl Driver {
     fn executed(&mut self, made: Made, took: Duration) {
         let Made { block, shown } = made;
         self.observation.executed(block.header.height, took);
-        let (header, params) = (Box::new(block.header.clone()), block.params.clone().map(Box::new));
+        let (header, amendments) = (Box::new(block.header.clone()), block.amendments.clone());
         debug!(
             height = header.height.0,
             transactions = header.tx_count,
@@ -169,23 +171,23 @@ impl Driver {
             "block executed"
         );
         self.chain.executed(block);
-        self.tell(Input::Executed { header, shown, params });
+        self.tell(Input::Executed { header, shown, amendments });
     }
 
     fn checked(&mut self, block: Hash, checked: Checked, took: Duration) {
-        let (verdict, params) = match checked {
+        let (verdict, amendments) = match checked {
             Checked::Good(made) => {
                 self.observation.executed(made.header.height, took);
-                let params = made.params.clone().map(Box::new);
+                let amendments = made.amendments.clone();
                 self.chain.executed(Arc::new(*made));
-                (Verdict::Good, params)
+                (Verdict::Good, amendments)
             }
             Checked::Bad(reason) => {
                 warn!(%block, reason, "a block was proposed that is not what it claims to be");
-                (Verdict::Bad, None)
+                (Verdict::Bad, Amendments::default())
             }
         };
-        self.tell(Input::Checked { block, verdict, params });
+        self.tell(Input::Checked { block, verdict, amendments });
     }
 
     fn persisted(&mut self, height: Height, hash: Hash, result: Result<(), String>, took: Duration) {
@@ -195,6 +197,9 @@ impl Driver {
         }
         let Some(block) = self.chain.persisted(&hash, durable_base(&self.ledger)) else { return };
         info!(height = height.0, transactions = block.header.tx_count, hash = %block.hash, "block committed");
+        if let Some(members) = &block.members {
+            self.members.send_replace(members.clone());
+        }
         let parent = self.feed.tip().borrow().timestamp;
         self.observation.committed(&block, parent, took);
         self.follow_the_wait();

@@ -6,11 +6,15 @@ use std::sync::Arc;
 
 use hanse_consensus::{CompactBlock, CompactBlockError, Slot};
 use hanse_ledger::{BlockContent, Commitment, ContentError, Outcome};
-use hanse_replica::{Shown, Work};
+use hanse_replica::{Amendments, Shown, Work};
 use hanse_scheduler::{BlockRun, CallSite, Execute, Hints, Pass, RunError, Stats};
 use hanse_state::commitment::{NodeView, PageOverlay};
-use hanse_state::{Halt, Overlay, StateAccess, StateError, StateView};
-use hanse_types::{Address, ContractRef, Execution, Genesis, Hash, Header, Height, Params, Transaction, Verified};
+use hanse_state::{ChangeSet, Halt, Overlay, StateAccess, StateError, StateView};
+use hanse_types::{
+    Address, ContractRef, Execution, Genesis, Hash, Header, Height, Members, Params, Transaction, ValidatorSet,
+    Verified,
+};
+use hanse_vm::system;
 use hanse_vm::{BlockContext, Runner, Vm};
 use thiserror::Error;
 
@@ -91,8 +95,10 @@ pub struct ExecutedBlock {
     pub hash: Hash,
     /// What it holds and what came of that, with the evidence for the header's digests.
     pub content: BlockContent,
-    /// The chain's parameters from the next block on, if this one changed them.
-    pub params: Option<Params>,
+    /// What it changes for the blocks after it.
+    pub amendments: Amendments,
+    /// The group's members from the next block on, if it changes them.
+    pub members: Option<Arc<Members>>,
     /// What it took.
     pub stats: Stats,
 }
@@ -243,8 +249,12 @@ impl Executor {
         let outcome = Outcome { height: work.height(), transactions, executions, rw_sets, dag };
         let before = Commitment { kind: self.genesis.state_commitment, root: base.root, nodes: &*base.nodes };
         let content = BlockContent::compute(outcome, &before, || state.changes())?;
-        let digests = content.digests();
         let slot = &work.slot;
+        let after: Arc<dyn StateView> = Arc::new(Overlay::new(content.changes().clone(), base.state.clone()));
+        let members = changed_members(content.changes(), &*after)?;
+        let validators = members.as_deref().map(validators_of).transpose()?.filter(|set| set.hash() != slot.validators);
+        let params = Some(system::params::load(&*after)?).filter(|after| after != params).map(Arc::new);
+        let digests = content.digests();
         let header = Header {
             version: Header::VERSION,
             chain_id: self.genesis.chain_id.clone(),
@@ -258,7 +268,7 @@ impl Executor {
             dag_digest: digests.dag_digest,
             state_root: digests.state_root,
             validators: slot.validators,
-            next_validators: slot.validators,
+            next_validators: validators.as_ref().map_or(slot.validators, |set| set.hash()),
             epoch: slot.epoch,
             round: slot.round,
             proposer: slot.proposer,
@@ -267,9 +277,17 @@ impl Executor {
             extra: Vec::new(),
         };
         let hash = header.hash();
-        let mut block = ExecutedBlock { header, hash, content, params: None, stats };
-        let after = hanse_vm::system::params::load(&*base.after(&block).state)?;
-        block.params = (after != *params).then_some(after);
-        Ok(block)
+        Ok(ExecutedBlock { header, hash, content, amendments: Amendments { params, validators }, members, stats })
     }
+}
+
+/// The members after a block with these changes, if it changed them.
+fn changed_members(changes: &ChangeSet, after: &dyn StateView) -> Result<Option<Arc<Members>>, StateError> {
+    let changed = changes.get(&system::members::list_key()).is_some();
+    changed.then(|| system::members::load(after).map(Arc::new)).transpose()
+}
+
+fn validators_of(members: &Members) -> Result<Arc<ValidatorSet>, StateError> {
+    let damaged = |reason: String| StateError::Damaged { place: "the group's members".into(), reason };
+    members.validators().map(Arc::new).map_err(|error| damaged(error.to_string()))
 }

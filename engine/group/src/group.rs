@@ -8,8 +8,8 @@ use hanse_consensus::Peer;
 use hanse_ledger::Ledger;
 use hanse_txpool::{PoolStatus, Refusal};
 use hanse_types::{
-    Address, ContractRef, Execution, Gas, Genesis, Hash, Header, Receipt, SignedTransaction, Timestamp, Transaction,
-    TxId, Verified,
+    Address, ContractRef, Execution, Gas, Genesis, Hash, Header, Members, Receipt, SignedTransaction, Timestamp,
+    Transaction, TxId, Verified,
 };
 use parking_lot::Mutex;
 use thiserror::Error;
@@ -55,6 +55,7 @@ pub(crate) struct Inner {
     /// Why the group takes nothing any more.
     pub(crate) stopped: watch::Receiver<Option<Arc<str>>>,
     pub(crate) agreement: watch::Receiver<Option<Agreement>>,
+    pub(crate) members: watch::Receiver<Arc<Members>>,
     pub(crate) accusations: Arc<Accusations>,
     pub(crate) observer: Arc<dyn Observe>,
     pub(crate) recent_figures: Arc<Recent>,
@@ -365,6 +366,11 @@ impl Group {
     /// Follows it.
     pub fn follow_agreement(&self) -> watch::Receiver<Option<Agreement>> {
         self.inner.agreement.clone()
+    }
+
+    /// Who takes part in the group, as the newest committed block says, and as later ones change it.
+    pub fn members(&self) -> watch::Receiver<Arc<Members>> {
+        self.inner.members.clone()
     }
 
     /// Who was proven faulty, the oldest proof first; bounded.

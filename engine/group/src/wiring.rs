@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use hanse_consensus::bft::{Beginning, Bugs, Config, Schedule, Tip};
 use hanse_consensus::{Bft, Solo, SoloError, Standard};
+use hanse_ledger::handover::next_epoch;
 use hanse_ledger::{Ledger, LedgerError};
 use hanse_replica::Replica;
 use hanse_txpool::{History, Pool};
 use hanse_types::crypto::Signer;
 use hanse_types::crypto::verified::Verifier;
 use hanse_types::genesis::{ConsensusKind, GenesisError};
-use hanse_types::validator_set::{ValidatorSet, ValidatorSetError};
+use hanse_types::validator_set::ValidatorSetError;
 use hanse_types::{Hash, Header, Height, Timestamp};
 use hanse_vm::{Vm, VmConfig};
 use parking_lot::Mutex;
@@ -163,7 +164,7 @@ impl Parts {
     fn engine(&self) -> Result<(Engine, Votes), OpenError> {
         let Parts { config, signer, ledger, is_new, .. } = self;
         let (genesis, identity) = (&config.genesis, config.genesis.identity());
-        let validators = ValidatorSet::from_genesis(genesis)?;
+        let validators = ledger.validators();
         let (key, tip) = (signer.public_key(), ledger.tip());
         match genesis.consensus {
             ConsensusKind::Solo => {
@@ -171,12 +172,12 @@ impl Parts {
                     return Err(OpenError::NotAValidator { key });
                 }
                 let votes = votes::open_alone(ledger)?;
-                let engine = Solo::new(identity, validators, (tip.header.height, tip.hash), votes.last())?;
+                let engine = Solo::new(identity, (*validators).clone(), (tip.header.height, tip.hash), votes.last())?;
                 Ok((Engine::Solo(Box::new(engine)), Votes::Alone(votes)))
             }
             ConsensusKind::Bft => {
                 let votes = votes::open_among(&config.directory, ledger, &identity, *is_new)?;
-                let (set, epoch) = (Arc::new(validators), tip.header.epoch);
+                let (set, epoch) = (validators, next_epoch(&tip.header));
                 let next = tip.header.height.next();
                 let beginning = Beginning {
                     tip: Tip { height: tip.header.height, hash: tip.hash, timestamp: tip.header.timestamp },
@@ -236,6 +237,7 @@ impl Parts {
         let (stopped, stopped_seen) = watch::channel(None);
         let (agreement, agreement_seen) = watch::channel(None);
         let accusations = Arc::new(Accusations::load(&ledger)?);
+        let (members, members_seen) = watch::channel(Arc::new(hanse_vm::system::members::load(&*ledger.state())?));
         let recent_figures = Arc::new(Recent::default());
         let (transport, inbox) = network.map(|network| (network.transport, network.incoming)).unzip();
         let exchange = Exchange::new(transport, ledger.clone(), verifier, pool, events.clone());
@@ -253,6 +255,7 @@ impl Parts {
             stopped,
             agreement,
             accusations: accusations.clone(),
+            members,
             observation: Observation::new(config.observer.clone(), recent_figures.clone()),
             jobs: execute,
             write,
@@ -282,6 +285,7 @@ impl Parts {
                 stopped: stopped_seen,
                 agreement: agreement_seen,
                 accusations,
+                members: members_seen,
                 observer: config.observer,
                 recent_figures,
                 timelines,

@@ -119,5 +119,6 @@ pub(crate) fn spawn_writer(
 }
 
 fn new_block<'a>(block: &'a ExecutedBlock, certificate: &'a Certificate, noted: Option<&'a [u8]>) -> NewBlock<'a> {
-    NewBlock { header: &block.header, content: &block.content, certificate, noted }
+    let next_validators = block.amendments.validators.as_deref();
+    NewBlock { header: &block.header, content: &block.content, certificate, noted, next_validators }
 }

@@ -13,7 +13,8 @@ use hanse_consensus::bft::Timing;
 use hanse_group::{Durability, Group, GroupConfig, Hub};
 use hanse_types::crypto::{SecretKey, Signer};
 use hanse_types::genesis::{ConsensusKind, Genesis, Validator};
-use hanse_types::{Height, StateCommitment, TxId};
+use hanse_types::{Epoch, Height, Role, StateCommitment, Status, TxId};
+use hanse_vm::system::members;
 
 /// Short, so that a dead proposer costs little.
 const TIMING: Timing = Timing {
@@ -250,6 +251,55 @@ async fn a_validator_that_runs_twice_is_found_out_and_the_evidence_stays() {
     assert_eq!(net.group(by).accusations()[..known.len()], known[..]);
     let agreement = net.group(by).agreement();
     assert!(agreement.is_none_or(|agreement| agreement.votes));
+    net.stop().await;
+}
+
+/// Has the administrator change the members; commits it.
+async fn govern(group: &Group, nonce: u64, method: &str, args: Vec<u8>) {
+    let change = signed(group, 1, call(group, 1, nonce, members::ADDRESS, method, args));
+    let receipt = group.submit_and_wait(change, PATIENCE).await.unwrap();
+    assert_eq!(receipt.status, Status::Success, "{}", receipt.message);
+}
+
+/// Waits until this node votes, or does not.
+async fn voting(group: &Group, votes: bool) {
+    let mut agreement = group.follow_agreement();
+    let reached = agreement.wait_for(|now| now.is_some_and(|now| now.votes == votes));
+    tokio::time::timeout(PATIENCE, reached).await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn validators_come_and_go_by_transaction_at_the_boundary_of_a_block() {
+    let mut net = Net::start(4, 1).await;
+    committed(net.group(0), &submit(net.group(0), 2, 0..50).await).await;
+    voting(net.group(4), false).await;
+    let newcomer = ("v4", key(4).public_key().to_string(), Role::Sealer);
+    govern(net.group(0), 1, "add", borsh::to_vec(&newcomer).unwrap()).await;
+    voting(net.group(4), true).await;
+    // The block that names the new set is the old one's, in the old epoch.
+    let handover = net.group(4).ledger().handover(Epoch(1)).unwrap().unwrap();
+    assert_eq!((handover.header.epoch, handover.validators.len()), (Epoch(0), 5));
+    govern(net.group(4), 2, "remove", borsh::to_vec(&"v0").unwrap()).await;
+    voting(net.group(0), false).await;
+    assert_eq!(net.group(0).members().borrow().as_slice().len(), 4);
+    // Of v1 to v4, three decide: with v1 away, the newcomer's vote is needed.
+    net.down(1).await;
+    committed(net.group(0), &submit(net.group(0), 3, 0..50).await).await;
+    net.up(1).await;
+    // All of them begin again in the epoch where they were.
+    for n in 0..5 {
+        net.down(n).await;
+    }
+    for n in 0..5 {
+        net.up(n).await;
+    }
+    committed(net.group(2), &submit(net.group(2), 4, 0..50).await).await;
+    let last = height(net.group(2));
+    net.reach(last).await;
+    net.agree();
+    assert_eq!(net.group(0).ledger().header(last).unwrap().unwrap().epoch, Epoch(2));
+    assert_eq!(replay_all(net.group(4)), 152);
+    net.group(4).ledger().verify_blocks().unwrap();
     net.stop().await;
 }
 

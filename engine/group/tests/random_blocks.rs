@@ -269,7 +269,7 @@ fn headers_are_the_same_on_every_number_of_threads() {
                 assert_eq!(made[0].content.receipts(), other.content.receipts());
                 assert_eq!(made[0].content.rw_sets(), other.content.rw_sets());
                 assert_eq!(made[0].content.dag(), other.content.dag());
-                assert_eq!(made[0].params, other.params);
+                assert_eq!(made[0].amendments, other.amendments);
                 assert_eq!(made[0].content.changes(), other.content.changes());
             }
             for (base, block) in bases.iter_mut().zip(&made) {

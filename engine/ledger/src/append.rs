@@ -11,13 +11,15 @@ use std::sync::Arc;
 use hanse_state::commitment::Update;
 use hanse_state::{ChangeSet, StateView};
 use hanse_types::{
-    Address, Canonical, Certificate, Hash, Header, Height, Receipt, ReceiptEvent, Timestamp, TxIndex, Verified,
+    Address, Canonical, Certificate, Hash, Header, Height, Receipt, ReceiptEvent, Timestamp, TxIndex, ValidatorSet,
+    Verified,
 };
 
 use crate::chunks::ChunkBuilder;
 use crate::content::BlockContent;
 use crate::error::LedgerError;
 use crate::failures;
+use crate::handover;
 use crate::keys;
 use crate::ledger::{Current, Ledger, Shared, Tip, Writer, recent_max};
 use crate::meta::{self, TipRecord};
@@ -36,6 +38,8 @@ pub struct NewBlock<'a> {
     pub certificate: &'a Certificate,
     /// A record of the consensus engine that is written with it, in the place of the one before it.
     pub noted: Option<&'a [u8]>,
+    /// Those who decide the next block, if the header names others than its own.
+    pub next_validators: Option<&'a ValidatorSet>,
 }
 
 /// Key of [`NewBlock::noted`] among the records of the consensus engine.
@@ -65,31 +69,43 @@ impl Ledger {
             return Ok(());
         }
         check_next(&current, block.header)?;
-        check_group(&self.shared, &current.tip.header, block.header)?;
+        check_group(&self.shared, &current, block.header)?;
         check_content(&self.shared, &current.tip.header, block)?;
-        self.check_certificates(&[(block.certificate, block.header)])?;
+        let next = handover::next_validators(&current, block)?;
+        self.check_certificates(&current, &[(block.certificate, block.header)])?;
 
         let record = next_record(&current.record, &mut writer, block, hash);
         let mut batch = encode(block, &hash, self.shared.options.index_topics);
         put_undo(&mut batch, &current, block)?;
+        handover::put(&mut batch, block.header, &next);
         meta::put_tip(&mut batch, &record);
         if let Some(noted) = block.noted {
             batch.put(Table::Consensus, NOTED, noted);
         }
         self.write(&batch)?;
-        self.publish(&current, block, record);
+        self.publish(&current, block, record, next);
         Ok(())
     }
 
-    /// Whether the group's validators decided these blocks, all signatures as one batch.
-    pub(crate) fn check_certificates(&self, blocks: &[(&Certificate, &Header)]) -> Result<(), LedgerError> {
+    /// Whether the validators that they name decided these blocks, all signatures of one set as one batch.
+    pub(crate) fn check_certificates(
+        &self,
+        current: &Current,
+        blocks: &[(&Certificate, &Header)],
+    ) -> Result<(), LedgerError> {
         let shared = &self.shared;
-        Certificate::verify_all(&shared.identity, &shared.validators, blocks)
-            .map_err(|(at, error)| LedgerError::NotDecided { height: blocks[at].1.height, error })
+        for run in blocks.chunk_by(|one, two| one.1.validators == two.1.validators) {
+            let Header { height, validators, .. } = run[0].1;
+            let missing = || LedgerError::damaged(format!("block {height}"), "its validators are not known");
+            let set = handover::find(&shared.founders, current.reader(), validators)?.ok_or_else(missing)?;
+            Certificate::verify_all(&shared.identity, &set, run)
+                .map_err(|(at, error)| LedgerError::NotDecided { height: run[at].1.height, error })?;
+        }
+        Ok(())
     }
 
     /// Makes a durable block visible.
-    fn publish(&self, before: &Current, block: &NewBlock<'_>, record: TipRecord) {
+    fn publish(&self, before: &Current, block: &NewBlock<'_>, record: TipRecord, validators: Arc<ValidatorSet>) {
         let shared = &self.shared;
         shared.caches.publish(record.height, block.content.changes(), block.content.update());
         let mut recent: VecDeque<Hash> = (*before.recent).clone();
@@ -103,7 +119,7 @@ impl Ledger {
             certificate: Arc::new(block.certificate.clone()),
         };
         let view = LedgerView { reader: shared.store.snapshot(), caches: shared.caches.clone(), height: record.height };
-        *shared.current.write() = Arc::new(Current { tip, record, view, recent: Arc::new(recent) });
+        *shared.current.write() = Arc::new(Current { tip, record, view, recent: Arc::new(recent), validators });
     }
 }
 
@@ -122,7 +138,8 @@ fn check_next(current: &Current, header: &Header) -> Result<(), LedgerError> {
 }
 
 /// Whether a header keeps the rules and is one of this group, decided by the validators that the newest block named.
-fn check_group(shared: &Shared, parent: &Header, header: &Header) -> Result<(), LedgerError> {
+fn check_group(shared: &Shared, current: &Current, header: &Header) -> Result<(), LedgerError> {
+    let parent = &*current.tip.header;
     let refuse = |reason: String| Err(LedgerError::Inconsistent { height: header.height, reason });
     if let Err(error) = header.check() {
         return refuse(error.to_string());
@@ -136,10 +153,11 @@ fn check_group(shared: &Shared, parent: &Header, header: &Header) -> Result<(), 
         let (found, expected) = (header.validators, parent.next_validators);
         return refuse(format!("its validators are {found}, the block before names {expected}"));
     }
-    if header.proposer as usize >= shared.validators.len() {
-        return refuse(format!("its proposer is {}, but there are {}", header.proposer, shared.validators.len()));
+    let count = current.validators.len();
+    if header.proposer as usize >= count {
+        return refuse(format!("its proposer is {}, but there are {count}", header.proposer));
     }
-    Ok(())
+    handover::check_epoch(parent, header)
 }
 
 /// Whether the content is what the header says, and was computed on the newest block's state.

@@ -11,6 +11,7 @@ use hanse_state::{ChangeSet, StateView};
 use hanse_types::{Certificate, Hash, Header, Height, StateCommitment, Value};
 
 use crate::error::LedgerError;
+use crate::handover;
 use crate::ledger::{Current, Ledger, find_block};
 use crate::open;
 use crate::query;
@@ -57,11 +58,12 @@ impl Ledger {
             if find_block(current.reader(), &header.hash())? != Some(height) {
                 return Err(LedgerError::damaged("the index of blocks", format!("it does not lead to block {height}")));
             }
+            handover::check_epoch(decided.last().map_or(before, |(header, _)| header), &header)?;
             open::check_block(self, current, &header)?;
             decided.push((header, certificate));
         }
         let blocks: Vec<_> = decided.iter().map(|(header, certificate)| (certificate, header)).collect();
-        self.check_certificates(&blocks)?;
+        self.check_certificates(current, &blocks)?;
         Ok(decided.pop().map_or_else(|| before.clone(), |(header, _)| header))
     }
 

@@ -87,8 +87,8 @@ impl Ledger {
         meta::put_tip(&mut batch, &record);
         self.write(&batch)?;
         let view = LedgerView { reader: self.shared.store.snapshot(), ..current.view.clone() };
-        let (tip, recent) = (current.tip.clone(), current.recent.clone());
-        *self.shared.current.write() = Arc::new(Current { tip, record, view, recent });
+        let Current { tip, recent, validators, .. } = (*current).clone();
+        *self.shared.current.write() = Arc::new(Current { tip, record, view, recent, validators });
         Ok(floor)
     }
 }

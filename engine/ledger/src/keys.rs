@@ -1,7 +1,7 @@
 //! Keys of all tables. Numbers are big-endian, so that the order of the keys is theirs.
 
 use hanse_types::hash::Domain;
-use hanse_types::{Address, Hash, Height, TxId, TxIndex};
+use hanse_types::{Address, Epoch, Hash, Height, TxId, TxIndex};
 
 /// What starts a key of the index.
 #[derive(Clone, Copy)]
@@ -11,8 +11,10 @@ enum Kind {
     Business = b'c',
     Event = b'e',
     Failed = b'f',
+    Handover = b'h',
     Ids = b'i',
     Transaction = b't',
+    Validators = b'v',
 }
 
 /// Of what a height has one of.
@@ -42,6 +44,16 @@ pub(crate) fn undo(height: Height, key: &[u8]) -> Vec<u8> {
 /// Index: block hash to height.
 pub(crate) fn block(hash: &Hash) -> Vec<u8> {
     join(Kind::Block, &[hash.as_bytes()])
+}
+
+/// Index: hash of a validator set to the set.
+pub(crate) fn validators(set: &Hash) -> Vec<u8> {
+    join(Kind::Validators, &[set.as_bytes()])
+}
+
+/// Index: number of an epoch to the height of the block that named its validators.
+pub(crate) fn handover(epoch: Epoch) -> Vec<u8> {
+    join(Kind::Handover, &[&epoch.0.to_be_bytes()])
 }
 
 /// Index: transaction id to height and index.

@@ -28,8 +28,8 @@ pub(crate) struct Shared {
     pub(crate) options: LedgerOptions,
     pub(crate) genesis: Arc<Genesis>,
     pub(crate) identity: ChainIdentity,
-    /// Who decides the blocks.
-    pub(crate) validators: ValidatorSet,
+    /// Who decides the first blocks.
+    pub(crate) founders: Arc<ValidatorSet>,
     pub(crate) caches: Arc<Caches>,
     /// What readers see. Replaced as a whole, when a block is durable.
     pub(crate) current: RwLock<Arc<Current>>,
@@ -51,12 +51,15 @@ pub struct Tip {
 }
 
 /// The ledger as of its newest block.
+#[derive(Clone)]
 pub(crate) struct Current {
     pub(crate) tip: Tip,
     pub(crate) record: TipRecord,
     pub(crate) view: LedgerView,
     /// Hashes of the newest blocks, up to the tip's.
     pub(crate) recent: Arc<VecDeque<Hash>>,
+    /// Who decides the next block.
+    pub(crate) validators: Arc<ValidatorSet>,
 }
 
 impl Current {

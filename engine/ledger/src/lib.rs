@@ -12,6 +12,7 @@
 //!
 //! - A block that it accepts is its header's: digests come with evidence ([`BlockContent`]), parent and certificate are
 //!   checked. It takes nobody's word.
+//! - Who decides blocks may change; whoever trusts the founders can follow from set to set ([`handover`]).
 //! - The state after any block can be read, and proven where the group's commitment can, until history is pruned.
 //! - Transactions that are in no block yet are kept beside the chain if they shall outlive the process ([`queue`]).
 //! - A snapshot of it, taken while it runs, is whole or is none.
@@ -26,6 +27,7 @@ pub mod content;
 pub mod error;
 pub mod events;
 pub mod failures;
+pub mod handover;
 pub mod history;
 pub mod ledger;
 pub mod options;
@@ -48,6 +50,7 @@ pub use cache::CacheUse;
 pub use content::{BlockContent, Commitment, ContentError, Digests, OtherDigest, Outcome};
 pub use error::{LedgerError, StoreError};
 pub use events::{EventPosition, EventQuery, EventsPage, FoundEvent};
+pub use handover::Handover;
 pub use ledger::{Ledger, Statistics, Tip};
 pub use options::LedgerOptions;
 pub use proofs::{InclusionProof, StateProof, Tree};

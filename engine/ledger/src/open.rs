@@ -14,6 +14,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::append::{self, NewBlock};
 use crate::content::{BlockContent, Commitment, Outcome};
 use crate::error::LedgerError;
+use crate::handover;
 use crate::keys;
 use crate::ledger::{Current, Ledger, Shared, Tip, Writer, recent_max};
 use crate::meta::{self, Identity, TipRecord};
@@ -105,7 +106,8 @@ fn genesis_header(genesis: &Genesis, validators: &ValidatorSet, content: &BlockC
 fn create(store: &dyn Store, identity: &Identity, header: &Header, content: &BlockContent) -> Result<(), LedgerError> {
     let hash = header.hash();
     let certificate = Certificate { block_hash: hash, ..Certificate::default() };
-    let mut batch = append::encode(&NewBlock { header, content, certificate: &certificate, noted: None }, &hash, false);
+    let block = NewBlock { header, content, certificate: &certificate, noted: None, next_validators: None };
+    let mut batch = append::encode(&block, &hash, false);
     meta::put_new(&mut batch, identity);
     let (window, history_from) = (Height(0), Height(0));
     meta::put_tip(&mut batch, &TipRecord { height: Height(0), hash, window, history_from, transactions: 0 });
@@ -116,7 +118,7 @@ fn create(store: &dyn Store, identity: &Identity, header: &Header, content: &Blo
 fn load(
     store: Arc<dyn Store>,
     genesis: &Genesis,
-    validators: ValidatorSet,
+    founders: ValidatorSet,
     options: LedgerOptions,
 ) -> Result<Ledger, LedgerError> {
     let reader = store.snapshot();
@@ -126,6 +128,9 @@ fn load(
         return Err(LedgerError::mismatch(record.height, "header", &header.hash(), &record.hash));
     }
     let tip = Tip { header: Arc::new(header), hash: record.hash, certificate: Arc::new(certificate) };
+    let (founders, named) = (Arc::new(founders), tip.header.next_validators);
+    let missing = || LedgerError::damaged(format!("the validator set {named}"), "it is missing");
+    let validators = handover::find(&founders, &*reader, &named)?.ok_or_else(missing)?;
     let recent = Arc::new(recent_hashes(&*reader, &tip, recent_max(genesis))?);
     let expirations = expirations(&*reader, record.window, record.height)?;
     let caches = Arc::new(Caches::new(&options, record.height));
@@ -135,9 +140,9 @@ fn load(
         options,
         genesis: Arc::new(genesis.clone()),
         identity: genesis.identity(),
-        validators,
+        founders,
         caches,
-        current: RwLock::new(Arc::new(Current { tip, record, view, recent })),
+        current: RwLock::new(Arc::new(Current { tip, record, view, recent, validators })),
         writer: Mutex::new(Writer { expirations }),
         poisoned: OnceLock::new(),
     };
@@ -188,7 +193,7 @@ fn check_tip(ledger: &Ledger) -> Result<(), LedgerError> {
     let current = ledger.current();
     let header = &*current.tip.header;
     if header.height > Height(0) {
-        let checked = ledger.check_certificates(&[(&current.tip.certificate, header)]);
+        let checked = ledger.check_certificates(&current, &[(&current.tip.certificate, header)]);
         checked.map_err(|error| LedgerError::damaged(format!("block {}", header.height), error))?;
     }
     check_block(ledger, &current, header)?;

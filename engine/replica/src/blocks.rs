@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use hanse_consensus as consensus;
 use hanse_consensus::{CompactBlock, Consensus, Message, Peer, Recipient, Slot, Verdict};
 use hanse_txpool::{Place, admission};
-use hanse_types::{Canonical, Certificate, Hash, Header, Params, Verified};
+use hanse_types::{Canonical, Certificate, Hash, Header, Verified};
 
-use crate::interface::{HaltReason, Output, Shown, Stage, Work};
+use crate::interface::{Amendments, HaltReason, Output, Shown, Stage, Work};
 use crate::replica::Replica;
 use crate::under_way::{Candidate, Executed, Making};
 
@@ -37,7 +37,7 @@ impl<C: Consensus> Replica<C> {
         &mut self,
         header: Box<Header>,
         shown: Option<Box<Shown>>,
-        params: Option<Box<Params>>,
+        amendments: Amendments,
         out: &mut Vec<Output>,
     ) -> Result<(), HaltReason> {
         let Header { height, round, tx_count: found, timestamp, .. } = *header;
@@ -56,7 +56,7 @@ impl<C: Consensus> Replica<C> {
             Some(shown) => (shown.transactions.to_vec(), consensus::Input::Built(shown.block)),
             None => (making.transactions, consensus::Input::Executed(header)),
         };
-        self.under_way.add(Candidate { height, hash, timestamp, transactions, params, verdict, own: true });
+        self.under_way.add(Candidate { height, hash, timestamp, transactions, amendments, verdict, own: true });
         self.consult(input, out)
     }
 
@@ -89,7 +89,7 @@ impl<C: Consensus> Replica<C> {
             hash,
             timestamp,
             transactions,
-            params: None,
+            amendments: Amendments::default(),
             verdict: None,
             own: false,
         });
@@ -106,10 +106,10 @@ impl<C: Consensus> Replica<C> {
         &mut self,
         block: Hash,
         verdict: Verdict,
-        params: Option<Box<Params>>,
+        amendments: Amendments,
         out: &mut Vec<Output>,
     ) -> Result<(), HaltReason> {
-        match self.under_way.checked(&block, verdict, params) {
+        match self.under_way.checked(&block, verdict, amendments) {
             true => self.consult(consensus::Input::Checked { block, verdict }, out),
             // Its height is over in the meantime.
             false => Ok(()),
@@ -135,7 +135,7 @@ impl<C: Consensus> Replica<C> {
         let unexpected = HaltReason::Unexpected { height, stage: Stage::Execution };
         let params = self.under_way.decide(&hash).ok_or(unexpected)?;
         if let Some(params) = params {
-            self.pool.set_params(*params);
+            self.pool.set_params((*params).clone());
         }
         let given_up = self.under_way.give_up(height);
         self.pool.returned(given_up);

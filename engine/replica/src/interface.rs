@@ -8,9 +8,11 @@
 //! What has to do with peers ([`Output::Send`], [`Output::Relay`] and what follows them) is for groups of several nodes;
 //! it may get lost.
 
+use std::sync::Arc;
+
 use hanse_consensus::{Evidence, Fault, Intent, Message, Peer, Recipient, Signed, SignedStatement, Slot, Verdict};
 use hanse_txpool::{Arrival, Dropped, Kept, Refusal};
-use hanse_types::{Certificate, Hash, Header, Height, Params, Timestamp, TxId, Verified};
+use hanse_types::{Certificate, Hash, Header, Height, Params, Timestamp, TxId, ValidatorSet, Verified};
 use thiserror::Error;
 
 pub use crate::under_way::Shown;
@@ -39,8 +41,8 @@ pub enum Input {
         header: Box<Header>,
         /// As it is shown to others, in a group that has them.
         shown: Option<Box<Shown>>,
-        /// The chain's parameters from the next block on, if this block changed them.
-        params: Option<Box<Params>>,
+        /// What it changes for the blocks after it.
+        amendments: Amendments,
     },
     /// The block of [`Output::Check`] was run.
     Checked {
@@ -48,8 +50,8 @@ pub enum Input {
         block: Hash,
         /// What that showed.
         verdict: Verdict,
-        /// The chain's parameters from the next block on, if this block changes them.
-        params: Option<Box<Params>>,
+        /// What it changes for the blocks after it.
+        amendments: Amendments,
     },
     /// Those of the transactions of [`Output::Verify`] that are good.
     Supplied {
@@ -90,6 +92,15 @@ pub enum Input {
         /// Why, for the operator.
         reason: String,
     },
+}
+
+/// What a block changes for those after it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Amendments {
+    /// The chain's parameters from the next block on, if it changes them.
+    pub params: Option<Arc<Params>>,
+    /// Who decides the next blocks, if it changes that.
+    pub validators: Option<Arc<ValidatorSet>>,
 }
 
 /// What a replica wants done.

@@ -23,5 +23,5 @@ mod replica;
 mod under_way;
 
 pub use blocks::answer;
-pub use interface::{HaltReason, Input, Output, Shown, Stage, Work};
+pub use interface::{Amendments, HaltReason, Input, Output, Shown, Stage, Work};
 pub use replica::{Replica, Whereabouts};

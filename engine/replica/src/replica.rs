@@ -137,8 +137,8 @@ impl<C: Consensus> Replica<C> {
             // What a stopped replica is still told about blocks that it gave up, and by those who don't know yet.
             _ if self.halted => Ok(()),
             Input::Start => self.consult(consensus::Input::Start, out),
-            Input::Executed { header, shown, params } => self.executed(header, shown, params, out),
-            Input::Checked { block, verdict, params } => self.checked(block, verdict, params, out),
+            Input::Executed { header, shown, amendments } => self.executed(header, shown, amendments, out),
+            Input::Checked { block, verdict, amendments } => self.checked(block, verdict, amendments, out),
             Input::Supplied { block, transactions } => self.supplied(&block, transactions, out),
             Input::Signed(signed) => self.consult(consensus::Input::Signed(signed), out),
             Input::Message { from, message } => {
@@ -199,13 +199,16 @@ impl<C: Consensus> Replica<C> {
 
     fn persisted(&mut self, height: Height, out: &mut Vec<Output>) -> Result<(), HaltReason> {
         let unexpected = HaltReason::Unexpected { height, stage: Stage::Writing };
-        let block = self.under_way.persisted(height).ok_or_else(|| unexpected.clone())?;
+        let (block, validators) = self.under_way.persisted(height).ok_or_else(|| unexpected.clone())?;
         self.pool.committed(&block).map_err(|_| unexpected)?;
         self.timers.retain(|timer, _| !matches!(timer, Timer::Step { height: of, .. } if *of <= height));
-        match self.halted {
-            true => Ok(()),
-            false => self.consult(consensus::Input::Persisted { height }, out),
+        if self.halted {
+            return Ok(());
         }
+        if let Some(set) = validators {
+            self.consult(consensus::Input::Validators { from: height.next(), set }, out)?;
+        }
+        self.consult(consensus::Input::Persisted { height }, out)
     }
 
     /// Does what has become possible: tells consensus the time, drops what expired, asks for a block, sets the timer.

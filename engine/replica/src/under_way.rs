@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use hanse_consensus::{CompactBlock, Slot, Verdict};
 use hanse_txpool::CommittedBlock;
-use hanse_types::{Hash, Height, Params, Round, Timestamp, TxId, Verified};
+use hanse_types::{Hash, Height, Params, Round, Timestamp, TxId, ValidatorSet, Verified};
+
+use crate::interface::Amendments;
 
 /// Most blocks of this node's own that are under way, the decided ones included.
 const DEPTH: usize = 2;
@@ -27,8 +29,8 @@ pub(crate) struct Candidate {
     pub(crate) timestamp: Timestamp,
     /// Its transactions; in their order in the block where it is shown to others.
     pub(crate) transactions: Vec<Verified>,
-    /// The chain's parameters after it, if it changes them.
-    pub(crate) params: Option<Box<Params>>,
+    /// What it changes for those after it.
+    pub(crate) amendments: Amendments,
     /// What running it showed; none while it is being run.
     pub(crate) verdict: Option<Verdict>,
     /// Whether it was made here, of transactions that the pool has given out for it.
@@ -127,11 +129,11 @@ impl UnderWay {
     }
 
     /// Notes what running a block showed; whether it is still a candidate.
-    pub(crate) fn checked(&mut self, hash: &Hash, verdict: Verdict, params: Option<Box<Params>>) -> bool {
+    pub(crate) fn checked(&mut self, hash: &Hash, verdict: Verdict, amendments: Amendments) -> bool {
         let candidate = self.candidates.get_mut(hash);
         let is_candidate = candidate.is_some();
         if let Some(candidate) = candidate {
-            (candidate.verdict, candidate.params) = (Some(verdict), params);
+            (candidate.verdict, candidate.amendments) = (Some(verdict), amendments);
         }
         is_candidate
     }
@@ -158,19 +160,21 @@ impl UnderWay {
 
     /// A block is decided: its transactions' new parameters. The others of its height are given up with
     /// [`UnderWay::give_up`].
-    pub(crate) fn decide(&mut self, hash: &Hash) -> Option<Option<Box<Params>>> {
-        let mut block = self.candidates.remove(hash)?;
-        let params = block.params.take();
+    pub(crate) fn decide(&mut self, hash: &Hash) -> Option<Option<Arc<Params>>> {
+        let block = self.candidates.remove(hash)?;
+        let params = block.amendments.params.clone();
         self.decided.push_back(block);
         Some(params)
     }
 
-    /// Takes out the oldest decided block, if it has this height: it is durable.
-    pub(crate) fn persisted(&mut self, height: Height) -> Option<CommittedBlock> {
+    /// Takes out the oldest decided block, if it has this height: it is durable. With it, those who decide the next one, if
+    /// they are others.
+    pub(crate) fn persisted(&mut self, height: Height) -> Option<(CommittedBlock, Option<Arc<ValidatorSet>>)> {
         self.decided.front().filter(|block| block.height == height)?;
-        let Candidate { hash, timestamp, transactions, .. } = self.decided.pop_front()?;
+        let Candidate { hash, timestamp, transactions, amendments, .. } = self.decided.pop_front()?;
         let ends = |transaction: &Verified| (transaction.id(), transaction.transaction().expiration);
-        Some(CommittedBlock { height, hash, timestamp, transactions: transactions.iter().map(ends).collect() })
+        let block = CommittedBlock { height, hash, timestamp, transactions: transactions.iter().map(ends).collect() };
+        Some((block, amendments.validators))
     }
 
     /// Gives back the transactions that the pool gave out for blocks up to a height that are not decided. A batch that is

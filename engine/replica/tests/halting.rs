@@ -5,7 +5,7 @@
 mod support;
 
 use hanse_consensus::{Disk, DiskError, Solo, VoteLog};
-use hanse_replica::{HaltReason, Input, Output, Replica, Stage, Work};
+use hanse_replica::{Amendments, HaltReason, Input, Output, Replica, Stage, Work};
 use hanse_txpool::{PoolLimits, Refusal};
 use hanse_types::{Gas, Hash, Header, Height, Params, Timestamp, ValidatorSet};
 use support::{World, at, block_hash, ids};
@@ -56,7 +56,7 @@ impl Bench {
 
     fn execute(&mut self, work: &Work) -> Vec<Output> {
         let header = header(work);
-        self.tell(Input::Executed { header, shown: None, params: None })
+        self.tell(Input::Executed { header, shown: None, amendments: Amendments::default() })
     }
 
     fn decide(&mut self, work: &Work) {
@@ -150,21 +150,21 @@ fn a_block_that_was_not_asked_for_stops_it() {
     let work = bench.work(0..2);
     let mut other = header(&work);
     other.tx_count = 1;
-    let outputs = bench.tell(Input::Executed { header: other, shown: None, params: None });
+    let outputs = bench.tell(Input::Executed { header: other, shown: None, amendments: Amendments::default() });
     assert!(matches!(halted(&outputs), HaltReason::OtherBlock { found: 1, expected: 2, .. }));
 
     let mut bench = Bench::new();
     let work = bench.work(0..2);
     let mut later = header(&work);
     later.timestamp = Timestamp(work.timestamp.0 + 1);
-    let outputs = bench.tell(Input::Executed { header: later, shown: None, params: None });
+    let outputs = bench.tell(Input::Executed { header: later, shown: None, amendments: Amendments::default() });
     assert!(matches!(halted(&outputs), HaltReason::OtherBlock { .. }));
 
     let mut bench = Bench::new();
     let work = bench.work(0..2);
     let mut elsewhere = header(&work);
     elsewhere.parent = Hash([1; 32]);
-    let outputs = bench.tell(Input::Executed { header: elsewhere, shown: None, params: None });
+    let outputs = bench.tell(Input::Executed { header: elsewhere, shown: None, amendments: Amendments::default() });
     assert!(matches!(halted(&outputs), HaltReason::Consensus(_)));
     assert_eq!(bench.replica.into_transactions().count(), 2);
 }
@@ -193,7 +193,8 @@ fn parameters_changed_by_a_block_hold_for_the_next() {
     let work = bench.work(0..2);
     let params = Params { block_tx_count_max: 3, ..bench.world.params().clone() };
     let header = header(&work);
-    let outputs = bench.tell(Input::Executed { header, shown: None, params: Some(Box::new(params)) });
+    let amendments = Amendments { params: Some(params.into()), validators: None };
+    let outputs = bench.tell(Input::Executed { header, shown: None, amendments });
     let [Output::Sign(intent)] = outputs.as_slice() else { panic!("no vote: {outputs:?}") };
     let signed =
         bench.log.sign(intent.precommit().unwrap(), &bench.world.genesis.identity(), &bench.world.validator).unwrap();

@@ -55,6 +55,8 @@ pub const HEADER_BYTES: usize = 2 << 10;
 pub const HEADER_EXTRA_BYTES: usize = 1 << 10;
 /// Validators of one group.
 pub const VALIDATORS: usize = 1_024;
+/// Members of one group: its validators and those who follow it.
+pub const MEMBERS: usize = VALIDATORS;
 /// A certificate's canonical bytes.
 pub const CERTIFICATE_BYTES: usize = VALIDATORS * 128 + 256;
 /// A block's canonical bytes.

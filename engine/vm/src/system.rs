@@ -7,9 +7,11 @@
 //! | 2 | `lifecycle` | contracts: code, versions, owners, whether they may be called |
 //! | 3 | `names` | names of contracts, with versions |
 //! | 4 | `params` | parameters and administrators |
+//! | 5 | `members` | who takes part in the group, and how |
 
 pub mod account;
 pub mod lifecycle;
+pub mod members;
 pub mod names;
 pub mod params;
 
@@ -22,8 +24,8 @@ use hanse_types::{Address, Genesis, Value};
 use crate::native::{NativeContract, encode};
 
 /// Every system contract, in the order of their numbers, from 1.
-pub static CONTRACTS: [&dyn NativeContract; 4] =
-    [&account::Account, &lifecycle::Lifecycle, &names::Names, &params::ParamsContract];
+pub static CONTRACTS: [&dyn NativeContract; 5] =
+    [&account::Account, &lifecycle::Lifecycle, &names::Names, &params::ParamsContract, &members::MembersContract];
 
 /// The system contract at an address.
 pub fn contract(address: &Address) -> Option<&'static dyn NativeContract> {
@@ -37,6 +39,7 @@ pub fn genesis_state(genesis: &Genesis) -> ChangeSet {
     account::at_genesis(genesis, &mut state);
     names::at_genesis(&mut state);
     params::at_genesis(genesis, &mut state);
+    members::at_genesis(genesis, &mut state);
     ChangeSet::from_unsorted(state.into_iter().map(|(key, value)| (key.into(), Some(value))).collect())
 }
 

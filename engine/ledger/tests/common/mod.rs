@@ -29,7 +29,13 @@ pub(crate) struct Made {
 
 impl Made {
     pub(crate) fn new_block(&self) -> NewBlock<'_> {
-        NewBlock { header: &self.header, content: &self.content, certificate: &self.certificate, noted: None }
+        NewBlock {
+            header: &self.header,
+            content: &self.content,
+            certificate: &self.certificate,
+            noted: None,
+            next_validators: None,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ mod node;
 use std::collections::{BTreeMap, BTreeSet};
 
 use hanse_consensus::{Message, Peer, Recipient, Signed, Verdict};
-use hanse_replica::{Input, Output, answer};
+use hanse_replica::{Amendments, Input, Output, answer};
 use hanse_types::genesis::{ConsensusKind, Validator};
 use hanse_types::{Canonical, Certificate, Genesis, Hash, Height, Params, SignedTransaction, TxId, Verified};
 
@@ -253,13 +253,21 @@ impl Net {
                 let (header, shown) = make(&work);
                 self.nodes[n].ran(&shown);
                 let (header, shown) = (Box::new(header), Some(Box::new(shown)));
-                self.plan(n, takes_ms, Event::Tell(Input::Executed { header, shown, params: None }));
+                self.plan(
+                    n,
+                    takes_ms,
+                    Event::Tell(Input::Executed { header, shown, amendments: Amendments::default() }),
+                );
             }
             Output::Check(shown) => {
                 let verdict = if node::is_good(&shown) { Verdict::Good } else { Verdict::Bad };
                 let block = shown.block.hash();
                 self.nodes[n].ran(&shown);
-                self.plan(n, takes_ms, Event::Tell(Input::Checked { block, verdict, params: None }));
+                self.plan(
+                    n,
+                    takes_ms,
+                    Event::Tell(Input::Checked { block, verdict, amendments: Amendments::default() }),
+                );
             }
             Output::Sign(intent) => {
                 let signed: Signed = self.nodes[n].sign(n, &intent, &self.world);

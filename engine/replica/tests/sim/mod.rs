@@ -7,9 +7,10 @@ mod random;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use hanse_consensus::{Disk, DiskError, Precommit, SignedPrecommit, Slot, Solo, VoteLog};
-use hanse_replica::{Input, Output, Replica, Stage, Work};
+use hanse_replica::{Amendments, Input, Output, Replica, Stage, Work};
 use hanse_txpool::{History, Pool, PoolLimits};
 use hanse_types::hash::Domain;
 use hanse_types::{Certificate, Gas, Hash, Header, Height, Params, Timestamp, Transaction, ValidatorSet, Verified};
@@ -215,7 +216,8 @@ impl Simulation {
             Event::Executed(height) => {
                 let Block { header, params, .. } = self.made[&height].clone();
                 self.oracle.executed(&params);
-                self.tell(Input::Executed { header, shown: None, params: Some(Box::new(params)) });
+                let amendments = Amendments { params: Some(Arc::new(params)), validators: None };
+                self.tell(Input::Executed { header, shown: None, amendments });
             }
             Event::Signed(signed) => self.tell(Input::Signed(signed.into())),
             Event::Written { height, failed } => self.written(height, failed),

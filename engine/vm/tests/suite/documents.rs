@@ -7,10 +7,10 @@ use hanse_state::StateView;
 use hanse_types::{Address, Execution, Status};
 use hanse_vm::contract_address;
 use hanse_vm::native::NativeContract;
-use hanse_vm::system::{CONTRACTS, account, lifecycle, names, params};
+use hanse_vm::system::{CONTRACTS, account, lifecycle, members, names, params};
 use serde_json::{Value, json};
 
-use crate::world::{ADMIN, ALICE, BOB, World, module, wasm};
+use crate::world::{ADMIN, ALICE, BOB, World, module, node_key, wasm};
 
 fn document(contract: &dyn NativeContract) -> Abi {
     Abi::parse(contract.abi().as_bytes()).unwrap_or_else(|error| panic!("{}: {error}", contract.name()))
@@ -44,6 +44,7 @@ fn no_method_is_left_out() {
         include_str!("../../src/system/lifecycle.rs"),
         include_str!("../../src/system/names.rs"),
         include_str!("../../src/system/params.rs"),
+        include_str!("../../src/system/members.rs"),
     ];
     for (contract, source) in CONTRACTS.iter().zip(sources) {
         let abi = document(*contract);
@@ -140,6 +141,16 @@ fn arguments_results_events_and_errors_are_as_described() {
     caller.call(ADMIN, governance, "add_administrator", json!({"who": bob}));
     caller.call(ADMIN, governance, "remove_administrator", json!({"who": bob}));
     assert_eq!(caller.call(ALICE, governance, "administrators", json!({})), json!([text(ADMIN)]));
+
+    let (taking_part, key) = (&members::MembersContract, |n| node_key(n).to_string());
+    caller.call(ADMIN, taking_part, "add", json!({"name": "regulator", "key": key(2), "role": "Observer"}));
+    caller.call(ADMIN, taking_part, "replace_key", json!({"name": "regulator", "key": key(3)}));
+    caller.call(ADMIN, taking_part, "set_role", json!({"name": "regulator", "role": "Light"}));
+    let regulator = caller.call(ALICE, taking_part, "get", json!({"name": "regulator"}));
+    assert_eq!((&regulator["name"], &regulator["role"]), (&json!("regulator"), &json!("Light")));
+    assert_eq!(caller.call(ALICE, taking_part, "list", json!({}))[1], regulator);
+    caller.call(ADMIN, taking_part, "remove", json!({"name": "regulator"}));
+    assert_eq!(caller.call(ALICE, taking_part, "get", json!({"name": "regulator"})), json!(null));
 
     let described: BTreeSet<_> = CONTRACTS
         .iter()

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use hanse_types::{Address, Execution, Status};
-use hanse_vm::system::{CONTRACTS, account, lifecycle, names, params};
+use hanse_types::{Address, Execution, Role, Status};
+use hanse_vm::system::{CONTRACTS, account, lifecycle, members, names, params};
 
 use crate::compiling::shapes;
-use crate::world::{ADMIN, ALICE, BOB, World, encode, machine, module, wasm};
+use crate::world::{ADMIN, ALICE, BOB, World, encode, machine, module, node_key, wasm};
 
 /// What to do when a figure changes.
 const FIX: &str = "the gas schedule has changed: nodes of this build disagree with nodes of the last one. If that is
@@ -204,6 +204,12 @@ fn system_contracts() {
         (ADMIN, params::ADDRESS, "add_administrator", encode(&BOB)),
         (ADMIN, params::ADDRESS, "remove_administrator", encode(&BOB)),
         (ADMIN, params::ADDRESS, "other", none()),
+        (ADMIN, members::ADDRESS, "add", encode(&("two", node_key(2).to_string(), Role::Observer))),
+        (ADMIN, members::ADDRESS, "set_role", encode(&("two", Role::Sealer))),
+        (ADMIN, members::ADDRESS, "replace_key", encode(&("two", node_key(3).to_string()))),
+        (ADMIN, members::ADDRESS, "get", encode(&"two")),
+        (ADMIN, members::ADDRESS, "list", none()),
+        (ADMIN, members::ADDRESS, "remove", encode(&"two")),
         (ADMIN, BOB, "run", none()),
     ];
     for (sender, contract, method, args) in calls {

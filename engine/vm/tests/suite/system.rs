@@ -1,11 +1,12 @@
 //! The system contracts: who may do what, what is refused, what stays.
 
-use hanse_types::{Address, ContractRef, Execution, Params, Status, limits};
+use hanse_types::genesis::ConsensusKind;
+use hanse_types::{Address, ContractRef, Execution, Params, Role, Status, limits};
 use hanse_vm::contract_address;
 use hanse_vm::system::lifecycle::{Condition, Info, Record};
-use hanse_vm::system::{account, lifecycle, names, params};
+use hanse_vm::system::{account, lifecycle, members, names, params};
 
-use crate::world::{ADMIN, ALICE, BOB, WEALTH, World, encode, module, wasm};
+use crate::world::{ADMIN, ALICE, BOB, WEALTH, World, encode, module, node_key, wasm};
 
 fn refused(execution: Execution, status: Status, message: &str) {
     assert_eq!(execution.status, status, "{}", execution.message);
@@ -344,4 +345,38 @@ fn there_is_always_an_administrator() {
         done(change(&mut world, BOB, "add_administrator", Address([n; 20])));
     }
     refused(change(&mut world, BOB, "add_administrator", ALICE), Status::InvalidArguments, "64 administrators already");
+}
+
+fn member(world: &mut World, by: Address, name: &str, key: &str, role: Role) -> Execution {
+    world.system(by, members::ADDRESS, "add", &(name, key, role))
+}
+
+#[test]
+fn members_are_changed_by_administrators_and_somebody_always_seals() {
+    let mut world = World::new();
+    let key = |n| node_key(n).to_string();
+    refused(member(&mut world, ALICE, "two", &key(2), Role::Sealer), Status::PermissionDenied, "no administrator");
+    done(member(&mut world, ADMIN, "two", &key(2), Role::Observer));
+    refused(member(&mut world, ADMIN, "two", &key(3), Role::Sealer), Status::InvalidArguments, "a member two already");
+    refused(member(&mut world, ADMIN, "three", &key(2), Role::Sealer), Status::InvalidArguments, "member two's");
+    refused(member(&mut world, ADMIN, "three", "ed25519:12", Role::Sealer), Status::InvalidArguments, "is written as");
+    let last = world.system(ADMIN, members::ADDRESS, "remove", &"founder");
+    refused(last, Status::InvalidArguments, "founder is the only sealer");
+    done(world.system(ADMIN, members::ADDRESS, "set_role", &("two", Role::Sealer)));
+    done(world.system(ADMIN, members::ADDRESS, "remove", &"founder"));
+    refused(world.system(ADMIN, members::ADDRESS, "remove", &"founder"), Status::InvalidArguments, "no member founder");
+    done(world.system(ADMIN, members::ADDRESS, "replace_key", &("two", key(4))));
+    let now = members::load(&*world.view).unwrap();
+    assert_eq!(now.validators().unwrap().index_of(&node_key(4)), Some(0));
+    assert_eq!(now.as_slice().len(), 1);
+}
+
+#[test]
+fn who_decides_alone_is_not_replaced_and_may_be_watched() {
+    let mut world = World::agreeing_by(ConsensusKind::Solo);
+    done(member(&mut world, ADMIN, "two", &node_key(2).to_string(), Role::Observer));
+    let second = world.system(ADMIN, members::ADDRESS, "set_role", &("two", Role::Sealer));
+    refused(second, Status::InvalidOperation, "decides alone");
+    let other = world.system(ADMIN, members::ADDRESS, "replace_key", &("founder", node_key(3).to_string()));
+    refused(other, Status::InvalidOperation, "decides alone");
 }

@@ -6,7 +6,8 @@ use std::sync::{Arc, LazyLock};
 
 use borsh::BorshSerialize;
 use hanse_state::{BlockState, ChangeSet, MemoryView, PlainState, Recorder, StateAccess};
-use hanse_types::genesis::{ConsensusKind, CryptoSuite, GenesisAccount};
+use hanse_types::crypto::{PublicKey, SecretKey, Signer};
+use hanse_types::genesis::{ConsensusKind, CryptoSuite, GenesisAccount, Validator};
 use hanse_types::{
     Address, ContractRef, Execution, Gas, Genesis, Hash, Height, Params, RwSet, StateCommitment, Status, Timestamp,
     Transaction, TxIndex,
@@ -30,6 +31,11 @@ static WARM: LazyLock<Vm> = LazyLock::new(|| machine(4));
 /// A machine for so many threads.
 pub(crate) fn machine(threads: usize) -> Vm {
     Vm::new(&VmConfig { threads, artifacts: None }).unwrap()
+}
+
+/// The key of a node.
+pub(crate) fn node_key(n: u8) -> PublicKey {
+    SecretKey::ed25519([n; 32]).public_key()
 }
 
 /// What a transaction did.
@@ -57,14 +63,23 @@ impl World {
     pub(crate) fn with(change: impl FnOnce(&mut Params)) -> World {
         let mut params = Params::default();
         change(&mut params);
+        World::founded(params, ConsensusKind::Bft)
+    }
+
+    /// A chain whose validators agree in this way.
+    pub(crate) fn agreeing_by(consensus: ConsensusKind) -> World {
+        World::founded(Params::default(), consensus)
+    }
+
+    fn founded(params: Params, consensus: ConsensusKind) -> World {
         let genesis = Genesis {
             chain_id: "chain".into(),
             group_id: "group".into(),
             timestamp: Timestamp(1),
-            consensus: ConsensusKind::Solo,
+            consensus,
             crypto: CryptoSuite::Standard,
             state_commitment: StateCommitment::Flat,
-            validators: Vec::new(),
+            validators: vec![Validator { name: "founder".into(), key: node_key(1) }],
             administrators: vec![ADMIN],
             accounts: vec![GenesisAccount { address: ALICE, balance: WEALTH }],
             params: params.clone(),

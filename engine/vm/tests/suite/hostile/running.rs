@@ -200,7 +200,7 @@ fn calls() -> Vec<Case> {
         text("call of an account", &calling(&escaped(&ALICE), "run", 0, Status::ContractNotFound), &good()),
         text(
             "call of a system contract that is not there",
-            &calling(&native(5), "run", 0, Status::ContractNotFound),
+            &calling(&native(99), "run", 0, Status::ContractNotFound),
             &good(),
         ),
         text("call of itself", &calling(&own, "run", 0, Status::Reentrancy), &good()),
@@ -221,6 +221,7 @@ fn calls() -> Vec<Case> {
             &calling(&native(4), "add_administrator", 20, Status::PermissionDenied),
             &good(),
         ),
+        text("members with garbage", &calling(&native(5), "add", garbage, Status::InvalidArguments), &good()),
         text("a method that is not there", &calling(&native(1), "steal", 0, Status::MethodNotFound), &good()),
         text("a method without a name", &calling(&native(1), "", 0, Status::MethodNotFound), &good()),
         text(
