@@ -117,6 +117,8 @@ async fn chain_and_transactions(world: &mut Recorder) {
     world.call("chain_info", "the chain", json!({})).await;
     world.call("chain_status", "how it is doing", json!({})).await;
     world.call("chain_params", "at the beginning", json!({ "height": 0 })).await;
+    world.call("chain_members", "now", json!({})).await;
+    world.call("chain_handovers", "none: the founders decide", json!({ "from": 1 })).await;
     let payment = world.payment(5).await;
     let submitted =
         world.call("tx_submit", "a payment, until it is in a block", json!({ "transaction": payment })).await;

@@ -6,7 +6,8 @@ mod common;
 use common::Node;
 use hanse_client::methods::{BlockAt, GetChainStatus, NoParams};
 use hanse_client::proof::Anchor;
-use hanse_types::Height;
+use hanse_types::crypto::{SecretKey, Signer};
+use hanse_types::{Epoch, Height};
 
 const FOUR: [&str; 2] = ["--validators", "4"];
 
@@ -44,6 +45,37 @@ async fn four_validators_agree_and_go_on_after_a_kill() {
     assert!(header.height >= before);
     let (_, error) = node.fail(&["dev", "advance", "10"]);
     assert!(error["message"].as_str().unwrap().contains("development"), "{error}");
+    node.stop();
+}
+
+#[tokio::test]
+async fn members_change_by_the_command_line_and_proofs_follow_from_the_genesis() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start_with(folder.path(), &FOUR);
+    transfer(&node, "1");
+    let key = format!("ed25519:{}", "5f".repeat(32));
+    let refused = node.fail(&["member", "add", "regulator", &key, "--from", "bob"]).1;
+    assert!(refused["message"].as_str().unwrap().contains("no administrator"), "{refused}");
+    let (_, refused) = node.fail(&["member", "role", "nobody", "light"]);
+    assert!(refused["message"].as_str().unwrap().contains("no member nobody"), "{refused}");
+    let regulator = SecretKey::ed25519([77; 32]).public_key().to_string();
+    node.run(&["member", "add", "regulator", &regulator]);
+    node.run(&["member", "remove", "dev-4"]);
+    transfer(&node, "2");
+    let listed = String::from_utf8(node.hanse(&["member", "list"]).stdout).unwrap();
+    assert!(listed.contains("regulator  observer") && !listed.contains("dev-4"), "{listed}");
+    let before = String::from_utf8(node.hanse(&["member", "list", "--height", "0"]).stdout).unwrap();
+    assert!(before.contains("dev-4") && !before.contains("regulator"), "{before}");
+
+    let client = node.client();
+    let status = client.call::<GetChainStatus>(NoParams {}).await.unwrap();
+    assert_eq!(status.validators, 3);
+    let genesis = serde_json::from_slice(&std::fs::read(folder.path().join("genesis.json")).unwrap()).unwrap();
+    let anchor = Anchor::new(&genesis).unwrap();
+    let header = client.proven_header(&anchor, BlockAt::Latest).await.unwrap();
+    assert_eq!((header.epoch, anchor.epoch()), (Epoch(1), Epoch(1)));
+    let first = client.proven_header(&anchor, BlockAt::Height(Height(1))).await.unwrap();
+    assert_eq!(first.epoch, Epoch(0));
     node.stop();
 }
 

@@ -2,22 +2,26 @@
 //!
 //! A proof is worth as much as the header that it leads to. An [`Anchor`] is what a client has from its founders: the
 //! genesis, of which it knows the chain and its validators. It accepts a header if those validators decided it
-//! ([`Anchor::header`]); the `check_` functions then lead from what a node says to that header. Nothing of this asks
+//! ([`Anchor::header`]), or those who were named by them in their place ([`Anchor::follow`]); the `check_` functions then lead from what a node says to that header. Nothing of this asks
 //! anybody.
 //!
 //! [`Client::proven_state`](crate::Client::proven_state) and its kin do both.
 
+use std::sync::Arc;
+
 use hanse_abi::keys::full_key;
 use hanse_state::commitment;
+use hanse_types::genesis::Validator;
 use hanse_types::merkle::{self, Proof};
 use hanse_types::validator_set::ValidatorSetError;
 use hanse_types::{
-    Address, Canonical, Certificate, CertificateError, ChainIdentity, DecodeError, Genesis, Hash, Header, Receipt,
-    RwSet, SignedTransaction, TxId, ValidatorSet,
+    Address, Canonical, Certificate, CertificateError, ChainIdentity, DecodeError, Epoch, Genesis, Hash, Header,
+    Receipt, RwSet, SignedTransaction, TxId, ValidatorSet,
 };
+use parking_lot::RwLock;
 use thiserror::Error;
 
-use crate::views::{CertifiedHeader, InclusionProof, StateProof};
+use crate::views::{CertifiedHeader, HandoverView, InclusionProof, StateProof, ValidatorView};
 
 /// Why a proof proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -26,8 +30,27 @@ pub enum ProofError {
     #[error("it holds bytes that do not decode: {0}")]
     Decode(#[from] DecodeError),
     /// The validators did not decide its block.
-    #[error("its block was not decided by the validators of the genesis: {0}")]
+    #[error("its block was not decided by the group's validators: {0}")]
     Certificate(#[from] CertificateError),
+    /// It is of an epoch whose validators are not known.
+    #[error("its block is of epoch {epoch}, but the validators are known up to epoch {known}")]
+    UnknownEpoch {
+        /// The block's.
+        epoch: u64,
+        /// The newest that is known.
+        known: u64,
+    },
+    /// It leads to another epoch than the next.
+    #[error("it leads to epoch {found}, the next is {expected}")]
+    NotNext {
+        /// Where it leads.
+        found: u64,
+        /// The next epoch.
+        expected: u64,
+    },
+    /// The new validators are not those that the old ones named.
+    #[error("the validators of the next epoch are not those that the block names")]
+    Validators,
     /// Its header is another chain's.
     #[error("its header is of chain {chain:?} and group {group:?}")]
     OtherChain {
@@ -47,11 +70,19 @@ pub enum ProofError {
     State(#[from] commitment::ProofError),
 }
 
-/// What a client trusts: the chain that its founders agreed on, and who decides its blocks.
-#[derive(Clone, Debug)]
+/// What a client trusts: the chain that its founders agreed on, and who decides its blocks. It learns of new validators
+/// from those before them.
+#[derive(Debug)]
 pub struct Anchor {
     chain: ChainIdentity,
-    validators: ValidatorSet,
+    /// The validators of each epoch from the first on.
+    epochs: RwLock<Vec<Arc<ValidatorSet>>>,
+}
+
+impl Clone for Anchor {
+    fn clone(&self) -> Anchor {
+        Anchor { chain: self.chain.clone(), epochs: RwLock::new(self.epochs.read().clone()) }
+    }
 }
 
 /// Something with the header that it was proven against.
@@ -69,7 +100,8 @@ impl Anchor {
     /// # Errors
     /// If its validators are no validator set.
     pub fn new(genesis: &Genesis) -> Result<Anchor, ValidatorSetError> {
-        Ok(Anchor { chain: genesis.identity(), validators: ValidatorSet::from_genesis(genesis)? })
+        let founders = Arc::new(ValidatorSet::from_genesis(genesis)?);
+        Ok(Anchor { chain: genesis.identity(), epochs: RwLock::new(vec![founders]) })
     }
 
     /// The chain.
@@ -77,17 +109,53 @@ impl Anchor {
         &self.chain
     }
 
+    /// The newest epoch whose validators it knows.
+    pub fn epoch(&self) -> Epoch {
+        // There is one at least.
+        Epoch(self.epochs.read().len() as u64 - 1)
+    }
+
+    /// Learns who decides the next epoch, if those of this one say so.
+    ///
+    /// # Errors
+    /// If they don't; or if it is another epoch than the next.
+    pub fn follow(&self, handover: &HandoverView) -> Result<(), ProofError> {
+        let epoch = self.epoch();
+        if handover.epoch != epoch.0 + 1 {
+            return Err(ProofError::NotNext { found: handover.epoch, expected: epoch.0 + 1 });
+        }
+        let header = self.header(&handover.block)?;
+        let validator = |view: &ValidatorView| {
+            let key = view.key.parse().map_err(|_| ProofError::Validators)?;
+            Ok(Validator { name: view.name.clone(), key })
+        };
+        let list = handover.validators.iter().map(validator).collect::<Result<_, ProofError>>()?;
+        let set = ValidatorSet::new(list).map_err(|_| ProofError::Validators)?;
+        if header.epoch != epoch || header.next_validators == header.validators || header.next_validators != set.hash()
+        {
+            return Err(ProofError::Validators);
+        }
+        let mut epochs = self.epochs.write();
+        // Another thread may have followed meanwhile.
+        if epochs.len() as u64 == handover.epoch {
+            epochs.push(Arc::new(set));
+        }
+        Ok(())
+    }
+
     /// A header that the validators decided. The genesis block was decided by nobody: it follows from the genesis.
     ///
     /// # Errors
-    /// If it is another chain's, or they did not.
+    /// If it is another chain's, or they did not; or if it is of an epoch that the anchor does not know yet.
     pub fn header(&self, certified: &CertifiedHeader) -> Result<Header, ProofError> {
         let header = Header::decode(&certified.header.0)?;
         let certificate = Certificate::decode(&certified.certificate.0)?;
         if (&header.chain_id, &header.group_id) != (&self.chain.chain_id, &self.chain.group_id) {
             return Err(ProofError::OtherChain { chain: header.chain_id, group: header.group_id });
         }
-        certificate.verify(&self.chain, &self.validators, &header)?;
+        let known = self.epochs.read().get(header.epoch.0 as usize).cloned();
+        let unknown = || ProofError::UnknownEpoch { epoch: header.epoch.0, known: self.epoch().0 };
+        certificate.verify(&self.chain, &*known.ok_or_else(unknown)?, &header)?;
         Ok(header)
     }
 }

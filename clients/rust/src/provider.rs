@@ -8,12 +8,13 @@ use serde_json::Value;
 
 use crate::client::{ANSWER_TIMEOUT, Client, ClientError};
 use crate::methods::{
-    BlockAt, CertificateParams, ContractParams, GetAbi, GetCertificate, GetChainInfo, GetReceipt, GetState, NoParams,
-    ProofOf, ProveTx, ProveTxParams, ReceiptParams, StateParams, WaitBlock, WaitBlockParams, WaitedBlock,
+    BlockAt, CertificateParams, ContractParams, GetAbi, GetCertificate, GetChainInfo, GetHandovers, GetReceipt,
+    GetState, HandoversParams, NoParams, ProofOf, ProveTx, ProveTxParams, ReceiptParams, StateParams, WaitBlock,
+    WaitBlockParams, WaitedBlock,
 };
 use crate::proof::{self, Anchor, ProofError, Proven};
 use crate::text::Bytes;
-use crate::views::{ChainInfo, ReceiptView};
+use crate::views::{CertifiedHeader, ChainInfo, ReceiptView};
 
 /// By the node's word.
 impl Client {
@@ -69,13 +70,35 @@ impl Client {
 
 /// Proven: from an [`Anchor`], whatever the node says.
 impl Client {
+    /// The header of a block, if the validators decided it: those that the anchor knows, or those who follow from them by
+    /// handovers, for which the node is asked.
+    ///
+    /// # Errors
+    /// As [`Client::call`], and if one of them did not.
+    pub async fn trusted(&self, anchor: &Anchor, block: &CertifiedHeader) -> Result<Header, ClientError> {
+        loop {
+            let known = anchor.epoch();
+            match anchor.header(block) {
+                Err(ProofError::UnknownEpoch { .. }) => {}
+                checked => return Ok(checked?),
+            }
+            let params = HandoversParams { from: known.0 + 1, limit: None };
+            for handover in self.call::<GetHandovers>(params).await?.handovers {
+                anchor.follow(&handover)?;
+            }
+            if anchor.epoch() == known {
+                return Err(anchor.header(block).err().unwrap_or(ProofError::Other).into());
+            }
+        }
+    }
+
     /// A block's header, decided by the validators; not that of the genesis block, which nobody decided.
     ///
     /// # Errors
     /// As [`Client::call`], and if the node's proof does not hold.
     pub async fn proven_header(&self, anchor: &Anchor, at: BlockAt) -> Result<Header, ClientError> {
         let certified = self.call::<GetCertificate>(CertificateParams { at }).await?;
-        let header = anchor.header(&certified)?;
+        let header = self.trusted(anchor, &certified).await?;
         let asked = match at {
             BlockAt::Latest => true,
             BlockAt::Height(height) => header.height == height,
@@ -94,7 +117,7 @@ impl Client {
         id: Hash,
     ) -> Result<Proven<SignedTransaction>, ClientError> {
         let proof = self.call::<ProveTx>(ProveTxParams { tx_id: id, of: ProofOf::Transaction }).await?;
-        let header = anchor.header(&proof.block)?;
+        let header = self.trusted(anchor, &proof.block).await?;
         let value = proof::check_transaction(&proof, &header, &anchor.chain().genesis, &TxId(id))?;
         Ok(Proven { value, header })
     }
@@ -105,7 +128,7 @@ impl Client {
     /// As [`Client::proven_transaction`].
     pub async fn proven_receipt(&self, anchor: &Anchor, id: Hash) -> Result<Proven<Receipt>, ClientError> {
         let proof = self.call::<ProveTx>(ProveTxParams { tx_id: id, of: ProofOf::Receipt }).await?;
-        let header = anchor.header(&proof.block)?;
+        let header = self.trusted(anchor, &proof.block).await?;
         let value = proof::check_receipt(&proof, &header, &TxId(id))?;
         Ok(Proven { value, header })
     }
@@ -118,7 +141,7 @@ impl Client {
     pub async fn proven_rw_set(&self, anchor: &Anchor, id: Hash) -> Result<Proven<RwSet>, ClientError> {
         let receipt = self.proven_receipt(anchor, id).await?.value;
         let proof = self.call::<ProveTx>(ProveTxParams { tx_id: id, of: ProofOf::AccessSet }).await?;
-        let header = anchor.header(&proof.block)?;
+        let header = self.trusted(anchor, &proof.block).await?;
         let value = proof::check_rw_set(&proof, &header, &receipt)?;
         Ok(Proven { value, header })
     }
@@ -137,7 +160,7 @@ impl Client {
         let params = StateParams { contract: contract.into(), key: Bytes(key.to_vec()), height, proof: true };
         let answer = self.call::<GetState>(params).await?;
         let proof = answer.proof.ok_or_else(|| self.protocol("a state without the proof that was asked for".into()))?;
-        let header = anchor.header(&proof.block)?;
+        let header = self.trusted(anchor, &proof.block).await?;
         if height.is_some_and(|height| height != header.height) {
             return Err(ProofError::Other.into());
         }

@@ -195,7 +195,7 @@ async fn show(id: Hash, wait: u64, common: &Common) -> Result<(), Failure> {
     let params = ReceiptParams { tx_id: id, proof: true, timeout_ms };
     let answer = session.client.call::<GetReceipt>(params).await?;
     let inclusion = answer.proof.ok_or_else(|| Failure::error("the node gave no proof for the receipt"))?;
-    let header = Trust::default().header(&inclusion.block)?.header;
+    let header = Trust::default().header(&session.client, &inclusion.block).await?.header;
     check_receipt(&inclusion, &header, &TxId(id)).map_err(ClientError::Proof)?;
     let located = session.client.call::<GetTx>(TxParams { tx_id: id }).await?;
     let dag = DagParams { at: BlockAt::Height(answer.receipt.height), vertices: 0, tx_id: Some(id) };

@@ -55,6 +55,17 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("contract info", "hanse contract info token"),
     ("contract list", "hanse contract list --limit 10"),
     ("contract storage", "hanse contract storage token balances bob"),
+    ("member list", "hanse member list --height 17"),
+    (
+        "member add",
+        "hanse member add regulator ed25519:5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f",
+    ),
+    ("member remove", "hanse member remove regulator"),
+    ("member role", "hanse member role regulator sealer"),
+    (
+        "member key",
+        "hanse member key regulator ed25519:5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e",
+    ),
     ("name set", "hanse name set coin token"),
     ("name get", "hanse name get coin"),
     ("name list", "hanse name list --limit 10"),

@@ -24,6 +24,7 @@ mod init;
 mod key;
 mod ledger;
 mod log;
+mod member;
 mod name;
 mod new;
 mod offline;
@@ -102,6 +103,9 @@ enum Command {
     /// Write, build, deploy and call contracts
     #[command(subcommand)]
     Contract(contract::ContractCommand),
+    /// Take members into the group and out of it, and list them
+    #[command(subcommand)]
+    Member(member::MemberCommand),
     /// Register, show and list names of contracts
     #[command(subcommand)]
     Name(name::NameCommand),
@@ -183,6 +187,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Log(command) => log::run(command, &common, output).await,
         Command::Config(command) => config::run(command, output),
         Command::Contract(command) => contract::run(command, common).await,
+        Command::Member(command) => member::run(command, &common).await,
         Command::Name(command) => name::run(command, &common).await,
         Command::Key(command) => key::run(command, &common, output),
         Command::Tx(command) => chain::tx(command, &common).await,

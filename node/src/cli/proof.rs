@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use hanse_client::methods::{ProofOf, ProveTx, ProveTxParams};
 use hanse_client::proof::{self, Anchor};
 use hanse_client::views::{CertifiedHeader, InclusionProof};
-use hanse_client::{Bytes, ClientError};
+use hanse_client::{Bytes, Client, ClientError};
 use hanse_types::{Canonical, Genesis, Hash, Header, Height, TxId};
 use serde::Serialize;
 
@@ -66,7 +66,7 @@ impl Trust {
     }
 
     /// The header that a proof comes with, if there is every ground for it that was asked for.
-    pub(crate) fn header(&self, block: &CertifiedHeader) -> Result<Trusted, Failure> {
+    pub(crate) async fn header(&self, client: &Client, block: &CertifiedHeader) -> Result<Trusted, Failure> {
         let refused = |error: proof::ProofError| Failure::from(ClientError::Proof(error));
         let header = Header::decode(&block.header.0).map_err(|error| refused(error.into()))?;
         let mut ground = Ground::Node;
@@ -78,7 +78,7 @@ impl Trust {
             ground = Ground::Hash;
         }
         if let Some(anchor) = self.anchor()? {
-            anchor.header(block).map_err(refused)?;
+            client.trusted(&anchor, block).await?;
             ground = Ground::Validators;
         }
         Ok(Trusted { header, ground })
@@ -98,7 +98,7 @@ impl Trusted {
     /// The block, for people.
     pub(crate) fn lines(&self) -> Vec<(&'static str, String)> {
         let ground = match self.ground {
-            Ground::Validators => "decided by the validators of the genesis",
+            Ground::Validators => "decided by the validators of the genesis, or those they named",
             Ground::Hash => "the block that was named",
             Ground::Node => "by the node's word; give --genesis or --trust to check it",
         };
@@ -132,7 +132,7 @@ pub(crate) async fn transaction(session: &Session, id: Hash, of: Subject, trust:
         Subject::AccessSet => ProofOf::AccessSet,
     };
     let proof = ask(asked).await?;
-    let trusted = trust.header(&proof.block)?;
+    let trusted = trust.header(&session.client, &proof.block).await?;
     let header = &trusted.header;
     let digest = match of {
         Subject::Transaction => {

@@ -64,7 +64,7 @@ pub(crate) async fn run(command: StateCommand, common: &Common) -> Result<(), Fa
     if proof {
         let state = &shown.state;
         let proof = state.proof.as_ref().ok_or_else(|| Failure::error("the node gave no proof for the value"))?;
-        let trusted = trust.header(&proof.block)?;
+        let trusted = trust.header(&session.client, &proof.block).await?;
         if trusted.header.height != state.height || height.is_some_and(|height| height != state.height) {
             return Err(Failure::error("the node proved the state of another block than the one that was asked for"));
         }

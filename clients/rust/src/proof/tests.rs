@@ -220,3 +220,52 @@ fn values_and_absences_are_proven_and_nothing_else_is() {
         assert!(check_state(&proof, &earlier, &CONTRACT, &[key], value).is_err(), "{key}");
     }
 }
+
+/// A set of these keys.
+fn set(keys: &[u8]) -> Vec<Validator> {
+    let key = |n: &u8| SecretKey::ed25519([*n; 32]).public_key();
+    keys.iter().map(|n| Validator { name: format!("v{n}"), key: key(n) }).collect()
+}
+
+fn handover(epoch: u64, block: CertifiedHeader, validators: &[Validator]) -> HandoverView {
+    let view = |of: &Validator| ValidatorView { name: of.name.clone(), key: of.key.to_string() };
+    HandoverView { epoch, block, validators: validators.iter().map(view).collect() }
+}
+
+/// The block as the new set of one decides it.
+fn decided_by(n: u8, header: &Header, anchor: &Anchor) -> CertifiedHeader {
+    let (height, epoch, block_hash) = (header.height, header.epoch, header.hash());
+    let mut certificate = Certificate { height, epoch, block_hash, ..Certificate::default() };
+    let bytes = certificate.sign_bytes(&anchor.chain);
+    certificate.signatures.push((0, SecretKey::ed25519([n; 32]).sign(&bytes).unwrap()));
+    CertifiedHeader { header: Bytes(header.encode()), certificate: Bytes(certificate.encode()) }
+}
+
+#[test]
+fn new_validators_are_believed_if_those_before_them_named_them() {
+    let World { anchor, header, .. } = World::new();
+    let (new, other) = (set(&[41]), set(&[42]));
+    let new_hash = ValidatorSet::new(new.clone()).unwrap().hash();
+    let last = Header { next_validators: new_hash, ..header.clone() };
+    let next = Header { height: Height(5), epoch: Epoch(1), validators: new_hash, next_validators: new_hash, ..header };
+    let next = decided_by(41, &next, &anchor);
+    assert_eq!(anchor.header(&next), Err(ProofError::UnknownEpoch { epoch: 1, known: 0 }));
+
+    let good = certified(&last, &anchor);
+    assert_eq!(anchor.follow(&handover(1, good.clone(), &other)), Err(ProofError::Validators));
+    let of_strangers = decided_by(42, &last, &anchor);
+    let refused = anchor.follow(&handover(1, of_strangers, &new));
+    assert!(matches!(refused, Err(ProofError::Certificate(_))), "{refused:?}");
+    let unchanged = Header { next_validators: last.validators, ..last.clone() };
+    let unchanged = handover(1, certified(&unchanged, &anchor), &new);
+    assert_eq!(anchor.follow(&unchanged), Err(ProofError::Validators));
+    assert_eq!(anchor.follow(&handover(2, good.clone(), &new)), Err(ProofError::NotNext { found: 2, expected: 1 }));
+    assert_eq!(anchor.epoch(), Epoch(0));
+
+    anchor.follow(&handover(1, good.clone(), &new)).unwrap();
+    assert_eq!(anchor.header(&next).unwrap().height, Height(5));
+    assert_eq!(anchor.header(&good).unwrap(), last, "what the founders decided stays decided");
+    // The founders decide nothing any more.
+    let late = Header { height: Height(6), epoch: Epoch(1), ..last };
+    assert!(anchor.header(&certified(&late, &anchor)).is_err());
+}

@@ -1,10 +1,10 @@
 //! The chain as a whole.
 
-use hanse_types::{Gas, Hash, Height, Params, Timestamp};
+use hanse_types::{Gas, Hash, Height, Params, Role, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::PoolView;
+use super::{CertifiedHeader, PoolView};
 use crate::text::Bytes;
 
 /// What a client must know of a chain to make transactions for it, and what an operator first asks.
@@ -158,4 +158,44 @@ pub struct ChainParams {
     pub height: Height,
     /// The parameters.
     pub params: Params,
+}
+
+/// The members of a group at one height.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChainMembers {
+    /// After which block: they take part from the one that follows.
+    pub height: Height,
+    /// In the order in which they came; those who seal are the validators, in this order.
+    pub members: Vec<MemberView>,
+}
+
+/// A member of a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MemberView {
+    /// Its name.
+    pub name: String,
+    /// The key of its node, as `ed25519:` and hexadecimal digits.
+    pub key: String,
+    /// What it does.
+    pub role: Role,
+}
+
+/// How the office of the validators passed from one set to the next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HandoverView {
+    /// The epoch of the new set.
+    pub epoch: u64,
+    /// The last block of the epoch before, which names the new set.
+    pub block: CertifiedHeader,
+    /// The new set, in its order.
+    pub validators: Vec<ValidatorView>,
+}
+
+/// A validator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ValidatorView {
+    /// Its name.
+    pub name: String,
+    /// Its key, as `ed25519:` and hexadecimal digits.
+    pub key: String,
 }

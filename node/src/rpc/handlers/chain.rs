@@ -1,26 +1,36 @@
 //! The chain as a whole.
 
-use hanse_client::methods::{AtHeight, NoParams};
-use hanse_client::views::{AgreementView, ChainInfo, ChainParams, ChainStatus, EvidenceView};
+use hanse_client::methods::{AtHeight, Handovers, HandoversParams, NoParams};
+use hanse_client::views::{
+    AgreementView, CertifiedHeader, ChainInfo, ChainMembers, ChainParams, ChainStatus, EvidenceView, HandoverView,
+    MemberView, ValidatorView,
+};
 use hanse_client::{Bytes, RpcError};
 use hanse_group::agreement::Step;
 use hanse_group::{Accusation, Agreement};
-use hanse_types::Genesis;
-use hanse_types::genesis::ConsensusKind;
+use hanse_ledger::{Handover, Ledger};
+use hanse_types::genesis::{ConsensusKind, Validator};
+use hanse_types::{Canonical, Epoch, Member};
+use hanse_vm::system;
 
 use super::super::registry::{Entry, reads};
 use super::super::{Node, errors};
 use super::{pool, state};
 
 /// The methods of this namespace.
-pub(super) const METHODS: &[Entry] =
-    &[reads!(GetChainInfo, info), reads!(GetChainStatus, status), reads!(GetChainParams, params)];
+pub(super) const METHODS: &[Entry] = &[
+    reads!(GetChainInfo, info),
+    reads!(GetChainStatus, status),
+    reads!(GetChainParams, params),
+    reads!(GetMembers, members),
+    reads!(GetHandovers, handovers),
+];
 
 /// [`hanse_client::methods::GetChainInfo`].
 pub(super) fn info(node: &Node, NoParams {}: &NoParams) -> Result<ChainInfo, RpcError> {
     let genesis = node.group.genesis();
     let (tip, state, _) = node.group.ledger().frozen();
-    let params = hanse_vm::system::params::load(&*state).map_err(|error| errors::query(error.into()))?;
+    let params = system::params::load(&*state).map_err(|error| errors::query(error.into()))?;
     Ok(ChainInfo {
         chain_id: genesis.chain_id.clone(),
         group_id: genesis.group_id.clone(),
@@ -39,8 +49,11 @@ pub(super) fn info(node: &Node, NoParams {}: &NoParams) -> Result<ChainInfo, Rpc
 /// [`hanse_client::methods::GetChainStatus`].
 fn status(node: &Node, none: &NoParams) -> Result<ChainStatus, RpcError> {
     let genesis = node.group.genesis();
-    let tip = node.group.ledger().tip();
-    let oldest_height = node.group.ledger().statistics().map_err(errors::ledger)?.history_from;
+    let ledger = node.group.ledger();
+    let tip = ledger.tip();
+    let accusations = node.group.accusations();
+    let accused = accusations.iter().map(|accusation| evidence(ledger, accusation)).collect::<Result<_, _>>()?;
+    let oldest_height = ledger.statistics().map_err(errors::ledger)?.history_from;
     let stopped = node.group.stopped().map(|reason| reason.to_string());
     let consensus = match genesis.consensus {
         ConsensusKind::Solo => "solo",
@@ -51,9 +64,9 @@ fn status(node: &Node, none: &NoParams) -> Result<ChainStatus, RpcError> {
         block_hash: tip.hash,
         block_time: tip.header.timestamp,
         consensus: consensus.into(),
-        validators: genesis.validators.len() as u32,
+        validators: ledger.validators().len() as u32,
         agreement: node.group.agreement().map(agreement),
-        evidence: node.group.accusations().iter().map(|accusation| evidence(genesis, accusation)).collect(),
+        evidence: accused,
         pool: pool::status(node, none)?,
         oldest_height,
         running: stopped.is_none(),
@@ -66,10 +79,11 @@ fn agreement(agreement: Agreement) -> AgreementView {
     AgreementView { height, round: round.0, step: name_of(step).into(), votes, peers: peers as u32 }
 }
 
-fn evidence(genesis: &Genesis, Accusation { evidence, timestamp }: &Accusation) -> EvidenceView {
+fn evidence(ledger: &Ledger, Accusation { evidence, timestamp }: &Accusation) -> Result<EvidenceView, RpcError> {
     let statement = evidence.first.statement;
-    let name = genesis.validators.get(evidence.validator() as usize).map(|validator| validator.name.clone());
-    EvidenceView {
+    let set = ledger.validators_in(statement.epoch).map_err(errors::ledger)?;
+    let name = set.and_then(|set| Some(set.get(evidence.validator())?.name.clone()));
+    Ok(EvidenceView {
         validator: evidence.validator(),
         name: name.unwrap_or_default(),
         height: statement.height,
@@ -77,7 +91,7 @@ fn evidence(genesis: &Genesis, Accusation { evidence, timestamp }: &Accusation) 
         step: name_of(statement.step()).into(),
         timestamp: *timestamp,
         proof: Bytes(evidence.bytes()),
-    }
+    })
 }
 
 const fn name_of(step: Step) -> &'static str {
@@ -91,6 +105,42 @@ const fn name_of(step: Step) -> &'static str {
 /// [`hanse_client::methods::GetChainParams`].
 fn params(node: &Node, params: &AtHeight) -> Result<ChainParams, RpcError> {
     let past = state::at(node, params.height)?;
-    let params = hanse_vm::system::params::load(&*past.view).map_err(|error| errors::query(error.into()))?;
+    let params = system::params::load(&*past.view).map_err(|error| errors::query(error.into()))?;
     Ok(ChainParams { height: past.height, params })
+}
+
+/// [`hanse_client::methods::GetMembers`].
+fn members(node: &Node, params: &AtHeight) -> Result<ChainMembers, RpcError> {
+    let past = state::at(node, params.height)?;
+    let members = system::members::load(&*past.view).map_err(|error| errors::query(error.into()))?;
+    Ok(ChainMembers { height: past.height, members: members.as_slice().iter().map(member).collect() })
+}
+
+fn member(Member { name, key, role }: &Member) -> MemberView {
+    MemberView { name: name.clone(), key: key.to_string(), role: *role }
+}
+
+/// [`hanse_client::methods::GetHandovers`].
+fn handovers(node: &Node, params: &HandoversParams) -> Result<Handovers, RpcError> {
+    let from = params.from.max(1);
+    let end = from.saturating_add(node.capacity.page(params.limit) as u64);
+    let mut handovers = Vec::new();
+    for epoch in from..end {
+        match node.group.ledger().handover(Epoch(epoch)).map_err(errors::ledger)? {
+            Some(found) => handovers.push(handover(&found)),
+            None => return Ok(Handovers { handovers, next: None }),
+        }
+    }
+    let more = node.group.ledger().handover(Epoch(end)).map_err(errors::ledger)?;
+    Ok(Handovers { handovers, next: more.map(|_| end) })
+}
+
+fn handover(found: &Handover) -> HandoverView {
+    let validator = |Validator { name, key }: &Validator| ValidatorView { name: name.clone(), key: key.to_string() };
+    let header = Bytes(found.header.encode());
+    HandoverView {
+        epoch: found.epoch().0,
+        block: CertifiedHeader { header, certificate: Bytes(found.certificate.encode()) },
+        validators: found.validators.as_slice().iter().map(validator).collect(),
+    }
 }
