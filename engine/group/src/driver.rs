@@ -221,6 +221,7 @@ impl Driver {
         outputs.into_iter().for_each(|output| self.perform(output));
         self.status.send_replace(self.replica.pool_status());
         let now = self.replica.consensus().agreement(self.replica.peers());
+        self.observation.moved(*self.agreement.borrow(), now);
         self.agreement.send_if_modified(|before| std::mem::replace(before, now) != now);
     }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use hanse_types::{Height, Status, Timestamp};
 use parking_lot::Mutex;
 
+use crate::agreement::{Agreement, Step};
 use crate::execution::ExecutedBlock;
 
 /// Hears of what a group does. Called by the threads that do it, so an implementation must neither wait nor fail.
@@ -24,6 +25,12 @@ pub trait Observe: Debug + Send + Sync {
 
     /// A validator was proven faulty.
     fn accused(&self);
+
+    /// A round of consensus ended without a decision.
+    fn round_failed(&self);
+
+    /// A step of a round took so long. Of proposing nobody is told: that includes waiting for transactions.
+    fn voted(&self, step: Step, took: Duration);
 
     /// A transaction ran for so long; one in [`hanse_vm::SAMPLE`] is told of.
     fn called(&self, took: Duration);
@@ -48,6 +55,10 @@ impl Observe for () {
     fn dropped(&self, _reason: &'static str, _count: u64) {}
 
     fn accused(&self) {}
+
+    fn round_failed(&self) {}
+
+    fn voted(&self, _step: Step, _took: Duration) {}
 
     fn called(&self, _took: Duration) {}
 }
@@ -112,11 +123,13 @@ pub(crate) struct Observation {
     recent: Arc<Recent>,
     /// Blocks that were executed and are not durable: height, time of execution, when that ended.
     under_way: VecDeque<(Height, Duration, Instant)>,
+    /// Since when consensus is where it is.
+    step_since: Instant,
 }
 
 impl Observation {
     pub(crate) fn new(observer: Arc<dyn Observe>, recent: Arc<Recent>) -> Observation {
-        Observation { observer, recent, under_way: VecDeque::new() }
+        Observation { observer, recent, under_way: VecDeque::new(), step_since: Instant::now() }
     }
 
     /// Who keeps the figures.
@@ -155,6 +168,22 @@ impl Observation {
         self.observer.committed(&figures);
     }
 
+    /// Consensus has come from one place to another.
+    pub(crate) fn moved(&mut self, before: Option<Agreement>, now: Option<Agreement>) {
+        let place = |agreement: Agreement| (agreement.height, agreement.round, agreement.step);
+        let (Some(before), Some(now)) = (before, now) else { return };
+        if place(before) == place(now) {
+            return;
+        }
+        if before.step != Step::Propose {
+            self.observer.voted(before.step, self.step_since.elapsed());
+        }
+        if before.height == now.height && before.round < now.round {
+            self.observer.round_failed();
+        }
+        self.step_since = Instant::now();
+    }
+
     /// Transactions left the pool unexecuted, for these reasons.
     pub(crate) fn dropped(&self, reasons: impl Iterator<Item = &'static str>) {
         for (reason, count) in tally(reasons) {
@@ -178,10 +207,50 @@ pub(crate) fn tally(reasons: impl Iterator<Item = &'static str>) -> Vec<(&'stati
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hanse_types::Round;
 
     #[test]
     fn reasons_are_counted_in_the_order_in_which_they_came() {
         assert_eq!(tally(["b", "a", "b"].into_iter()), [("b", 2), ("a", 1)]);
         assert!(tally(std::iter::empty()).is_empty());
+    }
+
+    #[derive(Debug, Default)]
+    struct Heard(Mutex<Vec<&'static str>>);
+
+    impl Observe for Heard {
+        fn committed(&self, _block: &BlockFigures) {}
+        fn refused(&self, _reason: &'static str, _count: u64) {}
+        fn dropped(&self, _reason: &'static str, _count: u64) {}
+        fn accused(&self) {}
+        fn round_failed(&self) {
+            self.0.lock().push("failed");
+        }
+        fn voted(&self, step: Step, _took: Duration) {
+            self.0.lock().push(if step == Step::Prevote { "prevote" } else { "precommit" });
+        }
+        fn called(&self, _took: Duration) {}
+    }
+
+    #[test]
+    fn steps_that_ended_and_rounds_that_failed_are_told_once() {
+        let heard = Arc::new(Heard::default());
+        let mut observation = Observation::new(heard.clone(), Arc::default());
+        let at = |height, round, step| {
+            Some(Agreement { height: Height(height), round: Round(round), step, votes: true, peers: 3 })
+        };
+        let way = [
+            None,
+            at(1, 0, Step::Propose),
+            at(1, 0, Step::Prevote),
+            at(1, 0, Step::Prevote),
+            at(1, 0, Step::Precommit),
+            at(1, 1, Step::Propose),
+            at(1, 1, Step::Prevote),
+            at(1, 1, Step::Precommit),
+            at(2, 0, Step::Propose),
+        ];
+        way.array_windows().for_each(|[before, now]| observation.moved(*before, *now));
+        assert_eq!(*heard.0.lock(), ["prevote", "precommit", "failed", "prevote", "precommit"]);
     }
 }

@@ -3,44 +3,23 @@
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use hanse_group::agreement::Step;
 use hanse_group::{BlockFigures, Observe};
 use hanse_vm::SAMPLE;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::{Family, MetricConstructor};
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::Labels;
+use super::consensus::{ConsensusMetrics, GroupConsensus};
+use super::family::{Buckets, GROUP, Labels};
 
-/// The label of every figure of a chain.
-pub(super) const GROUP: &str = "group";
 /// The only pass there is where one validator decides: it proposes.
 const PROPOSE: &str = "propose";
 
 type Height = Gauge<u64, AtomicU64>;
 type Histograms = Family<Labels<1>, Histogram, Buckets>;
-
-/// Bounds of a histogram's buckets.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Buckets {
-    /// From 0.5 ms to 16 s, each twice the one before.
-    Seconds,
-    /// From 1 to 1024, each twice the one before.
-    Ratio,
-    /// From 1 µs to 131 ms, each twice the one before.
-    Calls,
-}
-
-impl MetricConstructor<Histogram> for Buckets {
-    fn new_metric(&self) -> Histogram {
-        match self {
-            Buckets::Seconds => Histogram::new(exponential_buckets(0.000_5, 2.0, 16)),
-            Buckets::Ratio => Histogram::new(exponential_buckets(1.0, 2.0, 11)),
-            Buckets::Calls => Histogram::new(exponential_buckets(0.000_001, 2.0, 18)),
-        }
-    }
-}
 
 /// Figures of all groups.
 #[derive(Debug)]
@@ -60,7 +39,7 @@ pub(super) struct ChainMetrics {
     calls: Histograms,
     rejected: Family<Labels<2>, Counter>,
     dropped: Family<Labels<2>, Counter>,
-    evidence: Family<Labels<2>, Counter>,
+    consensus: ConsensusMetrics,
 }
 
 impl ChainMetrics {
@@ -82,7 +61,7 @@ impl ChainMetrics {
             calls: Family::new_with_constructor(Buckets::Calls),
             rejected: Family::default(),
             dropped: Family::default(),
-            evidence: Family::default(),
+            consensus: ConsensusMetrics::register(registry),
         };
         metrics.register_blocks(registry);
         metrics.register_execution(registry);
@@ -124,8 +103,6 @@ impl ChainMetrics {
         registry.register("hanse_pool_rejected", help, self.rejected.clone());
         let help = "Transactions that left the pool without being executed, by the reason";
         registry.register("hanse_pool_dropped", help, self.dropped.clone());
-        let help = "Proofs that a validator is faulty, by what it did";
-        registry.register("hanse_evidence", help, self.evidence.clone());
     }
 
     /// Those of one group, with nothing left to be looked up when a block is done.
@@ -153,7 +130,7 @@ impl ChainMetrics {
             calls: self.calls.get_or_create_owned(&own()),
             rejected: self.rejected.clone(),
             dropped: self.dropped.clone(),
-            evidence: self.evidence.get_or_create_owned(&with("kind", "contradiction")),
+            consensus: self.consensus.of_group(group),
         }
     }
 }
@@ -178,7 +155,7 @@ pub(crate) struct GroupMetrics {
     calls: Histogram,
     rejected: Family<Labels<2>, Counter>,
     dropped: Family<Labels<2>, Counter>,
-    evidence: Counter,
+    consensus: GroupConsensus,
 }
 
 impl GroupMetrics {
@@ -218,7 +195,15 @@ impl Observe for GroupMetrics {
     }
 
     fn accused(&self) {
-        self.evidence.inc();
+        self.consensus.accused();
+    }
+
+    fn round_failed(&self) {
+        self.consensus.round_failed();
+    }
+
+    fn voted(&self, step: Step, took: Duration) {
+        self.consensus.voted(step, took);
     }
 
     fn called(&self, took: Duration) {

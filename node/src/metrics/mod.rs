@@ -8,6 +8,8 @@
 //! It knows nothing of how figures are stored or shown. Start reading at [`Metrics`].
 
 mod chain;
+mod consensus;
+mod family;
 mod process;
 mod requests;
 mod scrape;
@@ -30,9 +32,6 @@ use scrape::Scrape;
 
 /// What OpenMetrics is called in HTTP.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// Labels of a figure: names and values.
-type Labels<const N: usize> = [(&'static str, String); N];
 
 /// All figures of this process.
 #[derive(Debug)]

@@ -7,8 +7,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::Labels;
-use super::chain::Buckets;
+use super::family::{Buckets, Labels};
 
 /// Figures of all methods.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
-use super::chain::GROUP;
+use super::family::GROUP;
 use super::process::Process;
 use crate::log::Log;
 
