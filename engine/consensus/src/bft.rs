@@ -58,9 +58,10 @@
 //! there is a polka for the other.
 //!
 //! # What it does not do
-//! It doesn't yet pipeline: the next height begins when the block is durable ([`Input::Persisted`]). The seam is
-//! `Stage::Committing`, in which messages of the next height wait. It excludes nobody: [`Evidence`](crate::Evidence) is for governance. It
-//! knows nothing of transactions: their names go through it, and requests for those that are missing.
+//! It says nothing of a height before the block below is durable ([`Input::Persisted`]): in `Stage::Committing`, messages
+//! of the next height wait. What can be done ahead is told by [`Output::Foresee`]: the next proposer makes its block while
+//! the votes on its parent go round. It excludes nobody: [`Evidence`](crate::Evidence) is for governance. It knows nothing
+//! of transactions: their names go through it, and requests for those that are missing.
 //!
 //! Sources, besides the paper: CometBFT's reactor and its ADRs on gossip, evidence and proposer-based timestamps; Castro
 //! and Liskov's PBFT for what signatures have to cover; Amoussou-Guenou et al., *Correctness of Tendermint-core

@@ -25,6 +25,9 @@ pub enum Output {
     /// Stop: something happened that can't, and going on could do harm.
     Halt(Fault),
 
+    /// If the parent that it names is decided, as it may well be, this node's turn comes next: its block may be made
+    /// ahead. Needs no answer.
+    Foresee(Slot),
     /// Look for this block's transactions, run it and compare everything, then tell with
     /// [`Input::Checked`](crate::Input::Checked), or first with [`Input::Missing`](crate::Input::Missing). A block of a
     /// round that is over may be forgotten unchecked.

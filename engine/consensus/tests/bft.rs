@@ -35,6 +35,29 @@ fn a_good_block_is_prevoted_precommitted_and_decided() {
 }
 
 #[test]
+fn whose_turn_comes_next_foresees_it_with_its_prevote() {
+    let foreseen = |me: u32, b: &CompactBlock| {
+        let mut bench = Bench::of(Some(me), Memory::default(), true);
+        bench.hear(1, proposal(0, b, None));
+        assert_eq!(bench.said().len(), 1);
+        bench.outputs.into_iter().filter_map(|output| match output {
+            Output::Foresee(slot) => Some(slot),
+            _ => None,
+        })
+    };
+    let b = block(0, 1);
+    let validators = set(&[0, 1, 2, 3]).hash();
+    let (height, round, epoch) = (Height(2), Round(0), Epoch(0));
+    let slot = Slot { height, parent: b.hash(), epoch, round, proposer: 2, validators };
+    assert_eq!(foreseen(2, &b).collect::<Vec<_>>(), [slot]);
+    assert_eq!(foreseen(0, &b).count() + foreseen(3, &b).count(), 0);
+    // Who decides after a block that changes the set is known when it is durable.
+    let header = Header { next_validators: set(&[0, 1, 2]).hash(), ..b.header().clone() };
+    let changing = CompactBlock::new(header, Dag::empty(), Vec::new()).unwrap();
+    assert_eq!(foreseen(2, &changing).count(), 0);
+}
+
+#[test]
 fn nothing_is_prevoted_before_the_block_was_run_and_none_if_it_is_bad() {
     let (mut bench, b) = (Bench::new(), block(0, 1));
     bench.verdict = None;

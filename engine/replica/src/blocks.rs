@@ -9,7 +9,7 @@ use hanse_types::{Canonical, Certificate, Hash, Header, Verified};
 
 use crate::interface::{Amendments, HaltReason, Output, Shown, Stage, Work};
 use crate::replica::Replica;
-use crate::under_way::{Candidate, Executed, Making};
+use crate::under_way::{Candidate, Making};
 
 /// Bytes of transactions that one answer to a peer has at most; one transaction it always has. The peer asks again for
 /// the rest.
@@ -18,6 +18,9 @@ const ANSWER_BYTES: usize = 1 << 20;
 impl<C: Consensus> Replica<C> {
     /// Hands out a batch to be executed.
     pub(crate) fn propose(&mut self, slot: Slot, out: &mut Vec<Output>) -> Result<(), HaltReason> {
+        if self.propose_ahead(slot, out)? {
+            return Ok(());
+        }
         // What an earlier round made of this height comes to nothing, or is decided as it is.
         let ids = self.under_way.give_up_own(slot.height);
         self.pool.returned(ids);
@@ -40,12 +43,16 @@ impl<C: Consensus> Replica<C> {
         amendments: Amendments,
         out: &mut Vec<Output>,
     ) -> Result<(), HaltReason> {
-        let Header { height, round, tx_count: found, timestamp, .. } = *header;
-        let making = match self.under_way.executed(height, round) {
-            Executed::Wanted(making) => making,
-            Executed::Abandoned => return Ok(()),
-            Executed::Unknown => return Err(HaltReason::Unexpected { height, stage: Stage::Execution }),
-        };
+        if self.under_way.was_abandoned(&header) {
+            return Ok(());
+        }
+        if self.is_ahead(&header) {
+            self.made_ahead(header, shown, amendments);
+            return Ok(());
+        }
+        let Header { height, tx_count: found, timestamp, .. } = *header;
+        let unexpected = HaltReason::Unexpected { height, stage: Stage::Execution };
+        let making = self.under_way.executed(&header).ok_or(unexpected)?;
         let (expected, expected_timestamp) = (making.transactions.len(), making.timestamp);
         if found as usize != expected || timestamp != expected_timestamp {
             self.pool.returned(making.transactions.iter().map(Verified::id));
@@ -137,6 +144,7 @@ impl<C: Consensus> Replica<C> {
         if let Some(params) = params {
             self.pool.set_params((*params).clone());
         }
+        self.settle_ahead(height, &hash);
         let given_up = self.under_way.give_up(height);
         self.pool.returned(given_up);
         out.push(Output::Persist { height, certificate });

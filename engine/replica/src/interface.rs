@@ -1,7 +1,7 @@
 //! What goes into a replica and what comes out.
 //!
 //! The driver's side of the bargain: it carries out the outputs in their order; answers [`Output::Execute`],
-//! [`Output::Check`], [`Output::Sign`] and [`Output::Persist`] exactly once each, with success or [`Input::Failed`]; and
+//! [`Output::Check`], [`Output::Sign`] and [`Output::Persist`] exactly once each, with success or [`Input::Failed`], batches in the order in which they were given out; and
 //! hands in a time that never goes back while it runs (a wall clock read once, and a monotonic clock from there on). A
 //! driver that acknowledges a block to a client does so after [`Input::Persisted`], not before.
 //!

@@ -15,8 +15,9 @@
 //! It does no I/O, reads no clock and runs no blocks: batches go out, headers come back, and what else belongs to a
 //! block (receipts, access sets, state) is its driver's, by the block's hash.
 //!
-//! Start reading at [`interface`], then [`Replica`], then `blocks`.
+//! Start reading at [`interface`], then [`Replica`], then `blocks` and `ahead`.
 
+mod ahead;
 mod blocks;
 pub mod interface;
 mod replica;

@@ -7,6 +7,7 @@ use hanse_consensus::{Consensus, Peer, Recipient, Timer};
 use hanse_txpool::{Arrival, Dropped, Kept, Pool, PoolStatus, Refusal};
 use hanse_types::{Height, Timestamp, TxId, Verified};
 
+use crate::ahead::Ahead;
 use crate::interface::{HaltReason, Input, Output, Stage};
 use crate::under_way::UnderWay;
 
@@ -31,6 +32,8 @@ pub struct Replica<C> {
     pub(crate) pool: Pool,
     consensus: C,
     pub(crate) under_way: UnderWay,
+    /// What is made while others vote on the block before it.
+    pub(crate) ahead: Option<Ahead>,
     /// The newest time handed in.
     pub(crate) now: Timestamp,
     /// When a tick was asked for.
@@ -50,6 +53,7 @@ impl<C: Consensus> Replica<C> {
             pool,
             consensus,
             under_way: UnderWay::default(),
+            ahead: None,
             now: Timestamp(0),
             timer: None,
             timers: BTreeMap::new(),
@@ -88,7 +92,9 @@ impl<C: Consensus> Replica<C> {
         if !self.pool.contains(id) {
             return None;
         }
-        Some(self.under_way.height_of(id).map_or(Whereabouts::Waiting, |height| Whereabouts::Sealed { height }))
+        let ahead = || self.ahead.as_ref()?.height_of(id);
+        let height = self.under_way.height_of(id).or_else(ahead);
+        Some(height.map_or(Whereabouts::Waiting, |height| Whereabouts::Sealed { height }))
     }
 
     /// The place of the oldest transaction that it holds: what was kept of earlier ones is done with.
@@ -130,6 +136,7 @@ impl<C: Consensus> Replica<C> {
             Input::NotKept { reason } => Err(HaltReason::NotKept { reason }),
             Input::Persisted { height } => self.persisted(height, out),
             Input::Failed { height, stage, reason } => {
+                self.give_up_ahead();
                 let ids = self.under_way.fail_from(height);
                 self.pool.returned(ids);
                 Err(HaltReason::Failed { height, stage, reason })
@@ -222,9 +229,11 @@ impl<C: Consensus> Replica<C> {
         }
         let dropped = self.pool.expire(self.next_time());
         self.drop_from_pool(dropped, out);
+        self.make_ahead(out);
         if self.pool.is_due(self.now) && self.under_way.has_room() {
             self.consult(consensus::Input::BatchReady, out)?;
         }
+        self.offer_ahead(out)?;
         self.set_timer(out);
         Ok(())
     }
@@ -258,6 +267,7 @@ impl<C: Consensus> Replica<C> {
             consensus::Output::Propose(slot) => return self.propose(slot, out),
             consensus::Output::Decide(certificate) => return self.decide(certificate, out),
             consensus::Output::Check(block) => return self.check(block, out),
+            consensus::Output::Foresee(slot) => self.foresee(slot),
             consensus::Output::Halt(fault) => return Err(fault.into()),
             consensus::Output::SetTimer { timer, after_ms } => {
                 self.timers.insert(timer, self.now.plus_ms(after_ms.max(1)));
@@ -286,6 +296,7 @@ impl<C: Consensus> Replica<C> {
 
     /// Stops. A block that is decided may still become durable, so it stays under way; others are given up.
     fn halt(&mut self, reason: HaltReason, out: &mut Vec<Output>) {
+        self.give_up_ahead();
         let ids = self.under_way.give_up(Height(u64::MAX));
         self.pool.returned(ids);
         if !self.halted {

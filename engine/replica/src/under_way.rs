@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hanse_consensus::{CompactBlock, Slot, Verdict};
 use hanse_txpool::CommittedBlock;
-use hanse_types::{Hash, Height, Params, Round, Timestamp, TxId, ValidatorSet, Verified};
+use hanse_types::{Hash, Header, Height, Params, Round, Timestamp, TxId, ValidatorSet, Verified};
 
 use crate::interface::Amendments;
 
@@ -49,19 +49,12 @@ pub(crate) struct Incomplete {
 #[derive(Debug, Default)]
 pub(crate) struct UnderWay {
     making: Option<Making>,
-    /// Batches that are being executed for nothing: their round is over.
-    abandoned: BTreeSet<(Height, Round)>,
+    /// Batches that are being executed for nothing, as their round is over, and how many for one place.
+    abandoned: BTreeMap<(Height, Round, Hash), usize>,
     candidates: BTreeMap<Hash, Candidate>,
     incomplete: BTreeMap<Hash, Incomplete>,
     /// The oldest first.
     decided: VecDeque<Candidate>,
-}
-
-/// Whether what was executed is still wanted.
-pub(crate) enum Executed {
-    Wanted(Making),
-    Abandoned,
-    Unknown,
 }
 
 impl Making {
@@ -103,13 +96,27 @@ impl UnderWay {
         self.making = Some(making);
     }
 
-    /// The batch for this place was executed.
-    pub(crate) fn executed(&mut self, height: Height, round: Round) -> Executed {
-        if self.abandoned.remove(&(height, round)) {
-            return Executed::Abandoned;
+    /// What is being executed for this place is not wanted any more.
+    pub(crate) fn abandon(&mut self, slot: &Slot) {
+        *self.abandoned.entry((slot.height, slot.round, slot.parent)).or_default() += 1;
+    }
+
+    /// Whether what was executed for the place of this header is not wanted any more. Batches are executed in their order:
+    /// those that were abandoned come first.
+    pub(crate) fn was_abandoned(&mut self, header: &Header) -> bool {
+        let place = (header.height, header.round, header.parent);
+        let Some(count) = self.abandoned.get_mut(&place) else { return false };
+        *count -= 1;
+        if *count == 0 {
+            self.abandoned.remove(&place);
         }
-        let is_it = |making: &mut Making| (making.slot.height, making.slot.round) == (height, round);
-        self.making.take_if(is_it).map_or(Executed::Unknown, Executed::Wanted)
+        true
+    }
+
+    /// The batch for the place of this header was executed; none if there is none.
+    pub(crate) fn executed(&mut self, header: &Header) -> Option<Making> {
+        let place = (header.height, header.round, header.parent);
+        self.making.take_if(|making| (making.slot.height, making.slot.round, making.slot.parent) == place)
     }
 
     /// There is a block that could be decided.
@@ -182,7 +189,7 @@ impl UnderWay {
     pub(crate) fn give_up_own(&mut self, to: Height) -> Vec<TxId> {
         let mut ids = Vec::new();
         if let Some(making) = self.making.take_if(|making| making.slot.height <= to) {
-            self.abandoned.insert((making.slot.height, making.slot.round));
+            self.abandon(&making.slot);
             ids.extend(making.ids());
         }
         let own = self.candidates.values_mut().filter(|candidate| candidate.height <= to && candidate.own);

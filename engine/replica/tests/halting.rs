@@ -165,7 +165,7 @@ fn a_block_that_was_not_asked_for_stops_it() {
     let mut elsewhere = header(&work);
     elsewhere.parent = Hash([1; 32]);
     let outputs = bench.tell(Input::Executed { header: elsewhere, shown: None, amendments: Amendments::default() });
-    assert!(matches!(halted(&outputs), HaltReason::Consensus(_)));
+    assert!(matches!(halted(&outputs), HaltReason::Unexpected { stage: Stage::Execution, .. }));
     assert_eq!(bench.replica.into_transactions().count(), 2);
 }
 

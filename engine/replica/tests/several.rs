@@ -25,6 +25,7 @@ fn in_good_weather_everything_is_committed_once_and_nothing_is_fetched() {
         assert_eq!(summary.committed, summary.accepted, "seed {seed}: {summary:?}");
         assert!(summary.blocks >= 5 && summary.accepted > 100, "seed {seed}: {summary:?}");
         assert_eq!((summary.crashes, summary.highest_round), (0, 0), "seed {seed}: {summary:?}");
+        assert!(summary.ahead > 0, "seed {seed}: {summary:?}");
     }
 }
 
@@ -37,6 +38,7 @@ fn nodes_agree_and_nothing_accepted_is_lost_under_faults() {
     println!("{all:?}");
     // The runs are worth something only if all of it happened.
     assert!(all.blocks > 500 && all.committed > 5_000 && all.crashes > 50, "{all:?}");
+    assert!(all.ahead > 100, "{all:?}");
     assert!(all.fetched > 50 && all.caught_up > 20 && all.highest_round > 0 && all.given_back > 20, "{all:?}");
 }
 

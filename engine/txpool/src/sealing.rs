@@ -72,6 +72,20 @@ impl Pool {
         sealed
     }
 
+    /// Takes out those of them that wait: they are in another node's block under way, until it is
+    /// [committed](Pool::committed) or they are [returned](Pool::returned). Which they are.
+    pub fn claim<'a>(&mut self, ids: impl IntoIterator<Item = &'a TxId>) -> Vec<TxId> {
+        let mut claimed = Vec::new();
+        for id in ids {
+            let arrival = self.arrivals.get(id).copied();
+            if let Some((arrival, entry)) = arrival.and_then(|arrival| Some((arrival, self.take_waiting(arrival)?))) {
+                self.put_sealed(arrival, entry);
+                claimed.push(*id);
+            }
+        }
+        claimed
+    }
+
     fn is_full(&self) -> bool {
         self.waiting.len() >= admission::block_tx_count_max(&self.params)
             || self.load.bytes >= admission::block_bytes_max(&self.params)

@@ -40,6 +40,8 @@ enum Step {
     Seal,
     Commit,
     Return,
+    /// Another node's block holds these.
+    Claim(usize, usize),
     Expire,
 }
 
@@ -50,6 +52,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Seal),
         2 => Just(Step::Commit),
         1 => Just(Step::Return),
+        1 => (0..TRANSACTIONS, 1..BLOCK).prop_map(|(first, count)| Step::Claim(first, count)),
         1 => Just(Step::Expire),
     ]
 }
@@ -163,6 +166,17 @@ fn take(pool: &mut Pool, model: &mut Model, step: Step) {
             pool.returned(ids_of(&batch));
             model.waiting.extend(batch);
             model.waiting.sort_unstable();
+        }
+        Step::Claim(first, count) => {
+            let theirs = first..TRANSACTIONS.min(first + count);
+            let (claimed, left): (Vec<Held>, _) = model.waiting.iter().partition(|(_, _, n)| theirs.contains(n));
+            let theirs: Vec<TxId> = theirs.map(|n| TRANSACTION[n].id()).collect();
+            let of_pool: BTreeSet<TxId> = pool.claim(&theirs).into_iter().collect();
+            assert_eq!(of_pool, ids_of(&claimed).into_iter().collect());
+            model.waiting = left;
+            if !claimed.is_empty() {
+                model.blocks.push((model.next_ms(), claimed));
+            }
         }
         Step::Commit => {}
     }

@@ -165,7 +165,24 @@ impl<V: Verify> Bft<V> {
         }
         let Some((choice, basis)) = self.choose(block, polka, out) else { return false };
         self.cast_prevote(choice, basis, out);
+        choice.into_iter().for_each(|block| self.foresee(block, out));
         true
+    }
+
+    /// Tells whose turn comes if this block is decided, if it is this node's. The turn is what the schedule will say then: it
+    /// follows from the block's header.
+    fn foresee(&self, block: Hash, out: &mut Vec<Output>) {
+        let Some(candidate) = self.at.candidates.get(&block) else { return };
+        let header = candidate.block.header();
+        let height = header.height.next();
+        let mut schedule = self.schedule.clone();
+        schedule.committed(header);
+        let (round, proposer) = (Round(0), schedule.proposer(height, Round(0)));
+        // Who decides after a change of the set is not known before the block is durable.
+        if self.votes() && self.me == Some(proposer) && header.next_validators == self.set_hash {
+            let (epoch, validators) = (self.epoch, self.set_hash);
+            out.push(Output::Foresee(Slot { height, parent: block, epoch, round, proposer, validators }));
+        }
     }
 
     /// What to prevote for a proposal, and why; nothing as long as that is not known.

@@ -47,6 +47,8 @@ pub(crate) struct Summary {
     /// Blocks that were made here and not decided.
     pub(crate) given_back: u64,
     pub(crate) highest_round: u32,
+    /// Blocks that were decided and had been made while their parent was not durable yet.
+    pub(crate) ahead: u64,
     digest: Option<Hash>,
 }
 
@@ -58,6 +60,7 @@ impl Summary {
         self.crashes += other.crashes;
         self.fetched += other.fetched;
         self.caught_up += other.caught_up;
+        self.ahead += other.ahead;
         self.given_back += other.given_back;
         self.highest_round = self.highest_round.max(other.highest_round);
     }
@@ -88,6 +91,10 @@ pub(crate) struct Net {
     committed: BTreeSet<TxId>,
     accepted: BTreeSet<TxId>,
     dropped: BTreeSet<TxId>,
+    /// Blocks that were made before their parent was durable.
+    made_ahead: BTreeSet<Hash>,
+    /// Until when each node's executor is busy.
+    executing_until: [u64; NODES],
     summary: Summary,
 }
 
@@ -111,6 +118,8 @@ impl Net {
             committed: BTreeSet::new(),
             accepted: BTreeSet::new(),
             dropped: BTreeSet::new(),
+            made_ahead: BTreeSet::new(),
+            executing_until: [0; NODES],
             summary: Summary::default(),
         };
         (0..NODES).for_each(|n| net.start(n));
@@ -251,13 +260,16 @@ impl Net {
             }
             Output::Execute(work) => {
                 let (header, shown) = make(&work);
+                if work.height().0 > self.nodes[n].chain.len() as u64 + 1 {
+                    self.made_ahead.insert(header.hash());
+                }
                 self.nodes[n].ran(&shown);
+                // Batches are executed one after another.
+                let at_ms = (self.now + takes_ms).max(self.executing_until[n]);
+                self.executing_until[n] = at_ms;
                 let (header, shown) = (Box::new(header), Some(Box::new(shown)));
-                self.plan(
-                    n,
-                    takes_ms,
-                    Event::Tell(Input::Executed { header, shown, amendments: Amendments::default() }),
-                );
+                let input = Input::Executed { header, shown, amendments: Amendments::default() };
+                self.plan(n, at_ms - self.now, Event::Tell(input));
             }
             Output::Check(shown) => {
                 let verdict = if node::is_good(&shown) { Verdict::Good } else { Verdict::Bad };
@@ -307,6 +319,7 @@ impl Net {
         let (height, hash) = (certificate.height, certificate.block_hash);
         let expected = *self.decided.entry(height).or_insert(hash);
         assert_eq!(hash, expected, "two blocks at height {height}");
+        self.summary.ahead += u64::from(self.made_ahead.remove(&hash));
         self.summary.highest_round = self.summary.highest_round.max(certificate.round.0);
         let others = self.nodes[n].others_of(height, &hash);
         self.summary.given_back += others;

@@ -28,8 +28,9 @@ impl Cluster<'_> {
             Output::KeyUsedElsewhere(signed) if honest => {
                 self.fail(format!("node {at} does not remember {signed:?}"));
             }
-            // Blocks have no transactions to fetch.
+            // Blocks have no transactions to fetch, and nothing is made ahead.
             Output::Halt(_)
+            | Output::Foresee(_)
             | Output::KeyUsedElsewhere(_)
             | Output::Supply { .. }
             | Output::ServeTransactions { .. } => {}

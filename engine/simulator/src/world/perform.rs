@@ -28,6 +28,8 @@ impl World {
                 self.nodes[at].life = None;
             }
             Output::Check(block) => self.check(at, block, inputs),
+            // Made ahead or not, a block is the same: that is the replica's matter.
+            Output::Foresee(_) => {}
             Output::Send(recipient, message) => self.send(at, recipient, message),
             Output::SetTimer { timer, after_ms } => self.set_timer(at, timer, after_ms),
             Output::ServeDecided { to, height } => self.serve_decided(at, to, height),
