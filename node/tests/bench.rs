@@ -53,9 +53,10 @@ fn a_fixed_rate_is_kept_and_questions_are_asked_beside_it() {
     let args =
         ["--duration", "7", "--rate", "500", "--warm-up", "0", "--queries", "2", "--plot", plot.to_str().unwrap()];
     let report = bench(&node, &args);
-    // On a busy machine, a batch may find no connection free in time; then it is said to be skipped.
+    // On a busy machine, a batch may find no connection free in time; then it is said to be skipped. Or the node refuses it.
     let skipped = report["skipped"].as_u64().unwrap();
-    check(&report, 3_500 - 50 * skipped);
+    let refused: u64 = report["refused"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+    check(&report, 3_500 - 50 * skipped - refused);
     assert_eq!((&report["loop_kind"], &report["offered_per_second"]), (&json!("rate"), &json!(500)));
     // All was sent at its time, so no faster than that.
     assert!(skipped > 0 || report["elapsed_ms"].as_f64().unwrap() >= 6_800.0, "{report}");

@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use hanse_client::ChainContext;
-use hanse_client::methods::WaitMany;
+use hanse_client::methods::{GetChainStatus, NoParams, WaitMany};
 use hanse_types::SignedTransaction;
 
 use super::Common;
@@ -143,7 +143,7 @@ impl BenchArgs {
         self.warm_up.map_or(part.min(WARM_UP as usize), |count| count as usize)
     }
 
-    fn shape(&self) -> Shape {
+    fn shape(&self, validators: u32) -> Shape {
         Shape {
             workload: self.workload.name(),
             accounts: self.accounts,
@@ -152,6 +152,7 @@ impl BenchArgs {
             connections: self.connections,
             wait: self.wait.into(),
             rate: self.rate,
+            validators,
         }
     }
 }
@@ -175,7 +176,8 @@ pub(crate) async fn run(args: BenchArgs, common: &Common) -> Result<(), Failure>
 
     beside.verified_per_second = before.between(after);
     beside.load_average = load_average;
-    bench.report(&recorder, beside)
+    let validators = bench.session.client.call::<GetChainStatus>(NoParams {}).await?.validators;
+    bench.report(&recorder, beside, validators)
 }
 
 /// A load on its node.
@@ -326,9 +328,9 @@ impl Bench {
         Ok(recorder)
     }
 
-    fn report(self, recorder: &Recorder, beside: Beside) -> Result<(), Failure> {
+    fn report(self, recorder: &Recorder, beside: Beside, validators: u32) -> Result<(), Failure> {
         drop(self.progress);
-        let report = Report::new(self.args.shape(), recorder, beside);
+        let report = Report::new(self.args.shape(validators), recorder, beside);
         self.session.output.result(&report, Report::text)?;
         if let Some(file) = &self.args.plot {
             plot::draw(&report, file)?;

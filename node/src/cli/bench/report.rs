@@ -39,6 +39,11 @@ pub(super) struct Report {
     transactions_per_second: f64,
     cores: usize,
     transactions_per_second_per_core: f64,
+    /// Validators of the group, each of which verifies and runs every transaction.
+    validators: u32,
+    /// What all of them do together, per core, if they all run on this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    executions_per_second_per_core: Option<f64>,
     gas_per_second: f64,
     latency_ms: Percentiles,
     /// Refusals by name; in a closed loop what was refused was sent again.
@@ -103,6 +108,8 @@ pub(super) struct Shape {
     pub(super) connections: u32,
     pub(super) wait: WaitMany,
     pub(super) rate: Option<u32>,
+    /// Validators of the group.
+    pub(super) validators: u32,
 }
 
 /// What was measured beside the load.
@@ -140,6 +147,9 @@ impl Report {
             transactions_per_second: rate,
             cores: cores(),
             transactions_per_second_per_core: rate / cores() as f64,
+            validators: shape.validators,
+            executions_per_second_per_core: (shape.validators > 1)
+                .then(|| rate * f64::from(shape.validators) / cores() as f64),
             gas_per_second: run.gas.0 as f64 / seconds,
             latency_ms: run.latencies(),
             refused: run.refusals().iter().map(|(code, count)| (name(*code), *count)).collect(),
@@ -178,6 +188,13 @@ impl Report {
                 ),
             ),
         ];
+        if let Some(executions) = self.executions_per_second_per_core {
+            let (all, done) = (self.validators, grouped(executions as u64));
+            let text = format!(
+                "{all}, each of which runs every transaction: {done}/s on each core, if all run on this machine"
+            );
+            lines.push(("validators", text));
+        }
         lines.extend(self.refused.iter().map(|(name, count)| ("refused", format!("{name} {}", grouped(*count)))));
         if self.skipped > 0 {
             lines.push((
