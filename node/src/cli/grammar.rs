@@ -98,6 +98,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("event watch", "hanse event watch --contract token --name Transfer --since 0"),
     ("stats parallel", "hanse stats parallel --last 100"),
     ("status", "hanse status --json"),
+    ("top", "hanse top --interval 500"),
+    ("console", "hanse console --from bob"),
     ("bench", "hanse bench --workload token --duration 30 --rate 5000"),
     ("errors", "hanse errors outcome_unknown"),
     ("completions", "hanse completions bash"),

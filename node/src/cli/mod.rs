@@ -12,6 +12,7 @@ mod build;
 mod chain;
 mod changes;
 mod config;
+mod console;
 mod contract;
 mod doctor;
 pub(crate) mod exit;
@@ -37,6 +38,7 @@ mod state;
 mod storage;
 mod test;
 mod timeline;
+mod top;
 mod trace;
 mod watch;
 
@@ -132,6 +134,10 @@ enum Command {
     Stats(parallel::StatsCommand),
     /// The chain, its newest block, the node's pool
     Status,
+    /// Show how the chain is doing on one screen, kept up to date
+    Top(top::TopArgs),
+    /// Read commands line by line, with history and completion on a terminal
+    Console,
     /// Send a load of transfers to a running node and measure
     Bench(bench::BenchArgs),
     /// Explain an error code, or list them all
@@ -197,6 +203,8 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Event(command) => chain::event(command, &common).await,
         Command::Stats(command) => parallel::stats(command, &common).await,
         Command::Status => chain::status(&common).await,
+        Command::Top(args) => top::run(args, &common).await,
+        Command::Console => console::console(common).await,
         Command::Bench(args) => bench::run(args, &common).await,
         Command::Errors { code } => help::errors(code.as_deref(), output),
         Command::Completions { shell } => completions(shell),

@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub(crate) mod proxy;
+pub(crate) mod terminal;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -112,6 +113,13 @@ impl Node {
         let mut command = Command::new(HANSE);
         command.env("HANSE_RPC", &self.url).env("HANSE_KEYS", &self.keys);
         command.args(args).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// Runs a command against this node on a terminal, with its history in this folder.
+    pub(crate) fn on_a_terminal(&self, folder: &Path, args: &[&str]) -> terminal::Terminal {
+        let mut command = Command::new(HANSE);
+        command.env("HANSE_RPC", &self.url).env("HANSE_KEYS", &self.keys).env("XDG_STATE_HOME", folder);
+        terminal::Terminal::start(command.args(args))
     }
 
     /// Runs a command that must succeed; its result in JSON.
