@@ -1,4 +1,6 @@
 //! What the next block is made on: the durable state, and blocks that are on their way to it.
+//!
+//! It keeps what was run until it is durable, several blocks of one height if there are, and knows nothing of votes.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,7 +10,7 @@ use hanse_types::{Hash, limits};
 use crate::execution::{Base, ExecutedBlock};
 
 /// The end of a chain as this node has it.
-pub(crate) struct Chain {
+pub struct Chain {
     durable: Base,
     /// Hashes of durable blocks, the newest first.
     recent: VecDeque<Hash>,
@@ -18,13 +20,13 @@ pub(crate) struct Chain {
 
 impl Chain {
     /// A chain whose newest block is durable. `recent` are hashes of blocks, the newest first.
-    pub(crate) fn new(durable: Base, recent: impl IntoIterator<Item = Hash>) -> Chain {
+    pub fn new(durable: Base, recent: impl IntoIterator<Item = Hash>) -> Chain {
         Chain { durable, recent: recent.into_iter().collect(), under_way: Vec::new() }
     }
 
     /// What a block is made on whose parent this is, and the hashes of the blocks before it, the newest first; none if the
     /// parent is not at the end of this chain.
-    pub(crate) fn base(&self, parent: &Hash) -> Option<(Base, Vec<Hash>)> {
+    pub fn base(&self, parent: &Hash) -> Option<(Base, Vec<Hash>)> {
         let blocks = self.ancestors(parent)?;
         let base = blocks.iter().rev().fold(self.durable.clone(), |base, block| base.after(block));
         let hashes = blocks.iter().map(|block| block.hash).chain(self.recent.iter().copied());
@@ -43,19 +45,19 @@ impl Chain {
     }
 
     /// A block was run; one of a height that is over is of no use any more.
-    pub(crate) fn executed(&mut self, block: Arc<ExecutedBlock>) {
+    pub fn executed(&mut self, block: Arc<ExecutedBlock>) {
         if block.header.height > self.durable.height && self.block(&block.hash).is_none() {
             self.under_way.push(block);
         }
     }
 
     /// A block that was run and is not durable.
-    pub(crate) fn block(&self, hash: &Hash) -> Option<&Arc<ExecutedBlock>> {
+    pub fn block(&self, hash: &Hash) -> Option<&Arc<ExecutedBlock>> {
         self.under_way.iter().find(|block| block.hash == *hash)
     }
 
     /// A block is durable, and this is the state after it. Others of its height are forgotten.
-    pub(crate) fn persisted(&mut self, hash: &Hash, durable: Base) -> Option<Arc<ExecutedBlock>> {
+    pub fn persisted(&mut self, hash: &Hash, durable: Base) -> Option<Arc<ExecutedBlock>> {
         let block = self.block(hash)?.clone();
         self.durable = durable;
         self.recent.push_front(block.hash);

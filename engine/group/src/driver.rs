@@ -12,7 +12,7 @@ use hanse_consensus::{Evidence, Intent, SignedStatement, Verdict};
 use hanse_ledger::{DroppedTransaction, Ledger};
 use hanse_replica::{Amendments, Input, Output, Replica, Stage};
 use hanse_txpool::{Arrival, Dropped, PoolStatus};
-use hanse_types::{Certificate, Hash, Header, Height, Members, Timestamp, TxId};
+use hanse_types::{Certificate, Hash, Header, Height, Members, Timestamp, TxId, Verified};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
@@ -56,6 +56,8 @@ pub(crate) struct Driver {
     pub(crate) write: SyncSender<WriteJob>,
     /// When the replica wants to be told that time has passed.
     pub(crate) timer: Option<Timestamp>,
+    /// Transactions to be durable before the next statement is.
+    pub(crate) hold: Vec<Verified>,
     /// Writes that were handed out and not reported.
     pub(crate) writing: usize,
 }
@@ -239,6 +241,7 @@ impl Driver {
                 let Header { height, parent, .. } = *shown.block.header();
                 self.execute(height, parent, Execute::Check(shown));
             }
+            Output::Hold { transactions, .. } => self.hold = transactions,
             Output::Sign(intent) => self.sign(intent),
             Output::Persist { height, certificate } => self.persist(height, certificate),
             Output::SetTimer(time) => self.timer = Some(time),
@@ -268,7 +271,9 @@ impl Driver {
     }
 
     fn sign(&mut self, intent: Intent) {
-        self.write(intent.statement.height, Stage::Signing, WriteJob::Sign(Box::new(intent)));
+        let (height, hold) = (intent.statement.height, std::mem::take(&mut self.hold));
+        let job = WriteJob::Sign { intent: Box::new(intent), hold };
+        self.write(height, Stage::Signing, job);
     }
 
     fn persist(&mut self, height: Height, certificate: Certificate) {

@@ -114,7 +114,11 @@ fn first_part(transactions: &[Verified]) -> usize {
     transactions.iter().take_while(fits).count().max(1)
 }
 
-fn decided(ledger: &Ledger, height: Height) -> Result<Option<Message>, LedgerError> {
+/// A committed block with its certificate, as [`Message::Decided`]; none if the ledger does not have it.
+///
+/// # Errors
+/// If the ledger can't be read.
+pub fn decided(ledger: &Ledger, height: Height) -> Result<Option<Message>, LedgerError> {
     let (Some(block), Some(certificate)) = (ledger.block(height)?, ledger.certificate(height)?) else {
         return Ok(None);
     };
@@ -126,7 +130,11 @@ fn decided(ledger: &Ledger, height: Height) -> Result<Option<Message>, LedgerErr
     Ok(block.map(|block| Message::Decided { certificate, block }))
 }
 
-fn transactions_of(ledger: &Ledger, hash: Hash, missing: Vec<u32>) -> Result<Option<Message>, LedgerError> {
+/// Transactions of a committed block at these places, as [`Message::Transactions`]; none if the ledger does not have it.
+///
+/// # Errors
+/// If the ledger can't be read.
+pub fn transactions_of(ledger: &Ledger, hash: Hash, missing: Vec<u32>) -> Result<Option<Message>, LedgerError> {
     let Some(header) = ledger.header_by_hash(&hash)? else { return Ok(None) };
     let Some(block) = ledger.block(header.height)? else { return Ok(None) };
     let encoded = |place: u32| block.transactions.get(place as usize).map(SignedTransaction::encode);

@@ -13,7 +13,7 @@
 //! Start reading at [`wiring`], then `driver.rs` and [`execution`].
 
 pub mod agreement;
-mod chain;
+pub mod chain;
 mod clock;
 pub mod config;
 mod driver;
@@ -26,6 +26,7 @@ pub mod failed;
 pub mod feed;
 pub mod group;
 mod guarded;
+pub mod held;
 mod hints;
 mod inbound;
 mod intake;
@@ -49,6 +50,7 @@ mod workers;
 pub use agreement::{Accusation, Agreement};
 pub use config::GroupConfig;
 pub use drops::{DropLimits, DropRecord};
+pub use exchange::{decided, transactions_of};
 pub use execution::BlockExecutor;
 pub use failed::{FailedPlace, FailedTransaction, Failure, RetryError};
 pub use group::{Durability, Group, QUERY_GAS, WaitError};

@@ -89,6 +89,7 @@ pub(crate) fn open_alone(ledger: &Ledger) -> Result<VoteLog<VoteDisk>, VotesErro
 }
 
 /// Whether there is a record of votes among several.
+#[cfg(feature = "rocksdb")]
 pub(crate) fn exist(directory: &Path) -> bool {
     directory.join(FOLDER).exists()
 }

@@ -30,6 +30,7 @@ use crate::exchange::Exchange;
 use crate::execution::Executor;
 use crate::feed::Feed;
 use crate::group::{Group, Inner, Tasks};
+use crate::held;
 use crate::inbound;
 use crate::intake;
 use crate::look::Settings;
@@ -95,6 +96,7 @@ impl Group {
     ///
     /// # Errors
     /// If the genesis is not sound, the ledger is damaged or another chain's, or threads can't be started.
+    #[cfg(feature = "rocksdb")]
     pub async fn open(config: GroupConfig, signer: Arc<dyn Signer>) -> Result<Group, OpenError> {
         Group::open_with(None, config, signer).await
     }
@@ -104,10 +106,12 @@ impl Group {
     ///
     /// # Errors
     /// As there.
+    #[cfg(feature = "rocksdb")]
     pub async fn join(config: GroupConfig, signer: Arc<dyn Signer>, network: Network) -> Result<Group, OpenError> {
         Group::open_with(Some(network), config, signer).await
     }
 
+    #[cfg(feature = "rocksdb")]
     async fn open_with(
         network: Option<Network>,
         config: GroupConfig,
@@ -142,6 +146,7 @@ struct Parts {
 }
 
 impl Parts {
+    #[cfg(feature = "rocksdb")]
     fn open(config: GroupConfig, signer: Arc<dyn Signer>) -> Result<Parts, OpenError> {
         config.genesis.check()?;
         let initial = hanse_vm::system::genesis_state(&config.genesis);
@@ -217,7 +222,8 @@ impl Parts {
         let mut waiting = Pool::new(config.pool, params, history);
         restore(&mut waiting, recovered, clock.now());
         let is_among = matches!(genesis.consensus, ConsensusKind::Bft);
-        let replica = Replica::new(if is_among { waiting.with_leaves() } else { waiting }, consensus);
+        let held = pool.install(|| held::read(&ledger, &verifier))?;
+        let replica = Replica::new(if is_among { waiting.with_leaves() } else { waiting }, consensus).holding(held);
 
         let threads = |error: std::io::Error| OpenError::Threads(error.to_string());
         let timelines = Arc::new(Timelines::default());
@@ -260,6 +266,7 @@ impl Parts {
             jobs: execute,
             write,
             timer: None,
+            hold: Vec::new(),
             writing: 0,
         };
         let tasks = Tasks {

@@ -9,11 +9,12 @@ use hanse_consensus::Intent;
 use hanse_ledger::{Ledger, NewBlock};
 use hanse_replica::{Shown, Work};
 use hanse_types::crypto::Signer;
-use hanse_types::{Certificate, ChainIdentity, Hash};
+use hanse_types::{Certificate, ChainIdentity, Hash, Verified};
 
 use crate::event::{Event, Events, Made};
 use crate::execution::{Base, ExecutedBlock, Executor};
 use crate::guarded::guarded;
+use crate::held;
 use crate::report::Reports;
 use crate::votes::Votes;
 
@@ -38,8 +39,15 @@ pub(crate) enum Execute {
 
 /// Something to be made durable.
 pub(crate) enum WriteJob {
-    Sign(Box<Intent>),
-    Block { block: Arc<ExecutedBlock>, certificate: Certificate },
+    /// A statement; with it, what must be durable before.
+    Sign {
+        intent: Box<Intent>,
+        hold: Vec<Verified>,
+    },
+    Block {
+        block: Arc<ExecutedBlock>,
+        certificate: Certificate,
+    },
 }
 
 /// Starts the thread that runs blocks; `shows` if what it makes is shown to others.
@@ -94,9 +102,15 @@ pub(crate) fn spawn_writer(
         for job in jobs {
             let mut durable = None;
             let event = match job {
-                WriteJob::Sign(intent) => {
+                WriteJob::Sign { intent, hold } => {
                     let height = intent.statement.height;
-                    let result = guarded(|| votes.sign(&intent, &chain, &*signer));
+                    let sign = || {
+                        if !hold.is_empty() {
+                            held::write(&ledger, &hold).map_err(|error| error.to_string())?;
+                        }
+                        votes.sign(&intent, &chain, &*signer)
+                    };
+                    let result = guarded(sign);
                     Event::Signed { height, result }
                 }
                 WriteJob::Block { block, certificate } => {

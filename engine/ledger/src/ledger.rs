@@ -1,6 +1,7 @@
 //! The ledger's handle: what it is made of, and the views that it gives out.
 
 use std::collections::VecDeque;
+#[cfg(feature = "rocksdb")]
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -13,7 +14,9 @@ use crate::cache::CacheUse;
 use crate::error::LedgerError;
 use crate::meta::TipRecord;
 use crate::options::LedgerOptions;
-use crate::store::{Batch, Closed, Read, RocksStore, Store, Table};
+#[cfg(feature = "rocksdb")]
+use crate::store::RocksStore;
+use crate::store::{Batch, Closed, Read, Store, Table};
 use crate::views::{Caches, LedgerView};
 use crate::{keys, open};
 
@@ -104,6 +107,7 @@ impl Ledger {
     /// # Errors
     /// If the directory holds the ledger of another chain, group, genesis or format, or the newest block is not what its
     /// header says.
+    #[cfg(feature = "rocksdb")]
     pub fn open(
         path: &Path,
         genesis: &Genesis,

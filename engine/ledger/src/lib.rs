@@ -17,6 +17,8 @@
 //! - Transactions that are in no block yet are kept beside the chain if they shall outlive the process ([`queue`]).
 //! - A snapshot of it, taken while it runs, is whole or is none.
 //!
+//! Without the feature `rocksdb` there is the store in memory only: for simulators, never for a node.
+//!
 //! It does not know how blocks are made or agreed upon.
 //!
 //! Start reading at [`ledger`], then [`append`](Ledger::append) and [`store`].
@@ -34,6 +36,7 @@ pub mod options;
 pub mod proofs;
 pub mod query;
 pub mod queue;
+#[cfg(feature = "rocksdb")]
 pub mod snapshot;
 pub mod store;
 
@@ -56,5 +59,8 @@ pub use options::LedgerOptions;
 pub use proofs::{InclusionProof, StateProof, Tree};
 pub use query::{TransactionPlace, TransactionsPage};
 pub use queue::{DroppedTransaction, QueueWrite, Renewal};
+#[cfg(feature = "rocksdb")]
 pub use snapshot::{Manifest, SnapshotError};
-pub use store::{Closed, MemoryStore, RocksStore, Store};
+#[cfg(feature = "rocksdb")]
+pub use store::RocksStore;
+pub use store::{Closed, MemoryStore, Store};

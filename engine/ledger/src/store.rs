@@ -10,12 +10,15 @@ use std::sync::Arc;
 pub mod batch;
 mod closing;
 pub mod memory;
+#[cfg(feature = "rocksdb")]
 pub mod rocks;
 
 pub use batch::{Batch, Operation};
 pub use closing::Closed;
+#[cfg(feature = "rocksdb")]
 pub(crate) use closing::Closing;
 pub use memory::{Fault, MemoryStore};
+#[cfg(feature = "rocksdb")]
 pub use rocks::RocksStore;
 
 use crate::error::StoreError;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use hanse_consensus as consensus;
-use hanse_consensus::{CompactBlock, Consensus, Message, Peer, Recipient, Slot, Verdict};
+use hanse_consensus::{Basis, CompactBlock, Consensus, Intent, Message, Peer, Recipient, Slot, Verdict, Word};
 use hanse_txpool::{Place, admission};
 use hanse_types::{Canonical, Certificate, Hash, Header, Verified};
 
@@ -105,7 +105,18 @@ impl<C: Consensus> Replica<C> {
     }
 
     fn find(&self, block: &Hash, leaf: &Hash) -> Option<&Verified> {
-        self.pool.by_leaf(leaf).or_else(|| self.under_way.fetched(block, leaf))
+        let fetched = || self.under_way.fetched(block, leaf);
+        self.pool.by_leaf(leaf).or_else(fetched).or_else(|| self.from_before.get(leaf))
+    }
+
+    /// Has the transactions of a block made durable before its precommit: the lock on it outlives a crash, so what it is made
+    /// of must too, or all could be locked on a block that nobody can run. A prevote binds nobody after a crash that a
+    /// precommit does not follow, and of two locks the later counts, so one block is enough.
+    pub(crate) fn hold(&mut self, intent: &Intent, out: &mut Vec<Output>) {
+        let (Word::Precommit(Some(block)), Basis::Both(..)) = (intent.statement.word, &intent.basis) else { return };
+        let Some(candidate) = self.under_way.block(&block).filter(|_| self.held != Some(block)) else { return };
+        self.held = Some(block);
+        out.push(Output::Hold { block, transactions: candidate.transactions.clone() });
     }
 
     /// A block was run.

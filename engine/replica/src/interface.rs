@@ -129,6 +129,15 @@ pub enum Output {
     Execute(Work),
     /// Run this block of another node on top of its parent, and compare what comes out with what it claims.
     Check(Box<Shown>),
+    /// Before the statement of the next [`Output::Sign`], make the transactions of this block durable, in the place of those
+    /// of the one before: who has precommitted for a block must be able to run it, whatever happens to everybody. A process
+    /// that starts gives them to its replica with [`Replica::holding`](crate::Replica::holding).
+    Hold {
+        /// The block.
+        block: Hash,
+        /// Its transactions.
+        transactions: Vec<Verified>,
+    },
     /// Make this statement durable, then sign it: [`SafeSigner::sign`](hanse_consensus::SafeSigner::sign), or
     /// [`VoteLog::sign`](hanse_consensus::VoteLog::sign) for one that decides alone.
     Sign(Intent),

@@ -9,6 +9,7 @@
 //! - no transaction is executed twice;
 //! - heights follow one another, block times strictly grow, no block is empty;
 //! - a block is decided only when its parent is durable, and at most one block is made ahead of the one being written;
+//! - a block that this node has precommitted for can be run again after a crash of all nodes ([`Output::Hold`]);
 //! - what a client is promised to outlive the process is given out to be kept before the promise is ([`Output::Keep`]);
 //! - after a failure it stops, says why, and gives back what it had accepted.
 //!

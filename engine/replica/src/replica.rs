@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hanse_consensus as consensus;
 use hanse_consensus::{Consensus, Peer, Recipient, Timer};
 use hanse_txpool::{Arrival, Dropped, Kept, Pool, PoolStatus, Refusal};
-use hanse_types::{Height, Timestamp, TxId, Verified};
+use hanse_types::{Hash, Height, Timestamp, TxId, Verified};
 
 use crate::ahead::Ahead;
 use crate::interface::{HaltReason, Input, Output, Stage};
@@ -42,6 +42,10 @@ pub struct Replica<C> {
     timers: BTreeMap<Timer, Timestamp>,
     /// How many other nodes are connected.
     peers: usize,
+    /// The block whose transactions were given out to be held.
+    pub(crate) held: Option<Hash>,
+    /// Those that an earlier process held, by their leaves.
+    pub(crate) from_before: BTreeMap<Hash, Verified>,
     halted: bool,
 }
 
@@ -58,8 +62,16 @@ impl<C: Consensus> Replica<C> {
             timer: None,
             timers: BTreeMap::new(),
             peers: 0,
+            held: None,
+            from_before: BTreeMap::new(),
             halted: false,
         }
+    }
+
+    /// With the transactions that an earlier process held: of a block that it precommitted for, which nobody else may have.
+    pub fn holding(self, transactions: impl IntoIterator<Item = Verified>) -> Replica<C> {
+        let from_before = transactions.into_iter().map(|transaction| (transaction.leaf(), transaction)).collect();
+        Replica { from_before, ..self }
     }
 
     /// How full the pool is.
@@ -208,6 +220,7 @@ impl<C: Consensus> Replica<C> {
         let unexpected = HaltReason::Unexpected { height, stage: Stage::Writing };
         let (block, validators) = self.under_way.persisted(height).ok_or_else(|| unexpected.clone())?;
         self.pool.committed(&block).map_err(|_| unexpected)?;
+        self.from_before.clear();
         self.timers.retain(|timer, _| !matches!(timer, Timer::Step { height: of, .. } if *of <= height));
         if self.halted {
             return Ok(());
@@ -279,7 +292,10 @@ impl<C: Consensus> Replica<C> {
                 let transactions = transactions.into_iter().map(|(_, bytes)| bytes).collect();
                 out.push(Output::Verify { block, transactions });
             }
-            consensus::Output::Sign(intent) => out.push(Output::Sign(intent)),
+            consensus::Output::Sign(intent) => {
+                self.hold(&intent, out);
+                out.push(Output::Sign(intent));
+            }
             consensus::Output::Send(recipient, message) => out.push(Output::Send(recipient, message)),
             consensus::Output::ServeDecided { to, height } => out.push(Output::ServeDecided { to, height }),
             consensus::Output::Evidence(evidence) => out.push(Output::Evidence(evidence)),

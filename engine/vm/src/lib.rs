@@ -8,8 +8,13 @@
 //! It knows nothing of blocks' making, of threads or of disks (but for its cache of compiled code), and nothing of the
 //! scheduler.
 //!
+//! Without the feature `wasm` native contracts run and no others: for simulators, never for a node.
+//!
 //! Start reading at [`vm`], then [`runner`] for transactions, `session.rs` for calls inside calls, `host.rs` for what a contract can do, [`native`] and
 //! [`system`] for contracts in Rust, and `wasm.rs` for all others; [`trace`] looks inside a transaction.
+
+// Half of the host interface has no caller then.
+#![cfg_attr(not(feature = "wasm"), allow(dead_code))]
 
 pub mod context;
 mod contract;

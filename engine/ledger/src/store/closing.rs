@@ -7,6 +7,7 @@ use parking_lot::{Condvar, Mutex};
 
 /// Says that a database is closed when it is dropped. Whoever has the database keeps it *after* it, so that it is dropped
 /// after it.
+#[cfg(any(feature = "rocksdb", test))]
 #[derive(Debug, Default)]
 pub(crate) struct Closing(Closed);
 
@@ -14,6 +15,7 @@ pub(crate) struct Closing(Closed);
 #[derive(Clone, Debug, Default)]
 pub struct Closed(Arc<(Mutex<bool>, Condvar)>);
 
+#[cfg(any(feature = "rocksdb", test))]
 impl Closing {
     /// For those who want to know.
     pub(crate) fn closed(&self) -> Closed {
@@ -21,6 +23,7 @@ impl Closing {
     }
 }
 
+#[cfg(any(feature = "rocksdb", test))]
 impl Drop for Closing {
     fn drop(&mut self) {
         let (is_closed, changed) = &*self.0.0;

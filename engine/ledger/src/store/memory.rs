@@ -56,6 +56,12 @@ impl MemoryStore {
         self
     }
 
+    /// Lets the next write fail. As after a real failure, so do all that follow.
+    pub fn fail_next(&self, fault: Fault) {
+        let mut state = self.state.lock();
+        state.plan = Some(Plan { at: state.writes, fault });
+    }
+
     /// What a new process finds on the disk.
     pub fn restarted(&self) -> MemoryStore {
         let durable = self.state.lock().durable.clone();

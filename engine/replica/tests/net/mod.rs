@@ -281,6 +281,7 @@ impl Net {
                     Event::Tell(Input::Checked { block, verdict, amendments: Amendments::default() }),
                 );
             }
+            Output::Hold { transactions, .. } => self.nodes[n].held = transactions,
             Output::Sign(intent) => {
                 let signed: Signed = self.nodes[n].sign(n, &intent, &self.world);
                 self.plan(n, takes_ms, Event::Tell(Input::Signed(signed)));

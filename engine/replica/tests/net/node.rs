@@ -75,6 +75,8 @@ pub(crate) struct Node {
     pub(crate) chain: Vec<Committed>,
     pub(crate) life: u32,
     pub(crate) alive: Option<Alive>,
+    /// Transactions of the block that it has precommitted for: they outlive it.
+    pub(crate) held: Vec<Verified>,
     files: Files,
 }
 
@@ -125,7 +127,11 @@ impl Node {
         let engine = Bft::new(config, Standard, beginning);
         let pool = Pool::new(PoolLimits::default(), world.params().clone(), self.history()).with_leaves();
         self.life += 1;
-        self.alive = Some(Alive { replica: Replica::new(pool, engine), signer, ran: BTreeMap::new() });
+        self.alive = Some(Alive {
+            replica: Replica::new(pool, engine).holding(self.held.iter().cloned()),
+            signer,
+            ran: BTreeMap::new(),
+        });
     }
 
     fn history(&self) -> History {
