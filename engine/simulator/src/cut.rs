@@ -42,10 +42,12 @@ pub(crate) enum Kind {
     Pause,
     /// Clocks that are astray move.
     Clocks,
+    /// A write of a ledger that fails.
+    Write,
 }
 
 impl Kind {
-    const ALL: [(Kind, char); 13] = [
+    const ALL: [(Kind, char); 14] = [
         (Kind::Byzantine, 'b'),
         (Kind::Forgetful, 'f'),
         (Kind::Astray, 'a'),
@@ -59,6 +61,7 @@ impl Kind {
         (Kind::Trouble, 'd'),
         (Kind::Pause, 'z'),
         (Kind::Clocks, 'j'),
+        (Kind::Write, 'w'),
     ];
 
     fn letter(self) -> char {

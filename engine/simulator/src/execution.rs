@@ -1,12 +1,13 @@
-//! What running a block does, as far as consensus sees it.
+//! What running a block does, as far as consensus sees it: the state is a digest of everything that was ever run.
 //!
-//! [`Hashing`] stands in for scheduler and machine: the state is a digest of everything that was ever run. The trait is
-//! where the real ones will plug in.
+//! It stands in for scheduler, contracts and ledger in most runs, for speed; in the others there are the real ones
+//! (`real`), and of what is here only what all nodes know of the chain.
 
 use std::sync::Arc;
 
 use hanse_consensus::bft::{Bug, Bugs};
 use hanse_consensus::{CompactBlock, Slot};
+use hanse_ledger::Ledger;
 use hanse_types::genesis::Validator;
 use hanse_types::hash::Domain;
 use hanse_types::{ChainIdentity, Dag, Epoch, Gas, Hash, Header, Height, Round, Timestamp, ValidatorSet, merkle};
@@ -17,14 +18,14 @@ use crate::scenario::Scenario;
 
 /// A simulated transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Tx(pub u64);
+pub(crate) struct Tx(pub(crate) u64);
 
 /// Set in transactions that change the validators; the lowest bits say to which set.
 pub(crate) const CHANGES_VALIDATORS: u64 = 1 << 63;
 
 impl Tx {
     /// What stands for it in a block.
-    pub fn leaf(self) -> Hash {
+    pub(crate) fn leaf(self) -> Hash {
         Hash::of(Domain::SignedTransaction, &self.bytes())
     }
 
@@ -45,29 +46,18 @@ impl Tx {
 
 /// What running transactions on top of a block gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ran {
-    /// Commitment to the state.
-    pub state_root: Hash,
+struct Ran {
+    /// Commitment to the state: a digest of everything that was ever run.
+    state_root: Hash,
     /// The DAG's and the receipts' digest in one.
-    pub receipt_root: Hash,
+    receipt_root: Hash,
 }
 
-/// Whoever runs blocks.
-pub trait Execution {
-    /// Runs transactions on top of a block. The same for every node.
-    fn run(&self, parent: &Header, transactions: &[Tx]) -> Ran;
-}
-
-/// Everything that was ever run, as one digest.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Hashing;
-
-impl Execution for Hashing {
-    fn run(&self, parent: &Header, transactions: &[Tx]) -> Ran {
-        let bytes: Vec<u8> = transactions.iter().flat_map(|tx| tx.bytes()).collect();
-        let state_root = Hash::of_parts(Domain::StateNode, &[&parent.state_root.0, &bytes]);
-        Ran { state_root, receipt_root: Hash::of_parts(Domain::Receipt, &[&state_root.0]) }
-    }
+/// Runs transactions on top of a block.
+fn run(parent: &Header, transactions: &[Tx]) -> Ran {
+    let bytes: Vec<u8> = transactions.iter().flat_map(|tx| tx.bytes()).collect();
+    let state_root = Hash::of_parts(Domain::StateNode, &[&parent.state_root.0, &bytes]);
+    Ran { state_root, receipt_root: Hash::of_parts(Domain::Receipt, &[&state_root.0]) }
 }
 
 /// Transactions of one account wait for one another.
@@ -87,7 +77,6 @@ pub(crate) struct Chain {
     pub(crate) identity: ChainIdentity,
     /// The validator sets that transactions can choose, with their hashes.
     pub(crate) sets: Vec<(Hash, Arc<ValidatorSet>)>,
-    pub(crate) execution: Box<dyn Execution>,
 }
 
 impl Chain {
@@ -127,7 +116,19 @@ impl Chain {
             tx_count: 0,
             extra: Vec::new(),
         };
-        Chain { genesis_hash: genesis.hash(), genesis, identity, sets, execution: Box::new(Hashing) }
+        Chain { genesis_hash: genesis.hash(), genesis, identity, sets }
+    }
+
+    /// The chain of whole nodes, which a ledger that nobody has written to begins.
+    pub(crate) fn beginning(ledger: &Ledger) -> Chain {
+        let (tip, genesis) = (ledger.tip(), ledger.genesis());
+        let set = Arc::new(crate::real::validators(genesis));
+        Chain {
+            genesis: (*tip.header).clone(),
+            genesis_hash: tip.hash,
+            identity: genesis.identity(),
+            sets: vec![(set.hash(), set)],
+        }
     }
 
     pub(crate) fn set(&self, hash: &Hash) -> Option<&Arc<ValidatorSet>> {
@@ -145,7 +146,7 @@ impl Chain {
 
     /// The header of a block for a slot, but for the commitments to its transactions and DAG, and its time.
     fn header(&self, slot: &Slot, parent: &Header, transactions: &[Tx]) -> Header {
-        let Ran { state_root, receipt_root } = self.execution.run(parent, transactions);
+        let Ran { state_root, receipt_root } = run(parent, transactions);
         let changed = transactions.iter().filter_map(|tx| tx.set(self.sets.len())).next_back();
         let next_validators = changed.map_or(parent.next_validators, |set| self.sets[set].0);
         Header {

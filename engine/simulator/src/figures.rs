@@ -1,13 +1,15 @@
-//! Figures: how fast the simulator is, and how well a group does with a faulty validator and after faults.
+//! Figures: how fast the simulator is, what the engine itself takes, and how well a group does with a faulty validator and after faults.
 //!
-//! All but the first follow from the seeds alone, so they are the same on every machine.
+//! All but the first two follow from the seeds alone, so they are the same on every machine.
 
 use std::time::Instant;
 
 use hanse_consensus::bft::Bugs;
 
 use crate::byzantine::Kind;
+use crate::cluster::{Cluster, Member, Plan};
 use crate::scenario::Scenario;
+use crate::small::{Group, VALIDATORS};
 use crate::world::{Decision, Summary, World};
 
 /// Seconds of one core that this thread has had since. On a machine with other work they are fewer than a clock shows.
@@ -66,6 +68,39 @@ pub fn speed(seeds: u64) -> Speed {
         events += summary.events;
     }
     Speed { seeds, blocks, events, seconds: watch.seconds() }
+}
+
+/// What the engines of a group of four, all in one process, take for a block that nothing has to be run for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Overhead {
+    /// Blocks that all four decided.
+    pub blocks: u64,
+    /// Seconds of one core.
+    pub seconds: f64,
+}
+
+impl Overhead {
+    /// Microseconds of a core for a block, all four nodes together.
+    pub fn microseconds(&self) -> f64 {
+        self.seconds * 1e6 / self.blocks.max(1) as f64
+    }
+}
+
+/// Heights of one run of [`overhead`].
+const HEIGHTS: u64 = 500;
+
+/// Measures four engines with their signers, journals and guards, on a network without faults. Signatures are the stand-in,
+/// blocks are empty, disks are memory. What the simulator does between them is in it, so that engines alone take less.
+pub fn overhead(runs: u64) -> Overhead {
+    let group = Group::new();
+    let members = (0..VALIDATORS).map(|validator| Member { validator, honest: true }).collect();
+    let plan = Plan { members, sides: Vec::new(), heights: HEIGHTS, crash: None, bugs: Bugs::default() };
+    let watch = Stopwatch::start();
+    for _ in 0..runs {
+        let ran = Cluster::new(&group, &plan, false).run();
+        assert_eq!(ran.failure, None, "a run without faults");
+    }
+    Overhead { blocks: runs * HEIGHTS, seconds: watch.seconds() }
 }
 
 /// Rounds from the newest one when everything healed to the one that decided, over many seeds.

@@ -3,8 +3,10 @@
 //! The stand-in is a keyed hash whose secrets this module holds. It is as hard to forge for the simulated adversaries as
 //! a real signature, since none of them looks here; a share of the runs uses the real algorithm.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use foldhash::fast::FixedState;
 use hanse_consensus::Verify;
 use hanse_types::crypto::{PublicKey, SecretKey, SignError, Signature, Signer};
 
@@ -14,7 +16,26 @@ pub(crate) enum Keyring {
     /// Keyed hashes.
     Hashes { count: u8 },
     /// ed25519.
-    Real(Vec<SecretKey>),
+    Real(RealKeys),
+}
+
+/// Real keys. What one node has verified the others need not: signatures that they find good or bad are remembered, for they
+/// are most of what a run takes.
+#[derive(Debug)]
+pub(crate) struct RealKeys {
+    keys: Vec<SecretKey>,
+    verified: Mutex<HashMap<Claim, bool, FixedState>>,
+}
+
+/// A key, a signature, and a digest of what it is said to be over.
+type Claim = (PublicKey, [u8; 64], [u8; 64]);
+
+impl RealKeys {
+    fn verify(&self, key: &PublicKey, bytes: &[u8], signature: &Signature) -> bool {
+        let claim = (*key, signature.0, keyed_hash(0, bytes).0);
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        *verified.entry(claim).or_insert_with(|| key.verify(bytes, signature).is_ok())
+    }
 }
 
 /// One node's key, and all others' to verify with.
@@ -27,7 +48,8 @@ pub(crate) struct Keys {
 impl Keyring {
     pub(crate) fn new(count: u8, real: bool) -> Keyring {
         if real {
-            Keyring::Real((0..count).map(|owner| SecretKey::ed25519([owner + 1; 32])).collect())
+            let keys = (0..count).map(|owner| SecretKey::ed25519([owner + 1; 32])).collect();
+            Keyring::Real(RealKeys { keys, verified: Mutex::default() })
         } else {
             Keyring::Hashes { count }
         }
@@ -36,14 +58,14 @@ impl Keyring {
     fn has(&self, owner: u8) -> bool {
         match self {
             Keyring::Hashes { count } => owner < *count,
-            Keyring::Real(keys) => usize::from(owner) < keys.len(),
+            Keyring::Real(keys) => usize::from(owner) < keys.keys.len(),
         }
     }
 
     pub(crate) fn public(&self, owner: u8) -> PublicKey {
         match self {
             Keyring::Hashes { .. } => PublicKey::Ed25519([owner + 1; 32]),
-            Keyring::Real(keys) => keys[usize::from(owner)].public_key(),
+            Keyring::Real(real) => real.keys[usize::from(owner)].public_key(),
         }
     }
 }
@@ -89,7 +111,7 @@ impl Verify for Keys {
                 (1..=*count).contains(id) && keyed_hash(id - 1, bytes) == *signature
             }
             (Keyring::Hashes { .. }, _) => false,
-            (Keyring::Real(_), key) => key.verify(bytes, signature).is_ok(),
+            (Keyring::Real(real), key) => real.verify(key, bytes, signature),
         }
     }
 }
@@ -102,7 +124,7 @@ impl Signer for Keys {
     fn sign(&self, bytes: &[u8]) -> Result<Signature, SignError> {
         match &*self.ring {
             Keyring::Hashes { .. } => Ok(keyed_hash(self.owner, bytes)),
-            Keyring::Real(keys) => keys[usize::from(self.owner)].sign(bytes),
+            Keyring::Real(real) => real.keys[usize::from(self.owner)].sign(bytes),
         }
     }
 }

@@ -13,8 +13,9 @@
 //! silent though its disk lost nothing; that no transaction is executed twice, nobody honest is accused, and nothing
 //! grows without bounds.
 //!
-//! It does not know schedulers, ledgers and pools yet: blocks are run by a stand-in, behind a trait ([`Execution`]) where
-//! the real ones plug in.
+//! In most runs blocks are run and kept by a stand-in, as it is consensus that is tried. In a share of the seeds nodes are
+//! whole: the real replica, pool, scheduler, native contracts and ledger run in them (`real`), every decided block is run
+//! again in a plain loop, and at the end the ledgers are compared.
 //!
 //! A run that fails prints the command that replays it, with all that happens in it ([`command`]); `--minimise N` makes it
 //! shorter, and prints the command for what is left ([`minimise`]). `scripts/simulate` runs all stages; `--bench` and
@@ -40,13 +41,13 @@ mod network;
 mod node;
 mod oracle;
 mod random;
+mod real;
 mod scenario;
 mod small;
 mod trace;
 pub mod twins;
 mod world;
 
-pub use execution::{Execution, Hashing, Ran, Tx};
 pub use scenario::Plan;
 pub use world::{Decision, Summary};
 

@@ -72,12 +72,16 @@ fn shorten(seed: u64, plan: Plan) -> bool {
 
 fn run_many(from: u64, count: u64, plan: Plan) -> bool {
     let mut failed = 0;
+    let (mut whole, mut sent, mut refused) = (0, 0, 0);
     let (mut blocks, mut events, mut losses, mut rounds) = (0, 0, 0, [0; 16]);
     for seed in from..from.saturating_add(count) {
         let summary = run(seed, plan);
         blocks += summary.blocks;
         events += summary.events;
         losses += summary.power_losses;
+        whole += u64::from(summary.whole);
+        sent += summary.sent;
+        refused += summary.refused;
         rounds[(summary.rounds_after_heal as usize).min(15)] += 1;
         if let Some(failure) = summary.failure {
             failed += 1;
@@ -85,6 +89,7 @@ fn run_many(from: u64, count: u64, plan: Plan) -> bool {
         }
     }
     println!("{count} seeds, {failed} failed; {blocks} blocks, {events} events, {losses} power losses");
+    println!("{whole} with whole nodes: {sent} transactions sent, {refused} blocks refused");
     println!("rounds until a block after everything healed: {rounds:?}");
     failed == 0
 }
@@ -102,6 +107,11 @@ fn measure(count: u64) -> bool {
 }
 
 fn print_figures(count: u64) -> bool {
+    let overhead = figures::overhead(4);
+    let (blocks, took) = (overhead.blocks, overhead.microseconds());
+    println!(
+        "four engines in one process, empty blocks, signatures aside: {took:.0} us of a core per block ({blocks} blocks)"
+    );
     println!("rounds until the next block after everything healed, over {count} seeds each");
     for validators in [4, 7, 10] {
         let healing = figures::healing(validators, count);

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hanse_consensus::bft::{Beginning, Bugs, Config, Schedule, Timing, Tip};
-use hanse_consensus::{Bft, CompactBlock, Intent, SafeSignError, SafeSigner, Statement, Stored, Timer};
+use hanse_consensus::{Bft, CompactBlock, Intent, SafeSigner, Statement, Stored, Timer};
+use hanse_ledger::Ledger;
 use hanse_types::crypto::Signer;
 use hanse_types::{Certificate, Epoch, Hash, Header, Height, Timestamp, ValidatorSet};
 
@@ -11,6 +12,7 @@ use crate::byzantine::Adversary;
 use crate::disk::VirtualDisk;
 use crate::execution::{Chain, Tx};
 use crate::keys::Keys;
+use crate::real::{self, Place, Real, Whole};
 
 /// A committed block.
 #[derive(Clone, Debug)]
@@ -28,9 +30,26 @@ pub(crate) enum Job {
     Persist(Committed),
 }
 
+/// What decides in a node.
+pub(crate) enum Mind {
+    /// The engine of consensus, the rest being a stand-in.
+    Engine(Box<Bft<Keys>>),
+    /// All of it.
+    Whole(Box<Whole>),
+}
+
+impl Mind {
+    pub(crate) fn engine(&self) -> &Bft<Keys> {
+        match self {
+            Mind::Engine(engine) => engine,
+            Mind::Whole(whole) => whole.replica.consensus(),
+        }
+    }
+}
+
 /// What lives in memory, from a start to a crash.
 pub(crate) struct Life {
-    pub(crate) engine: Bft<Keys>,
+    pub(crate) mind: Mind,
     pub(crate) signer: SafeSigner<VirtualDisk, VirtualDisk>,
     pub(crate) jobs: VecDeque<Job>,
     /// Which of several settings of a timer counts.
@@ -63,6 +82,8 @@ pub(crate) struct Node {
     pub(crate) has_lost: bool,
     /// How often it was started.
     pub(crate) lives: u32,
+    /// What a whole node has on its disk beside its votes.
+    pub(crate) place: Option<Place>,
     pub(crate) life: Option<Life>,
 }
 
@@ -94,6 +115,7 @@ impl Node {
             votes_from: Height(0),
             has_lost: false,
             lives: 0,
+            place: None,
             life: None,
         }
     }
@@ -128,8 +150,22 @@ impl Node {
         (set, Epoch(tip.epoch.0 + u64::from(changed)))
     }
 
+    /// Opens the ledger of a whole node, and sees what is in it.
+    fn open(&mut self, real: &Real) -> Result<Ledger, String> {
+        let ledger = self.place.get_or_insert_default().start(real)?;
+        let noted = real::noted(&ledger)?;
+        let blocks = real::blocks(&ledger).map_err(|error| error.to_string())?;
+        let committed = |(block, certificate)| Committed { block, certificate, noted: None };
+        self.ledger = blocks.into_iter().map(committed).collect();
+        if let Some(newest) = self.ledger.last_mut() {
+            newest.noted = noted;
+        }
+        Ok(ledger)
+    }
+
     /// Starts it on what its disk has.
-    pub(crate) fn start(&mut self, chain: &Chain, bugs: Bugs) -> Result<(), SafeSignError> {
+    pub(crate) fn start(&mut self, chain: &Chain, real: Option<&Real>, bugs: Bugs) -> Result<(), String> {
+        let ledger = real.map(|real| self.open(real)).transpose()?;
         let files = self.disk.files();
         let forgets = self.adversary.as_ref().is_some_and(|adversary| adversary.kind.forgets());
         let (set, epoch) = self.next_set(chain);
@@ -140,7 +176,8 @@ impl Node {
             tip: self.height(),
             noted: self.ledger.last().and_then(|committed| committed.noted),
         };
-        let signer = SafeSigner::open_with(self.disk.clone(), self.disk.clone(), &chain.identity, stored, bugs)?;
+        let signer = SafeSigner::open_with(self.disk.clone(), self.disk.clone(), &chain.identity, stored, bugs);
+        let signer = signer.map_err(|error| error.to_string())?;
         let key = Some(self.keys.public_key());
         let config = Config { chain: chain.identity.clone(), key, timing: TIMING, bugs };
         let (tip, hash) = self.tip_with_hash(chain);
@@ -153,15 +190,15 @@ impl Node {
             votes_from: signer.from(),
             recovered: signer.recovered().to_vec(),
         };
+        let engine = Bft::new(config, self.keys.clone(), beginning);
+        let mind = match real.zip(ledger) {
+            Some((real, ledger)) => Mind::Whole(Box::new(Whole::new(real, ledger, engine)?)),
+            None => Mind::Engine(Box::new(engine)),
+        };
         self.votes_from = signer.from();
         self.lives += 1;
-        self.life = Some(Life {
-            engine: Bft::new(config, self.keys.clone(), beginning),
-            signer,
-            jobs: VecDeque::new(),
-            timers: BTreeMap::new(),
-            blocks: BTreeMap::new(),
-        });
+        self.life =
+            Some(Life { mind, signer, jobs: VecDeque::new(), timers: BTreeMap::new(), blocks: BTreeMap::new() });
         Ok(())
     }
 

@@ -50,10 +50,17 @@ pub(crate) struct Scenario {
     pub(crate) heal_ms: u64,
     /// Of a thousand transactions, those that one node hears of only by asking.
     pub(crate) missing: u64,
+    /// Whether nodes are whole: with the real replica, pool, scheduler, contracts and ledger.
+    pub(crate) whole: bool,
     /// Whether real signatures are used, and whether each message is encoded and decoded.
     pub(crate) real_keys: bool,
     pub(crate) codec: bool,
 }
+
+/// Of so many seeds, the one with this number is run with whole nodes. It takes as long as ten or twenty of the others. Odd, so that it
+/// comes to all plans.
+const WHOLE_EVERY: u64 = 105;
+const WHOLE: u64 = 20;
 
 /// How seeds become scenarios.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -115,7 +122,14 @@ impl Scenario {
             7..=8 => 7,
             _ => 10,
         };
-        Scenario::among(seed, validators)
+        let scenario = Scenario::among(seed, validators);
+        if seed % WHOLE_EVERY == WHOLE { scenario.of_whole_nodes() } else { scenario }
+    }
+
+    /// The same with whole nodes: with one set of validators, clocks that go on, and disks whose failure stops a node.
+    fn of_whole_nodes(self) -> Scenario {
+        let others = Vec::new();
+        Scenario { whole: true, real_keys: true, spares: 0, astray: others, stops: true, ..self }
     }
 
     /// Faults of all kinds among so many validators.
@@ -164,6 +178,7 @@ impl Scenario {
             blocks: 0,
             heal_ms: random.between(2_000, 8_000),
             missing: if random.chance(500) { 0 } else { random.below(200) },
+            whole: false,
             real_keys: seed % 128 == 127,
             codec: seed % 16 == 15,
         }
@@ -208,6 +223,7 @@ impl Scenario {
             transaction_ms: (1, 4),
             heal_ms: 0,
             missing: 0,
+            whole: false,
             real_keys: false,
             codec: false,
             ..Scenario::full(seed)

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hanse_consensus::bft::Bugs;
 use hanse_consensus::{Consensus, Input, Message, Peer, Timer};
 use hanse_types::crypto::PublicKey;
-use hanse_types::{Hash, Height, Round};
+use hanse_types::{Hash, Height, Round, Verified};
 
 use crate::byzantine::Adversary;
 use crate::cut::{Kind, Tape};
@@ -17,14 +17,16 @@ use crate::disk::{Files, VirtualDisk};
 use crate::execution::{CHANGES_VALIDATORS, Chain, Tx};
 use crate::keys::{Keyring, Keys};
 use crate::network::Network;
-use crate::node::Node;
+use crate::node::{Mind, Node};
 use crate::oracle::Oracle;
 use crate::random::Random;
+use crate::real::{Place, Real, for_replica};
 use crate::scenario::Scenario;
 use crate::trace;
 
 mod faults;
 mod perform;
+mod real;
 
 /// Something that happens.
 enum Event {
@@ -43,6 +45,18 @@ enum Event {
         life: u32,
         timer: Timer,
         setting: u64,
+    },
+    /// As `Input`, at a whole node.
+    Whole {
+        node: usize,
+        life: u32,
+        input: Box<hanse_replica::Input>,
+    },
+    /// Transactions come that another node passes on.
+    Relayed {
+        to: usize,
+        from: usize,
+        transactions: Vec<Verified>,
     },
     /// The oldest job of a node is done.
     Job {
@@ -130,6 +144,12 @@ pub struct Summary {
     pub caught_up: u64,
     /// Times that a node fetched transactions.
     pub fetched: u64,
+    /// Whether its nodes were whole: with the real replica, pool, scheduler, contracts and ledger.
+    pub whole: bool,
+    /// Transactions that clients sent to whole nodes.
+    pub sent: u64,
+    /// Blocks that honest whole nodes refused, as they were not what running them gives.
+    pub refused: u64,
     /// When and how each block was first decided by an honest node.
     pub decisions: Vec<Decision>,
     /// Everything that happened, as one number: two runs of one seed give the same.
@@ -141,6 +161,8 @@ pub(crate) struct World {
     scenario: Scenario,
     bugs: Bugs,
     chain: Chain,
+    /// What whole nodes have beside, if nodes are whole.
+    real: Option<Real>,
     nodes: Vec<Node>,
     network: Network,
     oracle: Oracle,
@@ -193,9 +215,16 @@ impl World {
     /// A run of which faults are noted, or left out.
     pub(crate) fn on(mut scenario: Scenario, bugs: Bugs, trace: bool, mut tape: Tape) -> World {
         tape.apply(&mut scenario);
+        // Mistakes are looked for where runs take the least time.
+        scenario.whole &= bugs == Bugs::default();
         let count = scenario.nodes();
         let ring = Arc::new(Keyring::new(count as u8, scenario.real_keys));
-        let chain = Chain::new(&scenario, &ring);
+        let real =
+            scenario.whole.then(|| Real::new(scenario.seed, count, &ring).expect("a genesis made here is sound"));
+        let chain = match &real {
+            Some(real) => Chain::beginning(real.ledger()),
+            None => Chain::new(&scenario, &ring),
+        };
         // The twins of faulty nodes come behind all others.
         let owners: Vec<usize> = (0..count).chain(scenario.twins()).collect();
         let quorum = chain.sets[0].1.quorum();
@@ -207,7 +236,8 @@ impl World {
             let adversary = adversary
                 .map(|kind| Adversary::new(kind, keys.clone(), chain.identity.clone(), quorum, dice("adversary")));
             let skew = if scenario.skewed { skews.below(2 * SKEW_MS) as i64 - SKEW_MS as i64 } else { 0 };
-            Node::new(keys, adversary, VirtualDisk::new(dice("disk")), skew)
+            let place = scenario.whole.then(Place::default);
+            Node { place, ..Node::new(keys, adversary, VirtualDisk::new(dice("disk")), skew) }
         };
         let nodes: Vec<Node> = owners.iter().enumerate().map(node).collect();
         let faulty = scenario.byzantine.iter().map(|(node, _)| ring.public(*node as u8)).collect();
@@ -218,6 +248,7 @@ impl World {
             work: Random::new(scenario.seed, "work").salted(tape.salt()),
             bugs,
             chain,
+            real,
             nodes,
             oracle: Oracle::default(),
             events: BinaryHeap::new(),
@@ -227,7 +258,7 @@ impl World {
             transactions: BTreeMap::new(),
             healed: None,
             copies: BTreeMap::new(),
-            summary: Summary::default(),
+            summary: Summary { whole: scenario.whole, ..Summary::default() },
             tape,
             trace,
             scenario,
@@ -260,11 +291,12 @@ impl World {
                 break;
             }
         }
+        self.compare_ledgers();
         self.summary.failure = self.oracle.violation().map(str::to_owned);
         self.summary.evidence = self.oracle.evidence;
         self.summary.decisions = std::mem::take(&mut self.oracle.decisions);
         self.summary.power_losses = self.nodes.iter().map(|node| node.disk.power_losses()).sum();
-        self.summary.disk_failures = self.nodes.iter().map(|node| node.disk.failures()).sum();
+        self.summary.disk_failures += self.nodes.iter().map(|node| node.disk.failures()).sum::<u64>();
         (self.summary, self.tape)
     }
 
@@ -322,7 +354,9 @@ impl World {
             Event::Input { node, life, input } if self.is_alive(node, life) => self.tell(node, *input),
             Event::Timer { node, life, timer, setting } if self.is_alive(node, life) => self.ring(node, timer, setting),
             Event::Job { node, life } if self.is_alive(node, life) => self.job_done(node),
-            Event::Input { .. } | Event::Timer { .. } | Event::Job { .. } => {}
+            Event::Whole { node, life, input } if self.is_alive(node, life) => self.tell_whole(node, *input),
+            Event::Relayed { to, from, transactions } => self.relayed(to, from, transactions),
+            Event::Input { .. } | Event::Timer { .. } | Event::Job { .. } | Event::Whole { .. } => {}
             Event::Transaction => self.transaction(),
             Event::Crash => self.crash_somebody(),
             Event::Restart { node } => {
@@ -354,8 +388,9 @@ impl World {
     /// Until when nothing of this kind happens, as its node stands still.
     fn still(&self, event: &Event) -> Option<u64> {
         let node = match event {
-            Event::Deliver { to, .. } => *to,
-            Event::Input { node, .. } | Event::Timer { node, .. } | Event::Job { node, .. } => *node,
+            Event::Deliver { to, .. } | Event::Relayed { to, .. } => *to,
+            Event::Input { node, .. } | Event::Timer { node, .. } => *node,
+            Event::Job { node, .. } | Event::Whole { node, .. } => *node,
             _ => return None,
         };
         Some(self.nodes[node].paused_until).filter(|until| *until > self.time)
@@ -368,6 +403,12 @@ impl World {
     // ---- What nodes are told ----
 
     fn tell(&mut self, at: usize, input: Input) {
+        if self.real.is_some() {
+            if self.trace && self.nodes[at].life.is_some() {
+                println!("[{:>6}] n{at} {}", self.time, trace::input(&input));
+            }
+            return for_replica(input).into_iter().for_each(|input| self.tell_whole(at, input));
+        }
         let mut inputs = VecDeque::from([input]);
         let mut out = Vec::new();
         while let Some(input) = inputs.pop_front() {
@@ -376,8 +417,9 @@ impl World {
                 println!("[{:>6}] n{at} {}", self.time, trace::input(&input));
             }
             let Some(life) = &mut self.nodes[at].life else { return };
-            life.engine.step(input, now, &mut out);
-            let (position, kept) = (life.engine.position(), life.engine.kept());
+            let Mind::Engine(engine) = &mut life.mind else { return };
+            engine.step(input, now, &mut out);
+            let (position, kept) = (engine.position(), engine.kept());
             self.fold(at as u64 ^ position.0.0 << 8 ^ u64::from(position.1.0) << 32 ^ (out.len() as u64) << 48);
             if self.nodes[at].is_honest() {
                 self.oracle.kept(at, kept, self.nodes.len());
@@ -403,6 +445,9 @@ impl World {
     /// Everybody hears of a transaction, some only when they ask.
     fn transaction(&mut self) {
         self.next_tx += 1;
+        if self.real.is_some() {
+            return self.clients();
+        }
         let changes = self.scenario.spares > 0 && self.next_tx.is_multiple_of(25);
         let tx = match changes {
             true => Tx(CHANGES_VALIDATORS | self.next_tx << 8 | self.work.below(self.chain.sets.len() as u64)),

@@ -23,12 +23,13 @@ fn run_sound(seed: u64) -> Summary {
 }
 
 /// A new guard beside an old journal; an answer with nothing that was asked for again and again; a faulty validator's vote
-/// that went out in a quorum only, twice.
+/// that went out in a quorum only, twice; and, with whole nodes, a lock on a block whose transactions nobody has any more.
 #[test]
 fn seeds_that_failed_once_do_not_again() {
     let power = [1_379, 9_765, 9_719].map(|seed| (seed, Plan::Power));
     let full = [50_440, 65_581].map(|seed| (seed, Plan::Full));
-    for (seed, plan) in power.into_iter().chain(full) {
+    let whole = [125, 335, 440].map(|seed| (seed, Plan::Power));
+    for (seed, plan) in power.into_iter().chain(full).chain(whole) {
         assert_eq!(run(seed, plan).failure, None, "seed {seed}; replay it with: {}", command(seed, plan));
     }
 }
@@ -49,8 +50,15 @@ fn no_seed_breaks_anything() {
         ("blocks served", sum(|run| run.caught_up), 250),
         ("fetches", sum(|run| run.fetched), 250),
     ];
+    let whole = [
+        ("seeds with whole nodes", sum(|run| u64::from(run.whole)), 9),
+        ("blocks of whole nodes", sum(|run| if run.whole { run.blocks } else { 0 }), 60),
+        ("transactions sent to them", sum(|run| run.sent), 800),
+    ];
     let rounds = summaries.iter().map(|run| run.rounds_after_heal).max().unwrap();
+    let of = of.into_iter().chain(whole).collect::<Vec<_>>();
     of.iter().for_each(|(what, number, _)| println!("  {what}: {number}"));
+    println!("  blocks that whole nodes refused: {}", sum(|run| run.refused));
     println!("  most rounds until a block after everything healed: {rounds}");
     println!("seeded schedules: {}", summaries.len());
     assert_eq!(summaries.len() as u64, wanted);

@@ -18,7 +18,7 @@ impl World {
         let node = &mut self.nodes[at];
         let (before, losses) = (node.votes_from, node.disk.power_losses());
         node.disk.restart(fuse);
-        let started = node.start(&self.chain, self.bugs);
+        let started = node.start(&self.chain, self.real.as_ref(), self.bugs);
         if node.disk.power_losses() > losses || (started.is_err() && node.disk.has_failed()) {
             return self.crash(at);
         }
@@ -39,9 +39,9 @@ impl World {
         self.remind(at);
     }
 
-    /// Tells a node again that there is something to decide.
+    /// Tells a node again that there is something to decide. A whole node knows.
     pub(super) fn remind(&mut self, node: usize) {
-        if !self.nodes[node].pool.is_empty() {
+        if self.real.is_none() && !self.nodes[node].pool.is_empty() {
             self.tell(node, Input::BatchReady);
         }
     }
@@ -161,7 +161,7 @@ impl World {
         self.network.heal();
         let honest = self.nodes.iter().filter(|node| node.is_honest());
         let height = honest.clone().map(Node::height).max().unwrap_or_default();
-        let engines = honest.filter_map(|node| node.life.as_ref()).map(|life| life.engine.position());
+        let engines = honest.filter_map(|node| node.life.as_ref()).map(|life| life.mind.engine().position());
         let rounds = engines.filter(|(at, ..)| *at == height.next()).map(|(_, round, _)| round);
         self.healed = Some(Healed { at: self.time, height, round: rounds.max().unwrap_or_default() });
         for at in self.scenario.astray.clone() {

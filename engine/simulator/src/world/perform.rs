@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
-use hanse_consensus::bft::Bug;
+use hanse_consensus::bft::{Bug, Bugs};
 use hanse_consensus::{
-    CompactBlock, Input, Intent, Message, Output, Peer, Proposal, Recipient, SignedStatement, Slot, Timer, Verdict,
+    CompactBlock, Evidence, Input, Intent, Message, Output, Peer, Proposal, Recipient, SignedStatement, Slot, Timer,
+    Verdict,
 };
 use hanse_types::{Canonical, Certificate, Hash, Height, Timestamp};
 
@@ -35,13 +36,7 @@ impl World {
             Output::ServeDecided { to, height } => self.serve_decided(at, to, height),
             Output::ServeTransactions { to, block, missing } => self.serve_transactions(at, to, block, &missing),
             Output::Supply { block, transactions } => self.supply(at, block, &transactions, inputs),
-            Output::Evidence(evidence) => {
-                if self.nodes[at].is_honest() {
-                    let accused = self.owner_of(at, evidence.validator());
-                    let is_honest = accused.is_none_or(|node| self.scenario.kind(node).is_none());
-                    self.oracle.evidence(at, &evidence, is_honest);
-                }
-            }
+            Output::Evidence(evidence) => self.accuse(at, &evidence),
             Output::KeyUsedElsewhere(signed) => {
                 if self.nodes[at].is_honest() {
                     self.oracle.fail(format!("node {at} does not remember {signed:?}"));
@@ -50,8 +45,16 @@ impl World {
         }
     }
 
+    pub(super) fn accuse(&mut self, at: usize, evidence: &Evidence) {
+        if self.nodes[at].is_honest() {
+            let accused = self.owner_of(at, evidence.validator());
+            let is_honest = accused.is_none_or(|node| self.scenario.kind(node).is_none());
+            self.oracle.evidence(at, evidence, is_honest);
+        }
+    }
+
     /// The node of a validator, by the set of the height that a node works on.
-    fn owner_of(&self, at: usize, validator: u32) -> Option<usize> {
+    pub(super) fn owner_of(&self, at: usize, validator: u32) -> Option<usize> {
         let (set, _) = self.nodes[at].next_set(&self.chain);
         let key = set.get(validator)?.key;
         let count = self.scenario.nodes();
@@ -148,7 +151,7 @@ impl World {
         self.plan(after_ms, Event::Timer { node: at, life, timer, setting });
     }
 
-    fn decide(&mut self, at: usize, certificate: Certificate) {
+    pub(super) fn decide(&mut self, at: usize, certificate: Certificate) {
         let node = &self.nodes[at];
         let Some(block) = node.life.as_ref().and_then(|life| life.blocks.get(&certificate.block_hash)).cloned() else {
             return self.oracle.fail(format!("node {at} decides block {} that it never ran", certificate.block_hash));
@@ -156,17 +159,26 @@ impl World {
         if node.is_honest() {
             let parent = node.tip_with_hash(&self.chain);
             let latest = Timestamp(EPOCH_MS + self.time + SKEW_MS);
-            let known = Known {
-                chain: &self.chain,
-                transactions: &self.transactions,
-                latest,
-                time: self.time,
-                faulty: &self.faulty,
-            };
-            self.oracle.decided(at, &node.keys, parent, &block, &certificate, &known);
+            let known = Known { chain: &self.chain, latest, time: self.time, faulty: &self.faulty };
+            if self.oracle.decided(at, &node.keys, parent, &block, &certificate, &known) {
+                self.check_first(at, &block, &certificate);
+            }
         }
         self.note_progress(&certificate);
         self.begin_job(at, Job::Persist(Committed { block, certificate, noted: None }));
+    }
+
+    /// A height is decided for the first time, by this node: whether running the block's transactions gives it.
+    fn check_first(&mut self, at: usize, block: &CompactBlock, certificate: &Certificate) {
+        if self.real.is_some() {
+            return self.check_run(block, certificate);
+        }
+        let transactions: Option<Vec<Tx>> =
+            block.transactions().iter().map(|leaf| self.transactions.get(leaf).copied()).collect();
+        let parent = self.nodes[at].tip_with_hash(&self.chain);
+        if !transactions.is_some_and(|list| self.chain.is_good(block, parent, &list, Bugs::default())) {
+            self.oracle.fail(format!("height {} is not what running its transactions gives", block.header().height));
+        }
     }
 
     /// Counts blocks, and the rounds that the first one after everything healed has taken.
@@ -182,7 +194,7 @@ impl World {
 
     // ---- Disk ----
 
-    fn begin_job(&mut self, at: usize, job: Job) {
+    pub(super) fn begin_job(&mut self, at: usize, job: Job) {
         let lives = self.nodes[at].lives;
         let Some(life) = &mut self.nodes[at].life else { return };
         life.jobs.push_back(job);
@@ -193,7 +205,7 @@ impl World {
     }
 
     /// How long a piece of work takes on a node.
-    fn takes(&mut self, at: usize, least: u64, most: u64) -> u64 {
+    pub(super) fn takes(&mut self, at: usize, least: u64, most: u64) -> u64 {
         let (slow, extra) = self.scenario.slow;
         let extra = if slow == at && self.healed.is_none() { extra } else { 0 };
         self.work.between(least, most + extra)
@@ -245,6 +257,9 @@ impl World {
     }
 
     fn persist(&mut self, at: usize, mut committed: Committed) {
+        if self.real.is_some() {
+            return self.persist_whole(at, committed);
+        }
         let node = &mut self.nodes[at];
         if node.disk.is_full() {
             return self.crash(at);
@@ -280,7 +295,7 @@ impl World {
 
     // ---- Network ----
 
-    fn send(&mut self, at: usize, recipient: Recipient, message: Message) {
+    pub(super) fn send(&mut self, at: usize, recipient: Recipient, message: Message) {
         if self.nodes[at].is_honest() {
             self.check_durable(at, &message);
         }

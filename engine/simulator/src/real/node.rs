@@ -1,0 +1,94 @@
+//! A node's own: its store, and what it makes of that when it starts.
+
+use std::sync::Arc;
+
+use hanse_consensus::{Bft, Statement};
+use hanse_group::chain::Chain;
+use hanse_group::execution::{ExecutedBlock, Executor};
+use hanse_ledger::store::Fault;
+use hanse_ledger::{Ledger, LedgerError, MemoryStore, NewBlock};
+use hanse_replica::Replica;
+use hanse_state::ChangeSet;
+use hanse_txpool::{History, Pool, PoolLimits};
+use hanse_types::{Certificate, Genesis, Hash};
+
+use super::{Real, base, options, recent};
+use crate::keys::Keys;
+
+/// What outlives a node's lives: the store below its ledger.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    store: Arc<MemoryStore>,
+}
+
+impl Place {
+    /// Opens the ledger on what the disk holds.
+    pub(super) fn open(&mut self, genesis: &Genesis, first_state: &ChangeSet) -> Result<Ledger, String> {
+        self.store = Arc::new(self.store.restarted());
+        let opened = Ledger::open_store(self.store.clone(), genesis, first_state, options());
+        opened.map_err(|error| error.to_string())
+    }
+
+    /// Opens the ledger of a chain.
+    pub(crate) fn start(&mut self, real: &Real) -> Result<Ledger, String> {
+        self.open(&real.genesis, &real.first_state)
+    }
+
+    /// Lets the next write fail.
+    pub(crate) fn fail_next(&self, fault: Fault) {
+        self.store.fail_next(fault);
+    }
+}
+
+/// The statement that the ledger has with its newest block.
+pub(crate) fn noted(ledger: &Ledger) -> Result<Option<Statement>, String> {
+    let bytes = ledger.noted().map_err(|error| error.to_string())?;
+    bytes.map(|bytes| borsh::from_slice(&bytes).map_err(|error| error.to_string())).transpose()
+}
+
+/// A whole node, while it lives.
+pub(crate) struct Whole {
+    pub(crate) replica: Replica<Bft<Keys>>,
+    pub(crate) executor: Executor,
+    pub(crate) chain: Chain,
+    pub(crate) ledger: Ledger,
+    /// Whether a write of its ledger has failed.
+    pub(crate) failed: bool,
+}
+
+impl Whole {
+    /// A node around an engine that stands on the newest block of a ledger.
+    pub(crate) fn new(real: &Real, ledger: Ledger, engine: Bft<Keys>) -> Result<Whole, String> {
+        let (tip, hashes) = (ledger.tip(), recent(&ledger));
+        let mut history = History::new(tip.header.height, tip.header.timestamp, hashes.iter().rev().copied());
+        history.load_window(ledger.window(tip.header.timestamp).map_err(|error| error.to_string())?);
+        let params = hanse_vm::system::params::load(&*ledger.state()).map_err(|error| error.to_string())?;
+        let pool = Pool::new(PoolLimits::default(), params, history).with_leaves();
+        let held = hanse_group::held::read(&ledger, &real.verifier).map_err(|error| error.to_string())?;
+        Ok(Whole {
+            replica: Replica::new(pool, engine).holding(held),
+            executor: Executor::new(real.vm.clone(), real.genesis.clone()),
+            chain: Chain::new(base(&ledger), hashes),
+            ledger,
+            failed: false,
+        })
+    }
+
+    /// Makes a decided block durable, with what was noted of votes.
+    pub(crate) fn append(
+        &mut self,
+        block: &ExecutedBlock,
+        certificate: &Certificate,
+        noted: Option<Statement>,
+    ) -> Result<(), LedgerError> {
+        let noted = noted.map(|noted| borsh::to_vec(&noted).expect("a statement encodes into memory"));
+        let (header, content) = (&block.header, &block.content);
+        let next_validators = block.amendments.validators.as_deref();
+        self.ledger.append(&NewBlock { header, content, certificate, noted: noted.as_deref(), next_validators })
+    }
+
+    /// A block that was run is durable now.
+    pub(crate) fn persisted(&mut self, hash: &Hash) {
+        self.chain.persisted(hash, base(&self.ledger));
+    }
+}
