@@ -121,3 +121,30 @@ fn rules_that_are_none_are_refused_with_the_reason() {
         assert!(!output.status.success() && text.contains(expected), "{option}: {text}");
     }
 }
+
+#[tokio::test]
+async fn three_validators_agree_by_raft_and_go_on_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start_with(folder.path(), &["--validators", "3", "--consensus", "raft"]);
+    for amount in ["1", "2", "3"] {
+        transfer(&node, amount);
+    }
+    let status = node.client().call::<GetChainStatus>(NoParams {}).await.unwrap();
+    assert_eq!((status.consensus.as_str(), status.validators), ("raft", 3));
+    let agreement = status.agreement.unwrap();
+    assert!(["leader", "follower", "candidate"].contains(&agreement.step.as_str()), "{agreement:?}");
+    assert!(agreement.votes && agreement.round >= 1, "{agreement:?}");
+    assert!(agreement.leader.is_none_or(|leader| leader.starts_with("dev")));
+    let before = height(&node).await;
+    assert!(before >= Height(3));
+    node.kill();
+
+    let node = Node::start(folder.path());
+    assert!(height(&node).await >= before);
+    transfer(&node, "4");
+    // A block is proven by its maker's signature.
+    let genesis = serde_json::from_slice(&std::fs::read(folder.path().join("genesis.json")).unwrap()).unwrap();
+    let header = node.client().proven_header(&Anchor::new(&genesis).unwrap(), BlockAt::Latest).await.unwrap();
+    assert!(header.height >= before);
+    node.stop();
+}

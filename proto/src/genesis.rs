@@ -72,6 +72,7 @@ fn consensus_to_message(kind: ConsensusKind) -> wire::ConsensusKind {
     match kind {
         ConsensusKind::Solo => wire::ConsensusKind::Solo,
         ConsensusKind::Bft => wire::ConsensusKind::Bft,
+        ConsensusKind::Raft => wire::ConsensusKind::Raft,
     }
 }
 
@@ -79,6 +80,7 @@ fn consensus_from_message(code: i32) -> Result<ConsensusKind, WireError> {
     match wire::ConsensusKind::try_from(code) {
         Ok(wire::ConsensusKind::Solo) => Ok(ConsensusKind::Solo),
         Ok(wire::ConsensusKind::Bft) => Ok(ConsensusKind::Bft),
+        Ok(wire::ConsensusKind::Raft) => Ok(ConsensusKind::Raft),
         Ok(wire::ConsensusKind::Unspecified) | Err(_) => Err(unknown("Genesis.consensus", code)),
     }
 }

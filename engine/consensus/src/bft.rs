@@ -225,6 +225,9 @@ impl<V: Verify> Bft<V> {
             Input::PeerUp(peer) => self.peer_up(peer, out),
             Input::PeerDown(peer) => self.peer_down(peer),
             Input::Validators { from, set } => self.next_set = Some((from, set)),
+            Input::Recorded => {
+                return Err(Fault::Unexpected { what: "a durable record", height: self.at.height });
+            }
             Input::Executed(header) => {
                 return Err(Fault::Unexpected { what: "a block without its body", height: header.height });
             }

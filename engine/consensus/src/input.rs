@@ -63,6 +63,8 @@ pub enum Input {
     PeerUp(Peer),
     /// There is none any more.
     PeerDown(Peer),
+    /// The record of [`Output::Record`](crate::Output::Record) is durable.
+    Recorded,
     /// The set that decides blocks from this height on. Told before the block below that height is told as durable,
     /// whenever that block changes the set.
     Validators {
@@ -99,4 +101,6 @@ pub enum Timer {
     Repair,
     /// Time to ask another peer for what is being fetched.
     Fetch,
+    /// The leader was silent for too long; or this node leads, and is to say that it is there.
+    Lead,
 }

@@ -6,8 +6,8 @@
 //!
 //! Engines stand behind one trait, [`Consensus`]: a state machine that is fed inputs and the time and answers with
 //! outputs. It does no I/O, reads no clock, has no threads and no randomness, so a simulator drives the very same code
-//! as a node. There are [`Solo`], one validator that decides alone, and [`Bft`], several of whom less than a third may
-//! do anything whatever.
+//! as a node. There are [`Solo`], one validator that decides alone; [`Bft`], several of whom less than a third may do
+//! anything whatever; and [`Raft`], several who trust each other, of whom less than a half may be down.
 //!
 //! It promises that a height is decided once, that nothing is decided before its parent is durable, and that a
 //! validator never signs two different statements for one position, crash or not: only a statement that the
@@ -24,6 +24,7 @@ pub mod bft;
 mod block;
 mod evidence;
 mod message;
+pub mod raft;
 mod statement;
 
 pub mod guard;
@@ -46,6 +47,7 @@ pub use input::{Input, Timer, Verdict};
 pub use journal::{Journal, JournalError, LogFile};
 pub use message::{Have, Message, Peer, Proposal, Quorum, Request, Status};
 pub use output::{Fault, Output, Recipient, Slot};
+pub use raft::{Raft, RaftMessage};
 pub use safe_signer::{SafeSignError, SafeSigner, Stored};
 pub use solo::{Solo, SoloError};
 pub use statement::{Basis, Intent, Signed, SignedStatement, Statement, Step, VoteKind, Word};

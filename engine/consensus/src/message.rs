@@ -10,6 +10,7 @@ use hanse_types::{Canonical, Certificate, ChainIdentity, Epoch, Hash, Height, Ro
 use crate::block::{BLOCK_BYTES, CompactBlock};
 use crate::bugs::{Bug, Bugs};
 use crate::evidence::Evidence;
+use crate::raft::RaftMessage;
 use crate::statement::{SignedStatement, Statement, VoteKind, Word};
 use crate::verify::Verify;
 
@@ -48,6 +49,8 @@ pub enum Message {
     },
     /// A validator contradicted itself.
     Evidence(Evidence),
+    /// What validators of a group with consensus `raft` say.
+    Raft(RaftMessage),
 }
 
 impl Canonical for Message {
@@ -185,7 +188,7 @@ impl Message {
             Message::Status(status) => Some(status.height),
             Message::Decided { certificate, .. } => Some(certificate.height),
             Message::Evidence(evidence) => Some(evidence.first.statement.height),
-            Message::Request(_) | Message::Block(_) | Message::Transactions { .. } => None,
+            Message::Request(_) | Message::Block(_) | Message::Transactions { .. } | Message::Raft(_) => None,
         }
     }
 

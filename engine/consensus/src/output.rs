@@ -7,6 +7,7 @@ use crate::block::CompactBlock;
 use crate::evidence::Evidence;
 use crate::input::Timer;
 use crate::message::{Message, Peer};
+use crate::raft::Record;
 use crate::statement::{Intent, SignedStatement};
 
 /// What an engine wants done. The caller carries outputs out in their order.
@@ -32,8 +33,14 @@ pub enum Output {
     /// [`Input::Checked`](crate::Input::Checked), or first with [`Input::Missing`](crate::Input::Missing). A block of a
     /// round that is over may be forgotten unchecked.
     Check(CompactBlock),
+    /// Make this durable in the place of the one before, with the transactions of its blocks, then tell with
+    /// [`Input::Recorded`](crate::Input::Recorded). There is one at a time.
+    Record(Box<Record>),
     /// Send this. Messages may get lost.
     Send(Recipient, Message),
+    /// Send this peer, which makes the blocks for a while, the oldest of the waiting transactions, as many as a message
+    /// takes: it may not have them. What was made here, or is made ahead, and is not decided is no reason to keep any back.
+    Forward(Peer),
     /// Set a timer.
     SetTimer {
         /// Which.
@@ -150,6 +157,24 @@ pub enum Fault {
         height: Height,
         /// The block.
         block: Hash,
+    },
+    /// The leader's log and this node's differ where both are committed.
+    #[error(
+        "this node's record of the group's log, up to height {height}, is not what the group's leader has; it was put \
+         back from another node's or another time's. Take this validator's place in the group with a new key"
+    )]
+    OtherLog {
+        /// The height under way.
+        height: Height,
+    },
+    /// A block changes the validators of a group that keeps them.
+    #[error(
+        "block {height} changes the validators, but a group with consensus `raft` keeps those of its genesis; go on in \
+         a new group that has the new ones"
+    )]
+    FixedValidators {
+        /// The block's height.
+        height: Height,
     },
     /// A block changes the validators, and the set that it names did not come.
     #[error("the validators of height {height} are the set {expected}, which consensus was not given; this is a bug")]

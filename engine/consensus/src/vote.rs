@@ -2,7 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use hanse_types::crypto::{SignError, Signature, Signer};
-use hanse_types::{Canonical, ChainIdentity, Epoch, Hash, Height, Round, sign_bytes};
+use hanse_types::{Canonical, Certificate, ChainIdentity, Epoch, Hash, Height, Round, sign_bytes};
 use thiserror::Error;
 
 use crate::durable::{Disk, Durable, VoteLog, VoteLogError};
@@ -26,6 +26,12 @@ impl Canonical for Precommit {
 }
 
 impl Precommit {
+    /// What everyone who signed a certificate says.
+    pub(crate) fn of(certificate: &Certificate) -> Precommit {
+        let Certificate { height, round, epoch, block_hash, .. } = *certificate;
+        Precommit { epoch, height, round, block_hash }
+    }
+
     /// Where it stands among all votes of a validator: for one position there is one vote.
     pub(crate) fn position(&self) -> (Height, Round) {
         (self.height, self.round)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use borsh::BorshDeserialize;
 use hanse_consensus::Evidence;
 pub use hanse_consensus::Step;
+pub use hanse_consensus::raft::Role;
 use hanse_ledger::{Ledger, LedgerError};
 use hanse_types::{Height, Round, Timestamp};
 use parking_lot::Mutex;
@@ -20,14 +21,49 @@ const KEPT: usize = 256;
 pub struct Agreement {
     /// The height that is under way.
     pub height: Height,
-    /// Its round.
+    /// Its round; in a group with consensus `raft` the term.
     pub round: Round,
-    /// The step of the round.
-    pub step: Step,
+    /// What this node does there.
+    pub part: Part,
+    /// Index of the validator who leads the term, where there is such a thing and it is known.
+    pub leader: Option<u32>,
     /// Whether this node votes there: its key is one of the validators', and its record of votes is sound.
     pub votes: bool,
     /// How many other members are connected.
     pub peers: usize,
+}
+
+/// What a node does in agreeing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// It is in this step of a round.
+    Step(Step),
+    /// It has this role in a term.
+    Role(Role),
+    /// It follows what others agree on.
+    Observer,
+}
+
+impl Part {
+    /// What it is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Part::Step(step) => name_of(step),
+            Part::Role(Role::Leader) => "leader",
+            Part::Role(Role::Candidate) => "candidate",
+            Part::Role(Role::Follower) => "follower",
+            Part::Observer => "observer",
+        }
+    }
+}
+
+/// What a step is called.
+pub const fn name_of(step: Step) -> &'static str {
+    match step {
+        Step::Propose => "propose",
+        Step::Prevote => "prevote",
+        Step::Precommit => "precommit",
+    }
 }
 
 /// A proof that a validator is faulty, and when it came.

@@ -83,7 +83,7 @@ impl Driver {
         while self.writing > 0 {
             match events.recv().await {
                 Some(Event::Persisted { height, hash, result, took }) => self.persisted(height, hash, result, took),
-                Some(Event::Signed { .. }) => self.writing -= 1,
+                Some(Event::Signed { .. } | Event::Recorded { .. }) => self.writing -= 1,
                 Some(_) => {}
                 None => break,
             }
@@ -124,6 +124,13 @@ impl Driver {
                 match result {
                     Ok(vote) => self.tell(Input::Signed(vote)),
                     Err(reason) => self.tell(Input::Failed { height, stage: Stage::Signing, reason }),
+                }
+            }
+            Event::Recorded { height, result } => {
+                self.writing -= 1;
+                match result {
+                    Ok(()) => self.tell(Input::Recorded),
+                    Err(reason) => self.tell(Input::Failed { height, stage: Stage::Recording, reason }),
                 }
             }
             Event::Persisted { height, hash, result, took } => self.persisted(height, hash, result, took),
@@ -243,6 +250,9 @@ impl Driver {
             }
             Output::Hold { transactions, .. } => self.hold = transactions,
             Output::Sign(intent) => self.sign(intent),
+            Output::Record { record, bodies } => {
+                self.write(record.height(), Stage::Recording, WriteJob::Record { record, bodies });
+            }
             Output::Persist { height, certificate } => self.persist(height, certificate),
             Output::SetTimer(time) => self.timer = Some(time),
             Output::Send(to, message) => self.exchange.send(to, message),

@@ -71,6 +71,10 @@ pub(crate) enum Event {
         height: Height,
         result: Result<Signed, String>,
     },
+    Recorded {
+        height: Height,
+        result: Result<(), String>,
+    },
     Persisted {
         height: Height,
         hash: Hash,

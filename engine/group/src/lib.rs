@@ -47,7 +47,7 @@ mod window;
 pub mod wiring;
 mod workers;
 
-pub use agreement::{Accusation, Agreement};
+pub use agreement::{Accusation, Agreement, Part};
 pub use config::GroupConfig;
 pub use drops::{DropLimits, DropRecord};
 pub use exchange::{decided, transactions_of};

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use hanse_types::{Height, Status, Timestamp};
 use parking_lot::Mutex;
 
-use crate::agreement::{Agreement, Step};
+use crate::agreement::{Agreement, Part, Step};
 use crate::execution::ExecutedBlock;
 
 /// Hears of what a group does. Called by the threads that do it, so an implementation must neither wait nor fail.
@@ -170,13 +170,13 @@ impl Observation {
 
     /// Consensus has come from one place to another.
     pub(crate) fn moved(&mut self, before: Option<Agreement>, now: Option<Agreement>) {
-        let place = |agreement: Agreement| (agreement.height, agreement.round, agreement.step);
+        let place = |agreement: Agreement| (agreement.height, agreement.round, agreement.part);
         let (Some(before), Some(now)) = (before, now) else { return };
         if place(before) == place(now) {
             return;
         }
-        if before.step != Step::Propose {
-            self.observer.voted(before.step, self.step_since.elapsed());
+        if let Part::Step(step @ (Step::Prevote | Step::Precommit)) = before.part {
+            self.observer.voted(step, self.step_since.elapsed());
         }
         if before.height == now.height && before.round < now.round {
             self.observer.round_failed();
@@ -237,7 +237,8 @@ mod tests {
         let heard = Arc::new(Heard::default());
         let mut observation = Observation::new(heard.clone(), Arc::default());
         let at = |height, round, step| {
-            Some(Agreement { height: Height(height), round: Round(round), step, votes: true, peers: 3 })
+            let (height, round, part) = (Height(height), Round(round), Part::Step(step));
+            Some(Agreement { height, round, part, leader: None, votes: true, peers: 3 })
         };
         let way = [
             None,

@@ -2,19 +2,20 @@
 //!
 //! A validator that decides alone keeps its newest vote in the ledger's store. One among several keeps a journal and a
 //! guard in files of their own, beside the ledger: they must survive what the ledger does not, and must not be rolled back
-//! with it.
+//! with it. So does one of a group with consensus `raft`, whose files are its newest vote and its [`Record`].
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use borsh::BorshDeserialize;
+use hanse_consensus::raft::{Record, RecordStore};
 use hanse_consensus::{
     Disk, DiskError, Intent, LogFile, SafeSignError, SafeSigner, Signed, Statement, Stored, VoteLog, VoteLogError,
 };
 use hanse_ledger::{Ledger, LedgerError};
-use hanse_types::ChainIdentity;
 use hanse_types::crypto::Signer;
+use hanse_types::{Canonical, ChainIdentity, Verified};
 use thiserror::Error;
 
 /// The record of the last vote in the ledger's consensus table.
@@ -52,6 +53,8 @@ pub(crate) enum Votes {
     Alone(VoteLog<VoteDisk>),
     /// Of one among several.
     Among(Box<SafeSigner<Journal, Guard>>),
+    /// Of one that leads or follows.
+    Leading(VoteLog<Guard>, RecordStore<Guard>),
 }
 
 impl Votes {
@@ -64,22 +67,41 @@ impl Votes {
     ) -> Result<Signed, String> {
         match self {
             Votes::Among(votes) => votes.sign(intent, chain, signer).map_err(|error| error.to_string()),
-            Votes::Alone(votes) => {
-                let vote = intent.precommit().ok_or("a validator that decides alone signs nothing but precommits")?;
-                votes.sign(vote, chain, signer).map(Signed::from).map_err(|error| error.to_string())
-            }
+            Votes::Alone(votes) => sign_block(votes, intent, chain, signer),
+            Votes::Leading(votes, _) => sign_block(votes, intent, chain, signer),
+        }
+    }
+
+    /// Makes a record durable, with the transactions of its blocks.
+    pub(crate) fn record(&mut self, record: &mut Record, bodies: &[Vec<Verified>]) -> Result<(), String> {
+        let encode = |body: &Vec<Verified>| body.iter().map(|transaction| transaction.signed().encode()).collect();
+        record.bodies = bodies.iter().map(encode).collect();
+        match self {
+            Votes::Leading(_, records) => records.write(record).map_err(|error| error.to_string()),
+            Votes::Alone(_) | Votes::Among(_) => Err("a group that agrees otherwise has no such record".into()),
         }
     }
 
     /// What the ledger keeps of it with each block.
     pub(crate) fn noted(&self) -> Option<Vec<u8>> {
         match self {
-            Votes::Alone(_) => None,
+            Votes::Alone(_) | Votes::Leading(..) => None,
             Votes::Among(votes) => {
                 votes.newest().map(|newest| borsh::to_vec(&newest).expect("a statement encodes into memory"))
             }
         }
     }
+}
+
+/// Signs a block that the validator has made.
+fn sign_block<D: Disk>(
+    votes: &mut VoteLog<D>,
+    intent: &Intent,
+    chain: &ChainIdentity,
+    signer: &dyn Signer,
+) -> Result<Signed, String> {
+    let vote = intent.precommit().ok_or("a validator of such a group signs nothing but precommits")?;
+    votes.sign(vote, chain, signer).map(Signed::from).map_err(|error| error.to_string())
 }
 
 /// Opens the record of a validator that decides alone.
@@ -121,6 +143,29 @@ pub(crate) fn open_among(
         noted,
     };
     Ok(SafeSigner::open(file, disk, chain, stored)?)
+}
+
+/// Opens what a validator of a group with consensus `raft` must not forget; none if that is lost. `is_new` if there has
+/// never been a ledger here.
+pub(crate) fn open_leading(
+    directory: &Path,
+    chain: &ChainIdentity,
+    is_new: bool,
+) -> Result<(Votes, Option<Record>), VotesError> {
+    let folder = directory.join(FOLDER);
+    let failed = |reason: String| VotesError::Files { place: folder.display().to_string(), reason };
+    let files = || -> io::Result<_> {
+        fs::create_dir_all(&folder)?;
+        sync_folder(directory)?;
+        let (vote, record) = (folder.join("vote"), folder.join("raft"));
+        Ok((read(&vote)?, read(&record)?, Guard(vote), Guard(record)))
+    };
+    let (vote, record, vote_file, record_file) = files().map_err(|error| failed(error.to_string()))?;
+    let votes = VoteLog::open(vote_file, vote.as_deref())?;
+    let voted = votes.last().map(|vote| vote.round);
+    let opened = RecordStore::open(record_file, chain, record.as_deref(), is_new, voted);
+    let (records, record) = opened.map_err(|error| failed(error.to_string()))?;
+    Ok((Votes::Leading(votes, records), record))
 }
 
 fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
@@ -189,7 +234,7 @@ impl LogFile for Journal {
     }
 }
 
-/// The guard's file.
+/// A file that is one small record: the guard's, and those of a group with consensus `raft`.
 #[derive(Debug)]
 pub(crate) struct Guard(PathBuf);
 

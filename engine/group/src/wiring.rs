@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hanse_consensus::bft::{Beginning, Bugs, Config, Schedule, Tip};
+use hanse_consensus::raft::{self, Raft, Record};
 use hanse_consensus::{Bft, Solo, SoloError, Standard};
 use hanse_ledger::handover::next_epoch;
 use hanse_ledger::{Ledger, LedgerError};
@@ -12,12 +13,12 @@ use hanse_types::crypto::Signer;
 use hanse_types::crypto::verified::Verifier;
 use hanse_types::genesis::{ConsensusKind, GenesisError};
 use hanse_types::validator_set::ValidatorSetError;
-use hanse_types::{Hash, Header, Height, Timestamp};
+use hanse_types::{Canonical, Hash, Header, Height, SignedTransaction, Timestamp};
 use hanse_vm::{Vm, VmConfig};
 use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
-use tracing::info;
+use tracing::{error, info};
 
 use crate::agreement::Accusations;
 use crate::chain::Chain;
@@ -166,7 +167,7 @@ impl Parts {
     }
 
     /// The engine that the genesis has chosen, and the record of what this node signs for it.
-    fn engine(&self) -> Result<(Engine, Votes), OpenError> {
+    fn engine(&self) -> Result<(Engine, Votes, Option<Record>), OpenError> {
         let Parts { config, signer, ledger, is_new, .. } = self;
         let (genesis, identity) = (&config.genesis, config.genesis.identity());
         let validators = ledger.validators();
@@ -178,7 +179,7 @@ impl Parts {
                 }
                 let votes = votes::open_alone(ledger)?;
                 let engine = Solo::new(identity, (*validators).clone(), (tip.header.height, tip.hash), votes.last())?;
-                Ok((Engine::Solo(Box::new(engine)), Votes::Alone(votes)))
+                Ok((Engine::Solo(Box::new(engine)), Votes::Alone(votes), None))
             }
             ConsensusKind::Bft => {
                 let votes = votes::open_among(&config.directory, ledger, &identity, *is_new)?;
@@ -194,13 +195,31 @@ impl Parts {
                 };
                 let setup = Config { chain: identity, key: Some(key), timing: config.timing, bugs: Bugs::default() };
                 let engine = Bft::new(setup, Standard, beginning);
-                Ok((Engine::Bft(Box::new(engine)), Votes::Among(Box::new(votes))))
+                Ok((Engine::Bft(Box::new(engine)), Votes::Among(Box::new(votes)), None))
+            }
+            ConsensusKind::Raft => {
+                let (votes, record) = votes::open_leading(&config.directory, &identity, *is_new)?;
+                if record.is_none() && validators.index_of(&key).is_some() {
+                    error!(
+                        "this validator's record of what it promised to others is lost, damaged or an old copy: the node \
+                         only follows from now on; give its place in the group to a new key"
+                    );
+                }
+                let beginning = raft::Beginning {
+                    tip: Tip { height: tip.header.height, hash: tip.hash, timestamp: tip.header.timestamp },
+                    recent: ledger.recent_hashes(),
+                    set: validators,
+                    epoch: tip.header.epoch,
+                    record: record.clone(),
+                };
+                let setup = raft::Config { chain: identity, key: Some(key), timing: config.timing };
+                Ok((Engine::Raft(Box::new(Raft::new(setup, Standard, beginning))), votes, record))
             }
         }
     }
 
     fn start(self, network: Option<Network>) -> Result<Group, OpenError> {
-        let (consensus, votes) = self.engine()?;
+        let (consensus, votes, record) = self.engine()?;
         let Parts { config, signer, ledger, is_new: _, execution, queries } = self;
         let genesis = Arc::new(config.genesis);
         let clock = Clock::new();
@@ -221,9 +240,14 @@ impl Parts {
         let recovered = pool.install(|| recovery::read(&ledger, &drops, &verifier))?;
         let mut waiting = Pool::new(config.pool, params, history);
         restore(&mut waiting, recovered, clock.now());
-        let is_among = matches!(genesis.consensus, ConsensusKind::Bft);
+        let is_among = matches!(genesis.consensus, ConsensusKind::Bft | ConsensusKind::Raft);
         let held = pool.install(|| held::read(&ledger, &verifier))?;
-        let replica = Replica::new(if is_among { waiting.with_leaves() } else { waiting }, consensus).holding(held);
+        let mut replica = Replica::new(if is_among { waiting.with_leaves() } else { waiting }, consensus).holding(held);
+        for (block, body) in record.iter().flat_map(|record| record.blocks().zip(&record.bodies)) {
+            let decoded = body.iter().filter_map(|bytes| SignedTransaction::decode(bytes).ok()).collect();
+            // What doesn't read is asked for.
+            replica.recover(block, pool.install(|| verifier.verify_all(decoded)).into_iter().flatten().collect());
+        }
 
         let threads = |error: std::io::Error| OpenError::Threads(error.to_string());
         let timelines = Arc::new(Timelines::default());

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use hanse_consensus::Intent;
+use hanse_consensus::raft::Record;
 use hanse_ledger::{Ledger, NewBlock};
 use hanse_replica::{Shown, Work};
 use hanse_types::crypto::Signer;
@@ -43,6 +44,11 @@ pub(crate) enum WriteJob {
     Sign {
         intent: Box<Intent>,
         hold: Vec<Verified>,
+    },
+    /// What a validator must not forget, and the transactions of its blocks.
+    Record {
+        record: Box<Record>,
+        bodies: Vec<Vec<Verified>>,
     },
     Block {
         block: Arc<ExecutedBlock>,
@@ -112,6 +118,11 @@ pub(crate) fn spawn_writer(
                     };
                     let result = guarded(sign);
                     Event::Signed { height, result }
+                }
+                WriteJob::Record { mut record, bodies } => {
+                    let height = record.height();
+                    let result = guarded(|| votes.record(&mut record, &bodies));
+                    Event::Recorded { height, result }
                 }
                 WriteJob::Block { block, certificate } => {
                     let (height, hash) = (block.header.height, block.hash);

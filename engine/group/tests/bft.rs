@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "common/net.rs"]
+mod net;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,124 +11,16 @@ use std::time::{Duration, Instant};
 
 use common::*;
 use hanse_consensus::Peer;
-use hanse_consensus::bft::Timing;
-use hanse_group::{Durability, Group, GroupConfig, Hub};
-use hanse_types::crypto::{SecretKey, Signer};
-use hanse_types::genesis::{ConsensusKind, Genesis, Validator};
-use hanse_types::{Epoch, Height, Role, StateCommitment, Status, TxId};
+use hanse_group::{Group, GroupConfig};
+use hanse_types::crypto::Signer;
+use hanse_types::genesis::ConsensusKind;
+use hanse_types::{Epoch, Height, Role, Status};
 use hanse_vm::system::members;
-
-/// Short, so that a dead proposer costs little.
-const TIMING: Timing = Timing {
-    propose_ms: 1_500,
-    prevote_ms: 300,
-    precommit_ms: 300,
-    growth_ms: 300,
-    max_ms: 5_000,
-    repair_ms: 100,
-    fetch_ms: 100,
-    drift_ms: 15_000,
-};
-
-fn key(n: usize) -> SecretKey {
-    SecretKey::ed25519([150 + n as u8; 32])
-}
-
-fn genesis_of(validators: usize) -> Genesis {
-    let validators = (0..validators).map(|n| Validator { name: format!("v{n}"), key: key(n).public_key() });
-    Genesis { consensus: ConsensusKind::Bft, validators: validators.collect(), ..genesis(StateCommitment::Merkle) }
-}
-
-struct Net {
-    hub: Arc<Hub>,
-    folder: tempfile::TempDir,
-    genesis: Genesis,
-    /// None is down.
-    groups: Vec<Option<Group>>,
-}
-
-impl Net {
-    /// Validators, and after them nodes that only follow.
-    async fn start(validators: usize, observers: usize) -> Net {
-        let (hub, folder) = (Hub::new(), tempfile::tempdir().unwrap());
-        let count = validators + observers;
-        let mut net = Net { hub, folder, genesis: genesis_of(validators), groups: Vec::new() };
-        net.groups.resize_with(count, || None);
-        for n in 0..count {
-            net.up(n).await;
-        }
-        net
-    }
-
-    fn directory(&self, n: usize) -> std::path::PathBuf {
-        self.folder.path().join(n.to_string())
-    }
-
-    async fn up(&mut self, n: usize) {
-        let config =
-            GroupConfig { threads: 1, timing: TIMING, ..GroupConfig::new(self.genesis.clone(), self.directory(n)) };
-        let network = self.hub.join(Peer(n as u32));
-        self.groups[n] = Some(Group::join(config, Arc::new(key(n)), network).await.unwrap());
-    }
-
-    async fn down(&mut self, n: usize) {
-        assert!(self.groups[n].take().unwrap().close(PATIENCE).await);
-    }
-
-    fn group(&self, n: usize) -> &Group {
-        self.groups[n].as_ref().unwrap()
-    }
-
-    fn running(&self) -> impl Iterator<Item = &Group> {
-        self.groups.iter().flatten()
-    }
-
-    /// Waits until all that run have a block of this height.
-    async fn reach(&self, wanted: Height) {
-        for group in self.running() {
-            let mut tip = group.tip();
-            let reached = tip.wait_for(|header| header.height >= wanted);
-            let waited = tokio::time::timeout(PATIENCE, reached).await;
-            assert!(waited.is_ok(), "a node is at {}, not at {wanted}; stopped: {:?}", height(group), group.stopped());
-            waited.unwrap().unwrap();
-        }
-    }
-
-    /// All that run have the same chain up to the lowest of their heights; that height.
-    fn agree(&self) -> Height {
-        let lowest = self.running().map(height).min().unwrap();
-        for at in 1..=lowest.0 {
-            let hashes: Vec<_> = self.running().map(|group| group.ledger().block_hash(Height(at)).unwrap()).collect();
-            assert!(hashes.iter().all(|hash| hash.is_some() && *hash == hashes[0]), "at {at}: {hashes:?}");
-        }
-        lowest
-    }
-
-    async fn stop(mut self) {
-        for n in 0..self.groups.len() {
-            if self.groups[n].is_some() {
-                self.down(n).await;
-            }
-        }
-    }
-}
-
-/// Submits transfers of its own accounts to one node; their ids.
-async fn submit(group: &Group, from: u8, nonces: std::ops::Range<u64>) -> Vec<TxId> {
-    let transfers = nonces.map(|nonce| transfer(group, from, 20, 1, nonce)).collect();
-    let answers = group.submit_many(transfers, Durability::Memory).await;
-    answers.into_iter().map(Result::unwrap).collect()
-}
-
-async fn committed(group: &Group, ids: &[TxId]) {
-    for id in ids {
-        group.wait(*id, PATIENCE).await.unwrap();
-    }
-}
+use net::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn four_validators_and_an_observer_agree_on_what_clients_of_each_submit() {
-    let net = Net::start(4, 1).await;
+    let net = Net::start(ConsensusKind::Bft, 4, 1).await;
     let mut ids = Vec::new();
     for n in 0..5 {
         ids.extend(submit(net.group(n), 1 + n as u8, 0..200).await);
@@ -147,7 +41,7 @@ async fn four_validators_and_an_observer_agree_on_what_clients_of_each_submit() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_goes_on_without_one_validator_and_takes_it_back() {
-    let mut net = Net::start(4, 0).await;
+    let mut net = Net::start(ConsensusKind::Bft, 4, 0).await;
     committed(net.group(0), &submit(net.group(0), 1, 0..50).await).await;
     net.reach(Height(1)).await;
     net.down(1).await;
@@ -165,7 +59,7 @@ async fn a_group_goes_on_without_one_validator_and_takes_it_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn half_a_group_decides_nothing_and_both_halves_go_on_together() {
-    let net = Net::start(4, 0).await;
+    let net = Net::start(ConsensusKind::Bft, 4, 0).await;
     committed(net.group(0), &submit(net.group(0), 1, 0..20).await).await;
     let links = || [0, 1].into_iter().flat_map(|one| [2, 3].map(|two| (Peer(one), Peer(two))));
     links().for_each(|(one, two)| net.hub.cut(one, two));
@@ -188,7 +82,7 @@ async fn half_a_group_decides_nothing_and_both_halves_go_on_together() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_stop_and_go_on_where_they_were() {
-    let mut net = Net::start(4, 0).await;
+    let mut net = Net::start(ConsensusKind::Bft, 4, 0).await;
     committed(net.group(3), &submit(net.group(3), 1, 0..50).await).await;
     for n in 0..4 {
         net.down(n).await;
@@ -205,7 +99,7 @@ async fn all_stop_and_go_on_where_they_were() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_record_of_votes_makes_an_observer_until_it_is_safe() {
-    let mut net = Net::start(4, 0).await;
+    let mut net = Net::start(ConsensusKind::Bft, 4, 0).await;
     committed(net.group(0), &submit(net.group(0), 1, 0..10).await).await;
     net.reach(Height(1)).await;
     net.down(3).await;
@@ -230,7 +124,7 @@ fn lose_votes(directory: &Path) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_validator_that_runs_twice_is_found_out_and_the_evidence_stays() {
-    let mut net = Net::start(4, 0).await;
+    let mut net = Net::start(ConsensusKind::Bft, 4, 0).await;
     let directory = net.folder.path().join("twin");
     let config = GroupConfig { threads: 1, timing: TIMING, ..GroupConfig::new(net.genesis.clone(), directory) };
     let twin = Group::join(config, Arc::new(key(3)), net.hub.join(Peer(9))).await.unwrap();
@@ -270,7 +164,7 @@ async fn voting(group: &Group, votes: bool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn validators_come_and_go_by_transaction_at_the_boundary_of_a_block() {
-    let mut net = Net::start(4, 1).await;
+    let mut net = Net::start(ConsensusKind::Bft, 4, 1).await;
     committed(net.group(0), &submit(net.group(0), 2, 0..50).await).await;
     voting(net.group(4), false).await;
     let newcomer = ("v4", key(4).public_key().to_string(), Role::Sealer);
@@ -305,7 +199,7 @@ async fn validators_come_and_go_by_transaction_at_the_boundary_of_a_block() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_of_one_agrees_with_itself() {
-    let mut net = Net::start(1, 0).await;
+    let mut net = Net::start(ConsensusKind::Bft, 1, 0).await;
     committed(net.group(0), &submit(net.group(0), 1, 0..50).await).await;
     net.down(0).await;
     net.up(0).await;

@@ -1,7 +1,8 @@
 //! What goes into a replica and what comes out.
 //!
 //! The driver's side of the bargain: it carries out the outputs in their order; answers [`Output::Execute`],
-//! [`Output::Check`], [`Output::Sign`] and [`Output::Persist`] exactly once each, with success or [`Input::Failed`], batches in the order in which they were given out; and
+//! [`Output::Check`], [`Output::Sign`], [`Output::Record`] and [`Output::Persist`] exactly once each, with success or
+//! [`Input::Failed`], batches in the order in which they were given out; and
 //! hands in a time that never goes back while it runs (a wall clock read once, and a monotonic clock from there on). A
 //! driver that acknowledges a block to a client does so after [`Input::Persisted`], not before.
 //!
@@ -10,6 +11,7 @@
 
 use std::sync::Arc;
 
+use hanse_consensus::raft::Record;
 use hanse_consensus::{Evidence, Fault, Intent, Message, Peer, Recipient, Signed, SignedStatement, Slot, Verdict};
 use hanse_txpool::{Arrival, Dropped, Kept, Refusal};
 use hanse_types::{Certificate, Hash, Header, Height, Params, Timestamp, TxId, ValidatorSet, Verified};
@@ -73,6 +75,8 @@ pub enum Input {
     PeerDown(Peer),
     /// The statement of [`Output::Sign`] is durable and signed.
     Signed(Signed),
+    /// What [`Output::Record`] asked for is durable.
+    Recorded,
     /// The block of [`Output::Persist`] is durable, with its certificate.
     Persisted {
         /// Its height.
@@ -141,6 +145,13 @@ pub enum Output {
     /// Make this statement durable, then sign it: [`SafeSigner::sign`](hanse_consensus::SafeSigner::sign), or
     /// [`VoteLog::sign`](hanse_consensus::VoteLog::sign) for one that decides alone.
     Sign(Intent),
+    /// Make this record durable in the place of the one before, with the transactions of its blocks.
+    Record {
+        /// The record, still without them.
+        record: Box<Record>,
+        /// The transactions of each of its blocks, in their order; none of a block that nobody needs any more.
+        bodies: Vec<Vec<Verified>>,
+    },
     /// The block with this certificate is decided: write it.
     Persist {
         /// The block's height.
@@ -216,6 +227,8 @@ pub enum Stage {
     Execution,
     /// Making a vote durable, or signing it.
     Signing,
+    /// Making a record durable.
+    Recording,
     /// Writing a block.
     Writing,
 }
@@ -225,6 +238,7 @@ impl Stage {
         match self {
             Stage::Execution => "executed",
             Stage::Signing => "signed",
+            Stage::Recording => "recorded",
             Stage::Writing => "written",
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hanse_consensus as consensus;
-use hanse_consensus::{Consensus, Peer, Recipient, Timer};
+use hanse_consensus::{CompactBlock, Consensus, Peer, Recipient, Timer};
 use hanse_txpool::{Arrival, Dropped, Kept, Pool, PoolStatus, Refusal};
 use hanse_types::{Hash, Height, Timestamp, TxId, Verified};
 
@@ -13,6 +13,9 @@ use crate::under_way::UnderWay;
 
 /// Transactions that a peer is sent when it appears: what it may have missed.
 const CATCH_UP: usize = 4_096;
+
+/// Transactions that whoever makes the blocks is sent again.
+const FORWARD: usize = 256;
 
 /// Where a transaction is that was accepted and is not committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +75,13 @@ impl<C: Consensus> Replica<C> {
     pub fn holding(self, transactions: impl IntoIterator<Item = Verified>) -> Replica<C> {
         let from_before = transactions.into_iter().map(|transaction| (transaction.leaf(), transaction)).collect();
         Replica { from_before, ..self }
+    }
+
+    /// Takes over the transactions of a block that was under way when the node stopped: it can be run without asking
+    /// anybody for them.
+    pub fn recover(&mut self, block: &CompactBlock, transactions: Vec<Verified>) {
+        self.under_way.wait_for(block.clone());
+        self.under_way.supply(&block.hash(), transactions);
     }
 
     /// How full the pool is.
@@ -160,6 +170,7 @@ impl<C: Consensus> Replica<C> {
             Input::Checked { block, verdict, amendments } => self.checked(block, verdict, amendments, out),
             Input::Supplied { block, transactions } => self.supplied(&block, transactions, out),
             Input::Signed(signed) => self.consult(consensus::Input::Signed(signed), out),
+            Input::Recorded => self.consult(consensus::Input::Recorded, out),
             Input::Message { from, message } => {
                 self.consult(consensus::Input::Message { from, message: *message }, out)
             }
@@ -292,9 +303,22 @@ impl<C: Consensus> Replica<C> {
                 let transactions = transactions.into_iter().map(|(_, bytes)| bytes).collect();
                 out.push(Output::Verify { block, transactions });
             }
+            consensus::Output::Forward(to) => {
+                let ids = self.under_way.give_up_own(Height(u64::MAX));
+                self.pool.returned(ids);
+                self.give_up_ahead();
+                let waiting = self.pool.oldest_waiting(FORWARD);
+                if !waiting.is_empty() {
+                    out.push(Output::Relay(Recipient::One(to), waiting));
+                }
+            }
             consensus::Output::Sign(intent) => {
                 self.hold(&intent, out);
                 out.push(Output::Sign(intent));
+            }
+            consensus::Output::Record(record) => {
+                let bodies = record.blocks().map(|block| self.under_way.body(block)).collect();
+                out.push(Output::Record { record, bodies });
             }
             consensus::Output::Send(recipient, message) => out.push(Output::Send(recipient, message)),
             consensus::Output::ServeDecided { to, height } => out.push(Output::ServeDecided { to, height }),

@@ -156,6 +156,15 @@ impl UnderWay {
         self.incomplete.get(hash)?.fetched.get(leaf)
     }
 
+    /// The transactions of a block, in its order, as far as they are here.
+    pub(crate) fn body(&self, block: &CompactBlock) -> Vec<Verified> {
+        let hash = block.hash();
+        if let Some(candidate) = self.block(&hash) {
+            return candidate.transactions.clone();
+        }
+        block.transactions().iter().filter_map(|leaf| self.fetched(&hash, leaf).cloned()).collect()
+    }
+
     /// Transactions came for a block that waits for them: the block, if it is so.
     pub(crate) fn supply(&mut self, hash: &Hash, transactions: Vec<Verified>) -> Option<CompactBlock> {
         let Incomplete { block, fetched } = self.incomplete.get_mut(hash)?;

@@ -11,10 +11,11 @@ mod random;
 #[path = "../../txpool/tests/support/mod.rs"]
 mod support;
 
+use hanse_types::genesis::ConsensusKind;
 use net::{Faults, Net, Summary};
 
 fn run(seed: u64, faults: Faults) -> Summary {
-    std::panic::catch_unwind(|| Net::new(seed, faults).run())
+    std::panic::catch_unwind(|| Net::new(seed, faults, ConsensusKind::Bft, 4).run())
         .unwrap_or_else(|_| panic!("seed {seed} with {faults:?} failed, see above"))
 }
 

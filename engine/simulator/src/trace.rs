@@ -54,6 +54,7 @@ pub(crate) fn message(message: &Message) -> String {
         Message::Decided { certificate, .. } => {
             format!("{}/{} decided {}", certificate.height, certificate.round, short(certificate.block_hash))
         }
+        Message::Raft(_) => "a raft's words".to_owned(),
         Message::Evidence(evidence) => format!("evidence against v{}", evidence.validator()),
     }
 }

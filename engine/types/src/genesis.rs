@@ -33,6 +33,8 @@ pub enum ConsensusKind {
     Solo,
     /// Several, of whom less than a third may be faulty in any way.
     Bft,
+    /// Several who trust each other not to lie, of whom less than a half may be down.
+    Raft,
 }
 
 /// Which algorithms a chain uses.

@@ -50,6 +50,8 @@ pub enum Domain {
     JournalFrame = 15,
     /// A validator's record of the newest statement that it may have signed.
     GuardRecord = 16,
+    /// What a validator of a group with consensus `raft` must not forget.
+    RaftRecord = 17,
 }
 
 impl Hash {

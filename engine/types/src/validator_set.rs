@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::crypto::PublicKey;
-use crate::genesis::{Genesis, Validator};
+use crate::genesis::{ConsensusKind, Genesis, Validator};
 use crate::hash::{Domain, Hash};
 use crate::limits;
 
@@ -11,6 +11,8 @@ use crate::limits;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValidatorSet {
     validators: Vec<Validator>,
+    /// Whether they are thought never to lie.
+    trusting: bool,
 }
 
 /// Why a list of validators is no validator set.
@@ -40,7 +42,7 @@ pub enum ValidatorSetError {
 }
 
 impl ValidatorSet {
-    /// A set of these validators, in this order.
+    /// A set of these validators, in this order, of whom less than a third may be faulty in any way.
     ///
     /// # Errors
     /// If there are none or more than [`limits::VALIDATORS`], or if two have the same key.
@@ -56,7 +58,7 @@ impl ValidatorSet {
         if let Some([(key, first), (_, second)]) = by_key.array_windows().find(|[one, two]| one.0 == two.0) {
             return Err(ValidatorSetError::DuplicateKey { first: *first, second: *second, key: *key });
         }
-        Ok(ValidatorSet { validators })
+        Ok(ValidatorSet { validators, trusting: false })
     }
 
     /// The set that decides the first blocks of a chain.
@@ -64,7 +66,13 @@ impl ValidatorSet {
     /// # Errors
     /// As [`ValidatorSet::new`].
     pub fn from_genesis(genesis: &Genesis) -> Result<ValidatorSet, ValidatorSetError> {
-        ValidatorSet::new(genesis.validators.clone())
+        Ok(ValidatorSet::new(genesis.validators.clone())?.agreeing_by(genesis.consensus))
+    }
+
+    /// The same validators in a group that agrees in this way, which says how many signatures decide. Every set of a
+    /// group has the way of its genesis.
+    pub fn agreeing_by(self, consensus: ConsensusKind) -> ValidatorSet {
+        ValidatorSet { trusting: consensus == ConsensusKind::Raft, ..self }
     }
 
     /// The digest that headers carry: over names, keys and order.
@@ -79,10 +87,14 @@ impl ValidatorSet {
         self.validators.len()
     }
 
-    /// How many of them decide: the least number above two thirds.
+    /// How many of them sign what is decided: the least number above two thirds.
+    ///
+    /// In a group that agrees by [`ConsensusKind::Raft`] it is one, the block's proposer. There the others' word that
+    /// they have a block is not signed, since nobody is thought to lie: a certificate says who made the block, and that
+    /// a majority has it follows only from where it comes, the ledger of a member.
     pub fn quorum(&self) -> usize {
         let count = self.len();
-        count - (count - 1) / 3
+        if self.trusting { 1 } else { count - (count - 1) / 3 }
     }
 
     /// The validator at an index.
@@ -123,6 +135,15 @@ mod tests {
             let quorum = set(count).quorum();
             let count = count as usize;
             assert!(3 * quorum > 2 * count && 3 * (quorum - 1) <= 2 * count, "{quorum} of {count}");
+        }
+    }
+
+    #[test]
+    fn one_signs_where_nobody_is_thought_to_lie() {
+        for count in 1..=7 {
+            let raft = set(count).agreeing_by(ConsensusKind::Raft);
+            assert_eq!((raft.quorum(), raft.hash()), (1, set(count).hash()));
+            assert_eq!(set(count).agreeing_by(ConsensusKind::Bft), set(count));
         }
     }
 

@@ -153,9 +153,10 @@ pub(crate) async fn status(common: &Common) -> Result<(), Failure> {
 }
 
 fn in_words(agreement: &AgreementView, validators: u32) -> String {
-    let AgreementView { height, round, step, votes, peers } = agreement;
+    let AgreementView { height, round, step, leader, votes, peers } = agreement;
     let role = if *votes { "votes" } else { "does not vote" };
-    format!("height {}, round {round}, {step}; one of {validators}, {role}, {peers} connected", grouped(height.0))
+    let led = leader.as_ref().map(|leader| format!(" of {leader}")).unwrap_or_default();
+    format!("height {}, round {round}, {step}{led}; one of {validators}, {role}, {peers} connected", grouped(height.0))
 }
 
 fn against(evidence: &EvidenceView) -> String {

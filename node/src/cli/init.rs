@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use hanse_client::call::now;
 use hanse_types::crypto::PublicKey;
-use hanse_types::genesis::{ConsensusKind, CryptoSuite, GenesisAccount, Validator};
+use hanse_types::genesis::{CryptoSuite, GenesisAccount, Validator};
 use hanse_types::{Address, Genesis, Hash, Params};
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ use super::Common;
 use super::exit::Failure;
 use super::output::{Output, fields};
 use crate::config::{self, Config};
-use crate::dev::Commitment;
+use crate::dev::{Commitment, Consensus};
 use crate::keys::dev;
 use crate::keys::file::{Algorithm, KeyFolder, PasswordSource};
 use crate::service::write_genesis;
@@ -40,6 +40,9 @@ pub(crate) struct InitArgs {
     /// How headers commit to the state
     #[arg(long, value_enum, default_value_t)]
     commitment: Commitment,
+    /// How its validators agree. This writes a chain of one; add others to genesis.json before it starts anywhere
+    #[arg(long, value_enum, default_value = "solo")]
+    consensus: Consensus,
     /// Longest time that a transaction waits for its block to fill, in milliseconds
     #[arg(long, default_value_t = Params::default().block_interval_ms, value_name = "MS")]
     block_interval: u64,
@@ -90,7 +93,7 @@ pub(crate) fn run(args: InitArgs, common: &Common, output: Output) -> Result<(),
         group_id: args.group.clone(),
         timestamp: now(),
         crypto: CryptoSuite::Standard,
-        consensus: ConsensusKind::Solo,
+        consensus: args.consensus.into(),
         state_commitment: args.commitment.into(),
         validators: vec![validator(key)],
         administrators: if administrators.is_empty() { vec![key.address()] } else { administrators.clone() },

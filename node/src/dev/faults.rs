@@ -142,6 +142,7 @@ enum Kind {
     Transactions,
     Decided,
     Evidence,
+    Raft,
     Relay,
 }
 
@@ -164,6 +165,7 @@ impl Kind {
             Message::Transactions { .. } => Kind::Transactions,
             Message::Decided { .. } => Kind::Decided,
             Message::Evidence(_) => Kind::Evidence,
+            Message::Raft(_) => Kind::Raft,
         }
     }
 }

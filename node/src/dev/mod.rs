@@ -64,6 +64,9 @@ pub(crate) struct DevArgs {
     /// chain can't be moved ahead in time or back to a snapshot
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=dev::VALIDATORS as i64))]
     validators: u8,
+    /// How they agree; alone if there is one, else by votes. For a new chain
+    #[arg(long, value_enum)]
+    consensus: Option<Consensus>,
     /// Let validator N, from 2 on, misbehave by the rules in a file; may be given for several
     #[arg(long, value_name = "N=FILE")]
     faults: Vec<FaultsOption>,
@@ -90,6 +93,27 @@ impl From<Commitment> for StateCommitment {
         match commitment {
             Commitment::Flat => StateCommitment::Flat,
             Commitment::Merkle => StateCommitment::Merkle,
+        }
+    }
+}
+
+/// How validators agree.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Consensus {
+    /// One validator decides alone
+    Solo,
+    /// By votes; less than a third of the validators may be faulty in any way
+    Bft,
+    /// By a leader whose log the others copy; less than a half of the validators may be down, and none may lie
+    Raft,
+}
+
+impl From<Consensus> for ConsensusKind {
+    fn from(consensus: Consensus) -> ConsensusKind {
+        match consensus {
+            Consensus::Solo => ConsensusKind::Solo,
+            Consensus::Bft => ConsensusKind::Bft,
+            Consensus::Raft => ConsensusKind::Raft,
         }
     }
 }
@@ -183,7 +207,10 @@ fn admin_place(folder: &ChainFolder) -> std::io::Result<(AdminPlace, Option<temp
 fn genesis(args: &DevArgs, folder: &ChainFolder) -> Result<Genesis, DevError> {
     let genesis = match folder.genesis()? {
         Some(genesis) => genesis,
-        None => new_genesis(args.commitment, args.block_interval, args.validators.into()),
+        None => {
+            let consensus = args.consensus.map(ConsensusKind::from);
+            new_genesis(args.commitment, args.block_interval, args.validators.into(), consensus)
+        }
     };
     folder.adopt(&genesis)?;
     Ok(genesis)
@@ -222,7 +249,13 @@ fn setup(
     }
 }
 
-fn new_genesis(commitment: Commitment, block_interval_ms: u64, validators: usize) -> Genesis {
+fn new_genesis(
+    commitment: Commitment,
+    block_interval_ms: u64,
+    validators: usize,
+    consensus: Option<ConsensusKind>,
+) -> Genesis {
+    let usual = if validators == 1 { ConsensusKind::Solo } else { ConsensusKind::Bft };
     let name = |index: usize| if index == 0 { "dev".to_owned() } else { format!("dev-{}", index + 1) };
     let validator = |index| Validator { name: name(index), key: dev::validator(index).public_key() };
     let addresses: Vec<Address> = dev::NAMES.iter().filter_map(|name| dev::address(name)).collect();
@@ -231,7 +264,7 @@ fn new_genesis(commitment: Commitment, block_interval_ms: u64, validators: usize
         group_id: "main".into(),
         timestamp: now(),
         crypto: CryptoSuite::Standard,
-        consensus: if validators == 1 { ConsensusKind::Solo } else { ConsensusKind::Bft },
+        consensus: consensus.unwrap_or(usual),
         state_commitment: commitment.into(),
         validators: (0..validators).map(validator).collect(),
         administrators: addresses.first().copied().into_iter().collect(),
@@ -243,7 +276,7 @@ fn new_genesis(commitment: Commitment, block_interval_ms: u64, validators: usize
 /// A genesis for tests.
 #[cfg(test)]
 pub(crate) fn example_genesis() -> Genesis {
-    new_genesis(Commitment::Flat, 20, 1)
+    new_genesis(Commitment::Flat, 20, 1, None)
 }
 
 fn announce(group: &Group, serving: &Serving, directory: &Path, json: bool) -> std::io::Result<()> {

@@ -122,10 +122,13 @@ pub struct ChainStatus {
 pub struct AgreementView {
     /// The height under way.
     pub height: Height,
-    /// Its round; above 0, a proposer was silent, slow or faulty.
+    /// Its round; above 0, a proposer was silent, slow or faulty. With consensus `raft`, the term.
     pub round: u32,
-    /// The step of the round: `propose`, `prevote` or `precommit`.
+    /// The step of the round, `propose`, `prevote` or `precommit`; or `leader`, `candidate`, `follower`, `observer`.
     pub step: String,
+    /// Who leads the term, as the genesis calls it; absent without consensus `raft`, or while nobody is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader: Option<String>,
     /// Whether this node votes.
     pub votes: bool,
     /// How many other members are connected.

@@ -38,6 +38,8 @@ impl<V: Verify> Bft<V> {
             Message::Transactions { block, transactions } => self.supply(block, transactions, out),
             Message::Decided { certificate, block } => self.decided(from, certificate.into(), &block, out),
             Message::Evidence(evidence) => self.accuse(evidence, out),
+            // Words of a group that agrees otherwise.
+            Message::Raft(_) => {}
         }
     }
 

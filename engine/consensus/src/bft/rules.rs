@@ -281,6 +281,7 @@ impl<V: Verify> Bft<V> {
             }
             Timer::Repair => self.repair(out),
             Timer::Fetch => self.fetch_again(out),
+            Timer::Lead => {}
         }
     }
 

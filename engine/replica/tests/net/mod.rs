@@ -4,6 +4,7 @@ mod node;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hanse_consensus::raft::Record;
 use hanse_consensus::{Message, Peer, Recipient, Signed, Verdict};
 use hanse_replica::{Amendments, Input, Output, answer};
 use hanse_types::genesis::{ConsensusKind, Validator};
@@ -13,7 +14,6 @@ use self::node::{Committed, Node, make};
 use crate::random::Random;
 use crate::support::{World, at};
 
-const NODES: usize = 4;
 /// Clients send until then, and things go wrong; milliseconds of virtual time.
 const CLIENTS_UNTIL: u64 = 2_000;
 /// Everything must be at rest by then.
@@ -22,15 +22,19 @@ const AT_REST_BY: u64 = 120_000;
 /// How often things go wrong, of a thousand.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Faults {
-    loss: u64,
-    doubled: u64,
-    slow: u64,
-    crash: u64,
+    pub(crate) loss: u64,
+    pub(crate) doubled: u64,
+    pub(crate) slow: u64,
+    pub(crate) crash: u64,
+    /// Nodes that may be down at a time.
+    pub(crate) down: usize,
+    /// Links that are cut for a while.
+    pub(crate) cut: u64,
 }
 
 impl Faults {
-    pub(crate) const NONE: Faults = Faults { loss: 0, doubled: 0, slow: 0, crash: 0 };
-    pub(crate) const ALL: Faults = Faults { loss: 150, doubled: 50, slow: 100, crash: 15 };
+    pub(crate) const NONE: Faults = Faults { loss: 0, doubled: 0, slow: 0, crash: 0, down: 0, cut: 0 };
+    pub(crate) const ALL: Faults = Faults { loss: 150, doubled: 50, slow: 100, crash: 15, down: 1, cut: 0 };
 }
 
 /// What happened in a run.
@@ -49,6 +53,13 @@ pub(crate) struct Summary {
     pub(crate) highest_round: u32,
     /// Blocks that were decided and had been made while their parent was not durable yet.
     pub(crate) ahead: u64,
+    /// Times that nodes were cut off from one another.
+    pub(crate) partitions: u64,
+    /// Records that a crash kept from being written, and blocks that a node took over from its record at a restart.
+    pub(crate) unwritten: u64,
+    pub(crate) recovered: u64,
+    /// Most nodes that were down at once.
+    pub(crate) down: usize,
     digest: Option<Hash>,
 }
 
@@ -63,6 +74,10 @@ impl Summary {
         self.ahead += other.ahead;
         self.given_back += other.given_back;
         self.highest_round = self.highest_round.max(other.highest_round);
+        self.partitions += other.partitions;
+        self.unwritten += other.unwritten;
+        self.recovered += other.recovered;
+        self.down = self.down.max(other.down);
     }
 }
 
@@ -70,9 +85,11 @@ impl Summary {
 enum Event {
     Tell(Input),
     Persist(Certificate),
+    Record(Box<Record>),
     /// Of no life: clients send, nodes start.
     Clients,
     Start,
+    Heal(usize, usize),
 }
 
 pub(crate) struct Net {
@@ -83,6 +100,8 @@ pub(crate) struct Net {
     planned: u64,
     agenda: BTreeMap<(u64, u64), (usize, u32, Event)>,
     nodes: Vec<Node>,
+    /// Links that carry nothing.
+    cut: BTreeSet<(usize, usize)>,
     nonce: u64,
     /// What every chain has at a height.
     decided: BTreeMap<Height, Hash>,
@@ -94,16 +113,17 @@ pub(crate) struct Net {
     /// Blocks that were made before their parent was durable.
     made_ahead: BTreeSet<Hash>,
     /// Until when each node's executor is busy.
-    executing_until: [u64; NODES],
+    executing_until: Vec<u64>,
     summary: Summary,
 }
 
 impl Net {
-    pub(crate) fn new(seed: u64, faults: Faults) -> Net {
+    /// So many validators that agree in this way.
+    pub(crate) fn new(seed: u64, faults: Faults, consensus: ConsensusKind, count: usize) -> Net {
         let params = Params { block_tx_count_max: 20, block_interval_ms: 40, ..Params::default() };
-        let validators = (0..NODES).map(|n| Validator { name: format!("v{n}"), key: node::public_key(n) });
+        let validators = (0..count).map(|n| Validator { name: format!("v{n}"), key: node::public_key(n) });
         let genesis = World::new(params).genesis;
-        let world = World::of(Genesis { consensus: ConsensusKind::Bft, validators: validators.collect(), ..genesis });
+        let world = World::of(Genesis { consensus, validators: validators.collect(), ..genesis });
         let mut net = Net {
             world,
             random: Random::new(seed),
@@ -111,7 +131,8 @@ impl Net {
             now: 10,
             planned: 0,
             agenda: BTreeMap::new(),
-            nodes: (0..NODES).map(|_| Node::default()).collect(),
+            nodes: (0..count).map(|_| Node::default()).collect(),
+            cut: BTreeSet::new(),
             nonce: 0,
             decided: BTreeMap::new(),
             owed: BTreeSet::new(),
@@ -119,10 +140,10 @@ impl Net {
             accepted: BTreeSet::new(),
             dropped: BTreeSet::new(),
             made_ahead: BTreeSet::new(),
-            executing_until: [0; NODES],
+            executing_until: vec![0; count],
             summary: Summary::default(),
         };
-        (0..NODES).for_each(|n| net.start(n));
+        (0..count).for_each(|n| net.start(n));
         net.plan(0, 0, Event::Clients);
         net
     }
@@ -130,14 +151,15 @@ impl Net {
     pub(crate) fn run(mut self) -> Summary {
         while let Some(((time, _), (n, life, event))) = self.agenda.pop_first() {
             self.now = time;
-            let of_no_life = matches!(event, Event::Clients | Event::Start);
+            let of_no_life = matches!(event, Event::Clients | Event::Start | Event::Heal(..));
             if of_no_life || self.nodes[n].life == life {
                 self.happen(n, event);
             }
             if self.now > CLIENTS_UNTIL && self.is_at_rest() {
                 return self.end();
             }
-            assert!(self.now < AT_REST_BY, "no end: {} owed, {:?}", self.owed.len(), self.heights());
+            let states = || self.nodes.iter().map(Node::state).collect::<Vec<_>>();
+            assert!(self.now < AT_REST_BY, "no end: {} owed, {:?}, {:#?}", self.owed.len(), self.heights(), states());
         }
         panic!("nothing happens any more");
     }
@@ -151,6 +173,11 @@ impl Net {
         match event {
             Event::Clients => self.clients(),
             Event::Start => self.start(n),
+            Event::Heal(one, two) => drop(self.cut.remove(&(one, two))),
+            Event::Record(record) => {
+                self.nodes[n].record(&record);
+                self.tell(n, Input::Recorded);
+            }
             Event::Tell(input) => self.tell(n, input),
             Event::Persist(certificate) => self.persist(n, certificate),
         }
@@ -177,14 +204,20 @@ impl Net {
     }
 
     fn clients(&mut self) {
-        let n = self.random.below(NODES as u64) as usize;
+        let n = self.random.below(self.nodes.len() as u64) as usize;
         if self.nodes[n].alive.is_some() {
             let count = 1 + self.random.below(8);
             let batch = (0..count).map(|_| self.transaction()).collect();
             self.tell(n, Input::Submitted { transactions: batch, since: at(self.now), from: None, keep: false });
         }
         if self.random.chance(self.faults.crash) {
-            self.crash(n);
+            // Where all may be down, they are at times, and at once.
+            let all = self.faults.down > self.nodes.len() && self.random.chance(50);
+            let crashing = if all { 0..self.nodes.len() } else { n..n + 1 };
+            crashing.for_each(|n| self.crash(n));
+        }
+        if self.random.chance(self.faults.cut) {
+            self.partition();
         }
         if self.now < CLIENTS_UNTIL {
             let pause = self.random.below(25);
@@ -200,27 +233,51 @@ impl Net {
     }
 
     fn start(&mut self, n: usize) {
-        self.nodes[n].start(n, &self.world);
+        self.summary.recovered += self.nodes[n].start(n, &self.world);
         self.tell(n, Input::Start);
-        for other in (0..NODES).filter(|other| *other != n && self.nodes[*other].alive.is_some()).collect::<Vec<_>>() {
+        for other in
+            (0..self.nodes.len()).filter(|other| *other != n && self.nodes[*other].alive.is_some()).collect::<Vec<_>>()
+        {
             self.plan(n, 0, Event::Tell(Input::PeerUp(Peer(other as u32))));
             self.plan(other, 0, Event::Tell(Input::PeerUp(Peer(n as u32))));
         }
     }
 
     fn crash(&mut self, n: usize) {
-        if self.nodes.iter().any(|node| node.alive.is_none()) {
+        let down = self.nodes.iter().filter(|node| node.alive.is_none()).count();
+        if self.nodes[n].alive.is_none() || down >= self.faults.down {
             return;
         }
         self.summary.crashes += 1;
+        self.summary.down = self.summary.down.max(down + 1);
+        // What was being written may be there, or not.
+        let is_written = self.random.chance(500);
+        self.summary.unwritten += u64::from(self.nodes[n].power_lost(is_written));
         self.nodes[n].alive = None;
         self.nodes[n].life += 1;
         self.owed.retain(|(node, _)| *node != n);
-        for other in (0..NODES).filter(|other| *other != n).collect::<Vec<_>>() {
+        for other in (0..self.nodes.len()).filter(|other| *other != n).collect::<Vec<_>>() {
             self.plan(other, 0, Event::Tell(Input::PeerDown(Peer(n as u32))));
         }
         let in_ms = 20 + self.random.below(600);
         self.plan(n, in_ms, Event::Start);
+    }
+
+    /// Cuts a random group of nodes off from the others, or a single link, for a while.
+    fn partition(&mut self) {
+        self.summary.partitions += 1;
+        let (count, in_ms) = (self.nodes.len(), 50 + self.random.below(800));
+        let side = self.random.below(1 << count);
+        let alone = self.random.chance(300).then(|| (self.random.below(count as u64), self.random.below(count as u64)));
+        for (one, two) in (0..count).flat_map(|one| (0..count).map(move |two| (one, two))) {
+            let apart = match alone {
+                Some(link) => link == (one as u64, two as u64),
+                None => (side >> one ^ side >> two) & 1 == 1,
+            };
+            if apart && self.cut.insert((one, two)) {
+                self.plan(one, in_ms, Event::Heal(one, two));
+            }
+        }
     }
 
     fn tell(&mut self, n: usize, input: Input) {
@@ -285,6 +342,12 @@ impl Net {
             Output::Sign(intent) => {
                 let signed: Signed = self.nodes[n].sign(n, &intent, &self.world);
                 self.plan(n, takes_ms, Event::Tell(Input::Signed(signed)));
+            }
+            Output::Record { record, bodies } => {
+                let bodies = bodies.iter().map(|body| body.iter().map(|tx| tx.signed().encode()).collect()).collect();
+                let record = Box::new(Record { bodies, ..*record });
+                self.nodes[n].begin_record(&record);
+                self.plan(n, takes_ms, Event::Record(record));
             }
             Output::Persist { certificate, .. } => self.plan(n, takes_ms, Event::Persist(certificate)),
             Output::SetTimer(time) => self.plan(n, time.since_ms(at(self.now)), Event::Tell(Input::Tick)),
@@ -353,8 +416,8 @@ impl Net {
             Recipient::One(Peer(peer)) => n == peer as usize,
         };
         let faults = if self.now < CLIENTS_UNTIL { self.faults } else { Faults::NONE };
-        for n in (0..NODES).filter(|n| is_meant(*n)) {
-            if self.random.chance(faults.loss) {
+        for n in (0..self.nodes.len()).filter(|n| is_meant(*n)) {
+            if self.random.chance(faults.loss) || self.cut.contains(&(from, n)) {
                 continue;
             }
             let copies = 1 + u64::from(self.random.chance(faults.doubled));

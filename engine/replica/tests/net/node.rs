@@ -6,14 +6,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use hanse_consensus::bft::{Beginning, Bugs, Config, Schedule, Timing, Tip};
+use hanse_consensus::raft::{self, Record, RecordStore};
 use hanse_consensus::{
-    Bft, CompactBlock, Disk, DiskError, Intent, LogFile, SafeSigner, Signed, Slot, Standard, Statement, Stored,
+    Bft, CompactBlock, Consensus, Disk, DiskError, Input, Intent, LogFile, Output, Raft, SafeSigner, Signed, Slot,
+    Standard, Statement, Stored, VoteLog,
 };
 use hanse_replica::{Replica, Shown, Work};
 use hanse_txpool::{CommittedBlock, History, Pool, PoolLimits};
 use hanse_types::crypto::{PublicKey, SecretKey, Signer};
+use hanse_types::genesis::ConsensusKind;
 use hanse_types::hash::Domain;
-use hanse_types::{Certificate, Dag, Epoch, Gas, Hash, Header, Height, Timestamp, ValidatorSet, Verified, merkle};
+use hanse_types::{
+    Canonical, Certificate, Dag, Epoch, Gas, Hash, Header, Height, SignedTransaction, Timestamp, ValidatorSet,
+    Verified, merkle,
+};
 
 use crate::support::{GENESIS_TIME, World, block_hash};
 
@@ -49,6 +55,18 @@ pub(crate) struct Committed {
 struct Files {
     journal: Rc<RefCell<Option<Vec<u8>>>>,
     guard: Rc<RefCell<Option<Vec<u8>>>>,
+    record: Rc<RefCell<Option<Vec<u8>>>>,
+}
+
+/// The files, as the place of the record.
+#[derive(Clone, Debug)]
+struct RecordFile(Files);
+
+impl Disk for RecordFile {
+    fn write_synced(&mut self, record: &[u8]) -> Result<(), DiskError> {
+        self.0.record.replace(Some(record.to_vec()));
+        Ok(())
+    }
 }
 
 impl LogFile for Files {
@@ -78,12 +96,35 @@ pub(crate) struct Node {
     /// Transactions of the block that it has precommitted for: they outlive it.
     pub(crate) held: Vec<Verified>,
     files: Files,
+    /// The record that is being written.
+    recording: Option<Record>,
+}
+
+/// The engine of the group's kind.
+pub(crate) enum Engine {
+    Bft(Box<Bft<Standard>>),
+    Raft(Box<Raft<Standard>>),
+}
+
+impl Consensus for Engine {
+    fn step(&mut self, input: Input, now: Timestamp, out: &mut Vec<Output>) {
+        match self {
+            Engine::Bft(engine) => engine.step(input, now, out),
+            Engine::Raft(engine) => engine.step(input, now, out),
+        }
+    }
+}
+
+/// What it signs with.
+enum Votes {
+    Among(SafeSigner<Files, Files>),
+    Leading(VoteLog<Files>, RecordStore<RecordFile>),
 }
 
 /// What a crash takes.
 pub(crate) struct Alive {
-    pub(crate) replica: Replica<Bft<Standard>>,
-    signer: SafeSigner<Files, Files>,
+    pub(crate) replica: Replica<Engine>,
+    votes: Votes,
     ran: BTreeMap<Hash, Shown>,
 }
 
@@ -93,6 +134,15 @@ impl Node {
         self.chain.last().map_or(GENESIS_TIME, |committed| committed.block.header().timestamp)
     }
 
+    /// Where its engine is, for those who look for the reason of a failure.
+    pub(crate) fn state(&self) -> String {
+        match self.alive.as_ref().map(|alive| alive.replica.consensus()) {
+            None => "down".into(),
+            Some(Engine::Bft(engine)) => format!("{:?}", engine.position()),
+            Some(Engine::Raft(engine)) => format!("{engine:?}"),
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.alive.as_ref().is_some_and(|alive| {
             let status = alive.replica.pool_status();
@@ -100,38 +150,96 @@ impl Node {
         })
     }
 
-    pub(crate) fn start(&mut self, n: usize, world: &World) {
+    /// Starts it; how many blocks it took over from its record.
+    pub(crate) fn start(&mut self, n: usize, world: &World) -> u64 {
         let height = Height(self.chain.len() as u64);
         let hash = self.chain.last().map_or(block_hash(Height(0)), |committed| committed.block.hash());
+        let tip = Tip { height, hash, timestamp: self.time() };
+        let set = Arc::new(ValidatorSet::from_genesis(&world.genesis).unwrap());
+        let mut under_way = Vec::new();
+        let (engine, votes) = match world.genesis.consensus {
+            ConsensusKind::Raft => self.raft(n, tip, set, world, &mut under_way),
+            _ => self.bft(n, tip, set, world),
+        };
+        let pool = Pool::new(PoolLimits::default(), world.params().clone(), self.history()).with_leaves();
+        let mut replica = Replica::new(pool, engine).holding(self.held.iter().cloned());
+        for (block, transactions) in &under_way {
+            replica.recover(block, transactions.clone());
+        }
+        self.life += 1;
+        self.alive = Some(Alive { replica, votes, ran: BTreeMap::new() });
+        under_way.len() as u64
+    }
+
+    fn bft(&self, n: usize, tip: Tip, set: Arc<ValidatorSet>, world: &World) -> (Engine, Votes) {
+        let identity = world.genesis.identity();
         let (journal, guard) = (self.files.journal.borrow().clone(), self.files.guard.borrow().clone());
         let stored = Stored {
             first_start: self.life == 0,
             journal: journal.as_deref(),
             guard: guard.as_deref(),
-            tip: height,
+            tip: tip.height,
             noted: self.chain.last().and_then(|committed| committed.noted),
         };
-        let identity = world.genesis.identity();
         let signer = SafeSigner::open(self.files.clone(), self.files.clone(), &identity, stored).unwrap();
-        let set = Arc::new(ValidatorSet::from_genesis(&world.genesis).unwrap());
         let headers = self.chain.iter().map(|committed| committed.block.header());
         let beginning = Beginning {
-            tip: Tip { height, hash, timestamp: self.time() },
-            schedule: Schedule::at(height.next(), Epoch(0), &set, headers),
+            tip,
+            schedule: Schedule::at(tip.height.next(), Epoch(0), &set, headers),
             set,
             epoch: Epoch(0),
             votes_from: signer.from(),
             recovered: signer.recovered().to_vec(),
         };
         let config = Config { chain: identity, key: Some(public_key(n)), timing: TIMING, bugs: Bugs::default() };
-        let engine = Bft::new(config, Standard, beginning);
-        let pool = Pool::new(PoolLimits::default(), world.params().clone(), self.history()).with_leaves();
-        self.life += 1;
-        self.alive = Some(Alive {
-            replica: Replica::new(pool, engine).holding(self.held.iter().cloned()),
-            signer,
-            ran: BTreeMap::new(),
-        });
+        (Engine::Bft(Box::new(Bft::new(config, Standard, beginning))), Votes::Among(signer))
+    }
+
+    fn raft(
+        &self,
+        n: usize,
+        tip: Tip,
+        set: Arc<ValidatorSet>,
+        world: &World,
+        under_way: &mut Vec<(CompactBlock, Vec<Verified>)>,
+    ) -> (Engine, Votes) {
+        let chain = world.genesis.identity();
+        let (vote, record) = (self.files.guard.borrow().clone(), self.files.record.borrow().clone());
+        let votes = VoteLog::open(self.files.clone(), vote.as_deref()).unwrap();
+        let voted = votes.last().map(|vote| vote.round);
+        let file = RecordFile(self.files.clone());
+        let (store, record) = RecordStore::open(file, &chain, record.as_deref(), self.life == 0, voted).unwrap();
+        let record = record.expect("nothing but crashes happens to it");
+        for (block, body) in record.blocks().zip(&record.bodies) {
+            let decoded = body.iter().map(|bytes| world.verify(SignedTransaction::decode(bytes).unwrap()));
+            under_way.push((block.clone(), decoded.collect()));
+        }
+        let known = self.chain.iter().map(|committed| committed.block.header().height);
+        let recent = known.zip(self.chain.iter().map(|committed| committed.block.hash())).collect();
+        let beginning = raft::Beginning { tip, recent, set, epoch: Epoch(0), record: Some(record) };
+        let config = raft::Config { chain, key: Some(public_key(n)), timing: TIMING };
+        (Engine::Raft(Box::new(Raft::new(config, Standard, beginning))), Votes::Leading(votes, store))
+    }
+
+    pub(crate) fn begin_record(&mut self, record: &Record) {
+        assert!(self.recording.is_none(), "two records at a time");
+        self.recording = Some(record.clone());
+    }
+
+    pub(crate) fn record(&mut self, record: &Record) {
+        assert_eq!(self.recording.take().as_ref(), Some(record));
+        if let Some(Alive { votes: Votes::Leading(_, store), .. }) = &mut self.alive {
+            store.write(record).unwrap();
+        }
+    }
+
+    /// A crash: what is being written may get there. Whether something didn't.
+    pub(crate) fn power_lost(&mut self, is_written: bool) -> bool {
+        match self.recording.clone().filter(|_| is_written) {
+            Some(record) => self.record(&record),
+            None => return self.recording.take().is_some(),
+        }
+        false
     }
 
     fn history(&self) -> History {
@@ -147,8 +255,11 @@ impl Node {
     }
 
     pub(crate) fn sign(&mut self, n: usize, intent: &Intent, world: &World) -> Signed {
-        let alive = self.alive.as_mut().unwrap();
-        alive.signer.sign(intent, &world.genesis.identity(), &key(n)).unwrap()
+        let chain = world.genesis.identity();
+        match &mut self.alive.as_mut().unwrap().votes {
+            Votes::Among(signer) => signer.sign(intent, &chain, &key(n)).unwrap(),
+            Votes::Leading(votes, _) => votes.sign(intent.precommit().unwrap(), &chain, &key(n)).unwrap().into(),
+        }
     }
 
     /// A block was run.
@@ -171,7 +282,11 @@ impl Node {
         let set = ValidatorSet::from_genesis(&world.genesis).unwrap();
         certificate.verify(&world.genesis.identity(), &set, block.header()).unwrap();
         assert_eq!(block.header().height, Height(self.chain.len() as u64 + 1));
-        let (transactions, noted) = (transactions.to_vec(), alive.signer.newest());
+        let noted = match &alive.votes {
+            Votes::Among(signer) => signer.newest(),
+            Votes::Leading(..) => None,
+        };
+        let transactions = transactions.to_vec();
         self.chain.push(Committed { block, transactions: transactions.clone(), certificate, noted });
         transactions
     }

@@ -28,6 +28,7 @@ impl Cluster<'_> {
             Output::KeyUsedElsewhere(signed) if honest => {
                 self.fail(format!("node {at} does not remember {signed:?}"));
             }
+            Output::Record(_) | Output::Forward(_) => self.fail(format!("node {at} acts like a raft")),
             // Blocks have no transactions to fetch, and nothing is made ahead.
             Output::Halt(_)
             | Output::Foresee(_)

@@ -31,6 +31,7 @@ impl World {
             Output::Check(block) => self.check(at, block, inputs),
             // Made ahead or not, a block is the same: that is the replica's matter.
             Output::Foresee(_) => {}
+            Output::Record(_) | Output::Forward(_) => self.oracle.fail(format!("node {at} acts like a raft")),
             Output::Send(recipient, message) => self.send(at, recipient, message),
             Output::SetTimer { timer, after_ms } => self.set_timer(at, timer, after_ms),
             Output::ServeDecided { to, height } => self.serve_decided(at, to, height),

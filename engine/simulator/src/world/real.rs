@@ -70,6 +70,7 @@ impl World {
                 }
             }
             Output::Sign(intent) => self.begin_job(at, Job::Sign(intent)),
+            Output::Record { .. } => self.oracle.fail(format!("node {at} acts like a raft")),
             Output::Persist { certificate, .. } => self.decide(at, certificate),
             Output::SetTimer(time) => {
                 let after = time.since_ms(self.nodes[at].now(self.time));

@@ -166,7 +166,7 @@ impl Genesis {
         let set = ValidatorSet::from_genesis(self)?;
         match self.consensus {
             ConsensusKind::Solo if set.len() != 1 => return Err(GenesisError::SoloValidators { found: set.len() }),
-            ConsensusKind::Solo | ConsensusKind::Bft => {}
+            ConsensusKind::Solo | ConsensusKind::Bft | ConsensusKind::Raft => {}
         }
         for (index, validator) in set.as_slice().iter().enumerate() {
             let named = NameKind::Name.check(&validator.name);

@@ -6,11 +6,10 @@ use hanse_client::views::{
     MemberView, ValidatorView,
 };
 use hanse_client::{Bytes, RpcError};
-use hanse_group::agreement::Step;
-use hanse_group::{Accusation, Agreement};
+use hanse_group::{Accusation, Agreement, Part};
 use hanse_ledger::{Handover, Ledger};
 use hanse_types::genesis::{ConsensusKind, Validator};
-use hanse_types::{Canonical, Epoch, Member};
+use hanse_types::{Canonical, Epoch, Genesis, Member};
 use hanse_vm::system;
 
 use super::super::registry::{Entry, reads};
@@ -58,6 +57,7 @@ fn status(node: &Node, none: &NoParams) -> Result<ChainStatus, RpcError> {
     let consensus = match genesis.consensus {
         ConsensusKind::Solo => "solo",
         ConsensusKind::Bft => "bft",
+        ConsensusKind::Raft => "raft",
     };
     Ok(ChainStatus {
         height: tip.header.height,
@@ -65,7 +65,7 @@ fn status(node: &Node, none: &NoParams) -> Result<ChainStatus, RpcError> {
         block_time: tip.header.timestamp,
         consensus: consensus.into(),
         validators: ledger.validators().len() as u32,
-        agreement: node.group.agreement().map(agreement),
+        agreement: node.group.agreement().map(|at| agreement(genesis, at)),
         evidence: accused,
         pool: pool::status(node, none)?,
         oldest_height,
@@ -74,9 +74,10 @@ fn status(node: &Node, none: &NoParams) -> Result<ChainStatus, RpcError> {
     })
 }
 
-fn agreement(agreement: Agreement) -> AgreementView {
-    let Agreement { height, round, step, votes, peers } = agreement;
-    AgreementView { height, round: round.0, step: name_of(step).into(), votes, peers: peers as u32 }
+fn agreement(genesis: &Genesis, agreement: Agreement) -> AgreementView {
+    let Agreement { height, round, part, leader, votes, peers } = agreement;
+    let leader = leader.and_then(|index| genesis.validators.get(index as usize)).map(|leader| leader.name.clone());
+    AgreementView { height, round: round.0, step: part.name().into(), leader, votes, peers: peers as u32 }
 }
 
 fn evidence(ledger: &Ledger, Accusation { evidence, timestamp }: &Accusation) -> Result<EvidenceView, RpcError> {
@@ -88,18 +89,10 @@ fn evidence(ledger: &Ledger, Accusation { evidence, timestamp }: &Accusation) ->
         name: name.unwrap_or_default(),
         height: statement.height,
         round: statement.round.0,
-        step: name_of(statement.step()).into(),
+        step: Part::Step(statement.step()).name().into(),
         timestamp: *timestamp,
         proof: Bytes(evidence.bytes()),
     })
-}
-
-const fn name_of(step: Step) -> &'static str {
-    match step {
-        Step::Propose => "propose",
-        Step::Prevote => "prevote",
-        Step::Precommit => "precommit",
-    }
 }
 
 /// [`hanse_client::methods::GetChainParams`].

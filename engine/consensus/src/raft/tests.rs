@@ -1,0 +1,349 @@
+#![allow(clippy::unwrap_used)]
+use std::collections::VecDeque;
+
+use hanse_types::crypto::Signer;
+use hanse_types::genesis::ConsensusKind;
+use hanse_types::{Dag, Gas, Header, sign_bytes};
+
+use super::*;
+use crate::test_values::{self, Memory, chain, key};
+use crate::{Message, Recipient, Request, Standard, VoteLog};
+
+const TIP: Tip = Tip { height: Height(0), hash: Hash([7; 32]), timestamp: Timestamp(1_000) };
+const LEADER: Peer = Peer(1);
+
+fn validators(count: usize) -> Arc<ValidatorSet> {
+    Arc::new(test_values::set(count).agreeing_by(ConsensusKind::Raft))
+}
+
+/// One engine; the test plays the others, the disk and whoever runs blocks.
+struct Bench {
+    engine: Raft<Standard>,
+    set: Arc<ValidatorSet>,
+    votes: VoteLog<Memory>,
+    now: Timestamp,
+    outputs: VecDeque<Output>,
+}
+
+impl Bench {
+    /// Validator 0 of so many, or an observer.
+    fn new(count: usize, record: Option<Record>) -> Bench {
+        let set = validators(count);
+        let config = Config { chain: chain(), key: Some(key(0).public_key()), timing: Timing::default() };
+        let beginning = Beginning { tip: TIP, recent: Vec::new(), set: set.clone(), epoch: Epoch(0), record };
+        let engine = Raft::new(config, Standard, beginning);
+        let votes = VoteLog::open(Memory::default(), None).unwrap();
+        let mut bench = Bench { engine, set, votes, now: Timestamp(10_000), outputs: VecDeque::new() };
+        bench.tell(Input::Start);
+        (1..count as u32).for_each(|peer| bench.tell(Input::PeerUp(Peer(peer))));
+        bench.outputs.clear();
+        bench
+    }
+
+    fn tell(&mut self, input: Input) {
+        let mut out = Vec::new();
+        self.engine.step(input, self.now, &mut out);
+        self.outputs.extend(out);
+    }
+
+    fn hear(&mut self, word: RaftWord, term: u32) {
+        let message = RaftMessage { from: LEADER.0, to: None, term: Round(term), word };
+        self.tell(Input::Message { from: LEADER, message: Message::Raft(message) });
+    }
+
+    /// What it said since the test last looked, other than where it is, and the rest of what it wants.
+    fn take(&mut self) -> (Vec<RaftWord>, Vec<Output>) {
+        let (mut said, mut rest) = (Vec::new(), Vec::new());
+        for output in self.outputs.drain(..) {
+            match output {
+                Output::Send(_, Message::Raft(message)) => said.push(message.word),
+                Output::Send(_, Message::Status(_)) | Output::SetTimer { .. } | Output::Foresee(_) => {}
+                other => rest.push(other),
+            }
+        }
+        (said, rest)
+    }
+
+    fn said(&mut self) -> Vec<RaftWord> {
+        let (said, rest) = self.take();
+        assert!(rest.is_empty(), "{rest:?}");
+        said
+    }
+
+    fn record(&mut self) -> Record {
+        let (said, rest) = self.take();
+        assert!(said.is_empty(), "said before the record was durable: {said:?}");
+        match rest.as_slice() {
+            [Output::Record(record)] => (**record).clone(),
+            other => panic!("no record: {other:?}"),
+        }
+    }
+
+    fn block(&self, name: u8, round: u32) -> (Certificate, CompactBlock) {
+        made(&self.set, &self.engine.tip, LEADER.0, round, name)
+    }
+
+    /// The leader of a term puts a block behind its beginning.
+    fn append(&mut self, name: u8) -> CompactBlock {
+        let (certificate, block) = self.block(name, 1);
+        let entries = vec![Entry::Block { certificate, block: block.clone() }];
+        self.hear(RaftWord::Append { committed: 1, before: place(1, 1), entries }, 1);
+        block
+    }
+
+    /// A follower of term 1 that has taken its beginning.
+    fn follower() -> Bench {
+        let mut bench = Bench::new(3, Some(Record::default()));
+        let entries = vec![Entry::Term(Round(1))];
+        bench.hear(RaftWord::Append { committed: 0, before: Position::default(), entries }, 1);
+        let record = bench.record();
+        assert_eq!((record.term, record.voted_for, record.entries.len()), (Round(1), Some(1), 1));
+        bench.tell(Input::Recorded);
+        assert_eq!(bench.said(), [RaftWord::Appended { last: place(1, 1) }]);
+        bench
+    }
+}
+
+fn place(term: u32, index: u64) -> Position {
+    Position { term: Round(term), index }
+}
+
+/// A block for the height after a tip, signed by its proposer.
+fn made(set: &ValidatorSet, tip: &Tip, proposer: u32, round: u32, name: u8) -> (Certificate, CompactBlock) {
+    let header = Header {
+        state_root: Hash([name; 32]),
+        timestamp: tip.timestamp.plus_ms(1),
+        round: Round(round),
+        proposer,
+        gas_used: Gas(0),
+        ..test_values::header(tip.height.next(), tip.hash, set)
+    };
+    let block = CompactBlock::new(header, Dag::empty(), Vec::new()).unwrap();
+    let (height, block_hash) = (tip.height.next(), block.hash());
+    let bytes = sign_bytes::precommit(&chain(), Epoch(0), height, Round(round), &block_hash);
+    let signatures = vec![(proposer, key(proposer as usize).sign(&bytes).unwrap())];
+    (Certificate { height, round: Round(round), epoch: Epoch(0), block_hash, signatures }, block)
+}
+
+#[test]
+fn one_that_is_alone_leads_and_decides_what_it_made() {
+    let mut bench = Bench::new(1, Some(Record::default()));
+    bench.tell(Input::Recorded);
+    for height in 1..=3 {
+        bench.outputs.clear();
+        bench.tell(Input::BatchReady);
+        let (_, rest) = bench.take();
+        let [Output::Propose(slot)] = rest.as_slice() else { panic!("{rest:?}") };
+        assert_eq!((slot.height, slot.round, slot.parent), (Height(height), Round(1), bench.engine.tip.hash));
+        let (certificate, block) = made(&bench.set, &bench.engine.tip, 0, 1, height as u8);
+        bench.tell(Input::Built(block.clone()));
+        let (_, rest) = bench.take();
+        let [Output::Sign(intent)] = rest.as_slice() else { panic!("{rest:?}") };
+        let signed = bench.votes.sign(intent.precommit().unwrap(), &chain(), &key(0)).unwrap();
+        bench.tell(Input::Signed(signed.into()));
+        // Nothing is decided before the log is durable.
+        assert_eq!(bench.record().blocks().map(CompactBlock::hash).collect::<Vec<_>>(), [block.hash()]);
+        bench.tell(Input::Recorded);
+        let (_, rest) = bench.take();
+        assert_eq!(rest, [Output::Decide(certificate)]);
+        bench.tell(Input::Persisted { height: Height(height) });
+    }
+}
+
+#[test]
+fn a_follower_takes_a_block_once_it_was_run_and_answers_once_it_is_durable() {
+    let mut bench = Bench::follower();
+    let block = bench.append(1);
+    let (said, rest) = bench.take();
+    assert_eq!((said, rest), (Vec::new(), vec![Output::Check(block.clone())]));
+    // The leader says that it is there, and gets no answer that would make it send the block again.
+    bench.hear(RaftWord::Append { committed: 1, before: place(1, 2), entries: Vec::new() }, 1);
+    assert_eq!(bench.said(), []);
+
+    bench.tell(Input::Checked { block: block.hash(), verdict: Verdict::Good });
+    assert_eq!(bench.record().blocks().count(), 1);
+    bench.tell(Input::Recorded);
+    assert_eq!(bench.said(), [RaftWord::Appended { last: place(1, 2) }]);
+
+    // It is decided when the leader says that a majority has it.
+    bench.hear(RaftWord::Append { committed: 2, before: place(1, 2), entries: Vec::new() }, 1);
+    let (_, rest) = bench.take();
+    assert!(matches!(rest.as_slice(), [Output::Decide(certificate)] if certificate.block_hash == block.hash()));
+    bench.tell(Input::Persisted { height: Height(1) });
+    let base = bench.engine.member.as_ref().unwrap().base();
+    assert_eq!((base.position, base.height), (place(1, 2), Height(1)));
+}
+
+#[test]
+fn what_is_durable_is_in_no_record_any_more() {
+    let mut bench = Bench::follower();
+    let block = bench.append(1);
+    bench.tell(Input::Checked { block: block.hash(), verdict: Verdict::Good });
+    bench.tell(Input::Recorded);
+    bench.hear(RaftWord::Append { committed: 2, before: place(1, 2), entries: Vec::new() }, 1);
+    bench.tell(Input::Persisted { height: Height(1) });
+    bench.outputs.clear();
+    bench.hear(RaftWord::Elect { last: place(1, 2) }, 2);
+    let record = bench.record();
+    assert_eq!((record.term, record.voted_for, record.base.height), (Round(2), Some(1), Height(1)));
+    assert_eq!(record.entries, []);
+    bench.tell(Input::Recorded);
+    assert_eq!(bench.said(), [RaftWord::Elected { granted: true }]);
+}
+
+#[test]
+fn a_block_that_is_not_what_it_claims_is_not_taken() {
+    let mut bench = Bench::follower();
+    let block = bench.append(1);
+    bench.tell(Input::Checked { block: block.hash(), verdict: Verdict::Bad });
+    let (said, _) = bench.take();
+    assert_eq!(said, []);
+    // If the group has decided it all the same, this node is not like the others.
+    let status = |height| {
+        Message::Status(crate::Status {
+            height: Height(height),
+            round: Round(1),
+            proposal: false,
+            prevotes: crate::Have::default(),
+            precommits: crate::Have::default(),
+            valid_round: None,
+        })
+    };
+    bench.tell(Input::Message { from: Peer(2), message: status(2) });
+    bench.tell(Input::Timeout(Timer::Repair));
+    let (_, rest) = bench.take();
+    let request = Output::Send(Recipient::One(Peer(2)), Message::Request(Request::Decided(Height(1))));
+    assert_eq!(rest, [request]);
+    let (certificate, block) = bench.block(1, 1);
+    bench.tell(Input::Message { from: Peer(2), message: Message::Decided { certificate, block: block.clone() } });
+    let (_, rest) = bench.take();
+    assert_eq!(rest, [Output::Halt(Fault::Diverged { height: Height(1), block: block.hash() })]);
+}
+
+#[test]
+fn blocks_of_other_chains_heights_and_signers_are_not_even_run() {
+    let mut bench = Bench::follower();
+    let good = bench.block(1, 1);
+    let later = made(&bench.set, &Tip { height: Height(3), ..TIP }, 1, 1, 1);
+    let elsewhere = made(&bench.set, &Tip { hash: Hash([8; 32]), ..TIP }, 1, 1, 1);
+    let mut forged = good.clone();
+    forged.0.signatures[0].1 = made(&bench.set, &TIP, 1, 1, 2).0.signatures[0].1;
+    let mut twice = good.clone();
+    twice.0.signatures.push((2, twice.0.signatures[0].1));
+    for (certificate, block) in [later, elsewhere, forged, twice] {
+        let entries = vec![Entry::Block { certificate, block }];
+        bench.hear(RaftWord::Append { committed: 1, before: place(1, 1), entries }, 1);
+        let (_, rest) = bench.take();
+        assert!(!rest.iter().any(|output| matches!(output, Output::Check(_) | Output::Record(_))), "{rest:?}");
+    }
+}
+
+#[test]
+fn a_vote_is_given_once_in_a_term_and_durable_before_it_is_said() {
+    let mut bench = Bench::new(3, Some(Record::default()));
+    bench.hear(RaftWord::Elect { last: place(0, 0) }, 3);
+    let record = bench.record();
+    assert_eq!((record.term, record.voted_for), (Round(3), Some(1)));
+    bench.tell(Input::Recorded);
+    assert_eq!(bench.said(), [RaftWord::Elected { granted: true }]);
+    // In the next life too.
+    let mut bench = Bench::new(3, Some(record));
+    let word = RaftWord::Elect { last: place(0, 0) };
+    let other = RaftMessage { from: 2, to: None, term: Round(3), word };
+    bench.tell(Input::Message { from: Peer(2), message: Message::Raft(other) });
+    assert_eq!(bench.said(), []);
+}
+
+#[test]
+fn who_has_no_record_says_nothing_and_follows() {
+    let mut bench = Bench::new(3, None);
+    bench.hear(RaftWord::Elect { last: place(0, 0) }, 3);
+    bench.tell(Input::Timeout(Timer::Lead));
+    assert_eq!(bench.said(), []);
+    assert_eq!((bench.engine.votes(), bench.engine.role()), (false, None));
+    bench.hear(RaftWord::Append { committed: 0, before: place(0, 0), entries: Vec::new() }, 4);
+    assert_eq!((bench.engine.leader(), bench.engine.position().1), (Some(1), Round(4)));
+}
+
+#[test]
+fn a_block_that_changes_the_validators_stops_it() {
+    let mut bench = Bench::follower();
+    let (_, block) = bench.block(1, 1);
+    let header = Header { next_validators: Hash([9; 32]), ..block.header().clone() };
+    let block = CompactBlock::new(header, Dag::empty(), Vec::new()).unwrap();
+    let bytes = sign_bytes::precommit(&chain(), Epoch(0), Height(1), Round(1), &block.hash());
+    let signatures = vec![(1, key(1).sign(&bytes).unwrap())];
+    let certificate =
+        Certificate { height: Height(1), round: Round(1), epoch: Epoch(0), block_hash: block.hash(), signatures };
+    let entries = vec![Entry::Block { certificate, block: block.clone() }];
+    bench.hear(RaftWord::Append { committed: 2, before: place(1, 1), entries }, 1);
+    bench.tell(Input::Checked { block: block.hash(), verdict: Verdict::Good });
+    bench.tell(Input::Recorded);
+    bench.outputs.clear();
+    bench.tell(Input::Persisted { height: Height(1) });
+    assert_eq!(bench.take().1, [Output::Halt(Fault::FixedValidators { height: Height(1) })]);
+}
+
+#[test]
+fn the_log_goes_on_from_the_ledger_when_entries_are_gone() {
+    let mut bench = Bench::new(3, Some(Record::default()));
+    bench.hear(RaftWord::Append { committed: 9, before: place(5, 9), entries: Vec::new() }, 5);
+    bench.tell(Input::Recorded);
+    bench.outputs.clear();
+    bench.hear(RaftWord::Skip(Base { position: place(5, 9), height: Height(1) }), 5);
+    let (_, rest) = bench.take();
+    let request = Output::Send(Recipient::One(LEADER), Message::Request(Request::Decided(Height(1))));
+    assert_eq!(rest, [request]);
+    let (certificate, block) = bench.block(1, 4);
+    bench.tell(Input::Message { from: LEADER, message: Message::Decided { certificate, block: block.clone() } });
+    bench.tell(Input::Checked { block: block.hash(), verdict: Verdict::Good });
+    bench.outputs.clear();
+    bench.tell(Input::Persisted { height: Height(1) });
+    // The next answers rest on it, so it is durable first.
+    assert_eq!(bench.record().base, Base { position: place(5, 9), height: Height(1) });
+}
+
+#[test]
+fn messages_that_no_raft_says_are_not_read() {
+    let sound = |word, term| RaftMessage { from: 1, to: None, term: Round(term), word }.is_sound(3);
+    let append = |before, entries| RaftWord::Append { committed: 0, before, entries };
+    let (certificate, block) = made(&validators(3), &TIP, 1, 1, 1);
+    let entry = Entry::Block { certificate, block };
+    assert!(sound(append(place(1, 4), vec![entry.clone()]), 1));
+    assert!(sound(append(place(0, 4), vec![Entry::Term(Round(1)), entry.clone()]), 1));
+    assert!(!sound(append(place(1, 4), vec![entry.clone(), entry.clone()]), 1));
+    assert!(!sound(append(place(2, 4), vec![entry]), 2));
+    assert!(!sound(append(place(1, 1 << 48), Vec::new()), 1));
+    assert!(!sound(append(place(2, 4), Vec::new()), 1));
+    assert!(!sound(append(place(1, 4), vec![Entry::Term(Round(1))]), 1));
+    assert!(!sound(append(place(1, 4), vec![Entry::Term(Round(3))]), 2));
+    assert!(!sound(append(place(0, 0), (1..=65).map(|term| Entry::Term(Round(term))).collect()), 70));
+    assert!(!sound(RaftWord::Appended { last: place(2, 1) }, 1));
+    assert!(!RaftMessage { from: 3, to: None, term: Round(1), word: RaftWord::Elected { granted: true } }.is_sound(3));
+}
+
+#[test]
+fn a_record_is_read_again_and_none_that_was_damaged_or_is_old() {
+    let disk = Memory::default();
+    let open = |stored: Option<&[u8]>, first, voted| RecordStore::open(disk.clone(), &chain(), stored, first, voted);
+    let (mut store, first) = open(None, true, None).unwrap();
+    assert_eq!(first, Some(Record::default()));
+    let record = Record { term: Round(4), voted_for: Some(2), ..Record::default() };
+    store.write(&record).unwrap();
+    let bytes = disk.guard.borrow().clone().unwrap();
+    let read = |bytes: Option<&[u8]>, voted| open(bytes, false, voted).unwrap().1;
+    assert_eq!(read(Some(&bytes), Some(Round(4))), Some(record));
+    assert_eq!(read(Some(&bytes), Some(Round(5))), None);
+    assert_eq!(read(None, None), None);
+    for at in 0..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1;
+        assert_eq!(read(Some(&damaged), None), None, "byte {at}");
+        assert_eq!(read(Some(&bytes[..at]), None), None, "cut at {at}");
+    }
+    let other = ChainIdentity { genesis: Hash([2; 32]), ..chain() };
+    assert_eq!(RecordStore::open(disk.clone(), &other, Some(&bytes), false, None).unwrap().1, None);
+    disk.fails_at.set(Some(disk.writes.get()));
+    assert!(store.write(&Record::default()).is_err());
+    assert!(store.write(&Record::default()).is_err());
+}
