@@ -18,6 +18,7 @@ mod dev;
 mod keys;
 mod log;
 mod metrics;
+mod p2p;
 mod random;
 mod rpc;
 mod service;

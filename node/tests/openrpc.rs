@@ -226,6 +226,7 @@ async fn operation(world: &mut Recorder) {
     world.call("ledger_info", "the ledger", json!({})).await;
     world.operate("ledger_prune", "nothing yet", json!({ "below": 0 })).await;
     world.call("node_info", "the node", json!({})).await;
+    world.call("node_peers", "of a node that is in no network", json!({})).await;
     world.operate("node_logLevel", "what is logged", json!({})).await;
     world
         .operate("node_logLevel", "one part, more closely", json!({ "target": "hanse_group", "level": "debug" }))

@@ -72,6 +72,7 @@ fn heavy_dependencies_have_one_home() {
         ("rocksdb", &["hanse-ledger"]),
         ("tokio", &["hanse-group", "hanse-node", "hanse-client"]),
         ("axum", &["hanse-node"]),
+        ("libp2p", &["hanse-node"]),
         ("reqwest", &["hanse-client"]),
     ];
     for folder in members() {

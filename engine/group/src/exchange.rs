@@ -59,7 +59,7 @@ impl Exchange {
 
     fn put(&self, to: Recipient, frame: &Frame) {
         if let Some(transport) = &self.transport {
-            transport.send(to, frame.encode().into());
+            transport.send(to, frame.module(), frame.encode().into());
         }
     }
 
@@ -81,7 +81,8 @@ impl Exchange {
         tokio::task::spawn_blocking(move || {
             match read(&ledger) {
                 Ok(Some(message)) => {
-                    transport.send(Recipient::One(to), Frame::Consensus(Box::new(message)).encode().into())
+                    let frame = Frame::Consensus(Box::new(message));
+                    transport.send(Recipient::One(to), frame.module(), frame.encode().into());
                 }
                 Ok(None) => {}
                 Err(error) => warn!(%error, "a peer could not be answered from the ledger"),

@@ -29,6 +29,44 @@ pub enum Frame {
     Transactions(Vec<SignedTransaction>),
 }
 
+/// What a frame is about. What stands first is more urgent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Module {
+    /// The height under way.
+    Consensus,
+    /// What a member lacks: blocks that are decided, transactions of blocks.
+    Sync,
+    /// Transactions that clients have submitted.
+    Transactions,
+}
+
+impl Module {
+    /// All, the most urgent first.
+    pub const ALL: [Module; 3] = [Module::Consensus, Module::Sync, Module::Transactions];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Module::Consensus => "consensus",
+            Module::Sync => "sync",
+            Module::Transactions => "transactions",
+        }
+    }
+}
+
+impl Frame {
+    /// What it is about.
+    pub fn module(&self) -> Module {
+        match self {
+            Frame::Consensus(message) => match **message {
+                Message::Decided { .. } | Message::Transactions { .. } => Module::Sync,
+                _ => Module::Consensus,
+            },
+            Frame::Transactions(_) => Module::Transactions,
+        }
+    }
+}
+
 impl Canonical for Frame {
     const NAME: &'static str = "frame";
     // Of transactions it has a part of a block's at most.
@@ -53,8 +91,8 @@ pub enum Incoming {
 
 /// The way out.
 pub trait Transport: Debug + Send + Sync {
-    /// Sends a frame. Never waits; what can't be sent is dropped.
-    fn send(&self, to: Recipient, frame: Arc<[u8]>);
+    /// Sends a frame, the canonical bytes of a [`Frame`] that is about this. Never waits; what can't be sent is dropped.
+    fn send(&self, to: Recipient, module: Module, frame: Arc<[u8]>);
 }
 
 /// A group's connection to its other members. Dropping it ends the connection.
@@ -187,7 +225,7 @@ struct Member {
 }
 
 impl Transport for Member {
-    fn send(&self, to: Recipient, frame: Arc<[u8]>) {
+    fn send(&self, to: Recipient, _: Module, frame: Arc<[u8]>) {
         let links = self.hub.links.lock();
         let is_meant = |peer: &Peer| match to {
             Recipient::All => true,
@@ -220,11 +258,11 @@ mod tests {
         let (mut one, mut two) = (hub.join(Peer(1)), hub.join(Peer(2)));
         assert_eq!(one.incoming.recv().await, Some(Incoming::Up(Peer(2))));
         assert_eq!(two.incoming.recv().await, Some(Incoming::Up(Peer(1))));
-        one.transport.send(Recipient::All, frame(1));
+        one.transport.send(Recipient::All, Module::Consensus, frame(1));
         hub.cut(Peer(2), Peer(1));
-        one.transport.send(Recipient::One(Peer(2)), frame(2));
+        one.transport.send(Recipient::One(Peer(2)), Module::Consensus, frame(2));
         hub.heal(Peer(1), Peer(2));
-        one.transport.send(Recipient::One(Peer(2)), frame(3));
+        one.transport.send(Recipient::One(Peer(2)), Module::Consensus, frame(3));
         drop(one.transport);
         let from = |byte| Incoming::Frame { from: Peer(1), bytes: frame(byte) };
         for expected in [from(1), Incoming::Down(Peer(1)), Incoming::Up(Peer(1)), from(3), Incoming::Down(Peer(1))] {

@@ -5,13 +5,13 @@ use std::time::Duration;
 use clap::Subcommand;
 use hanse_client::ClientError;
 use hanse_client::methods::{
-    BlockAt, BlockParams, BlockPart, DagParams, EventCursor, EventParams, GetBlock, GetChainStatus, GetDag, GetReceipt,
-    GetTx, NoParams, QueryEvents, ReceiptParams, TxParams,
+    BlockAt, BlockParams, BlockPart, DagParams, EventCursor, EventParams, GetBlock, GetChainStatus, GetDag, GetPeers,
+    GetReceipt, GetTx, NoParams, QueryEvents, ReceiptParams, TxParams,
 };
 use hanse_client::proof::check_receipt;
 use hanse_client::views::{
-    AgreementView, BlockView, ChainInfo, ChainStatus, EventView, EvidenceView, LocatedTransaction, PoolView,
-    ReceiptView, VertexView,
+    AgreementView, BlockView, ChainInfo, ChainStatus, EventView, EvidenceView, LocatedTransaction, NodePeers, PeerView,
+    PoolView, ReceiptView, VertexView,
 };
 use hanse_types::{Hash, Height, TxId};
 use serde::Serialize;
@@ -131,14 +131,18 @@ pub(crate) async fn status(common: &Common) -> Result<(), Failure> {
         agreement: Option<AgreementView>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         evidence: Vec<EvidenceView>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        peers: Vec<PeerView>,
     }
     let session = Session::open(common).await?;
     let ChainStatus { pool, agreement, evidence, validators, .. } =
         session.client.call::<GetChainStatus>(NoParams {}).await?;
-    session.output.result(&Status { chain: session.chain.clone(), pool, agreement, evidence }, |status| {
+    let NodePeers { peers, .. } = session.client.call::<GetPeers>(NoParams {}).await?;
+    session.output.result(&Status { chain: session.chain.clone(), pool, agreement, evidence, peers }, |status| {
         let chain = &status.chain;
         let agreement = status.agreement.iter().map(|agreement| ("agreement", in_words(agreement, validators)));
         let evidence = status.evidence.iter().map(|evidence| ("evidence", against(evidence)));
+        let peers = status.peers.iter().map(|peer| ("peer", where_it_is(peer)));
         let lines = [
             ("chain", format!("{} / {}", chain.chain_id, chain.group_id)),
             ("genesis", chain.genesis_hash.to_string()),
@@ -148,7 +152,7 @@ pub(crate) async fn status(common: &Common) -> Result<(), Failure> {
             ("node", format!("{} at {}", chain.node_version, session.client.url())),
             ("state", chain.stopped.as_ref().map_or("running".into(), |reason| format!("stopped: {reason}"))),
         ];
-        fields(lines.into_iter().chain(agreement).chain(evidence))
+        fields(lines.into_iter().chain(agreement).chain(peers).chain(evidence))
     })
 }
 
@@ -157,6 +161,15 @@ fn in_words(agreement: &AgreementView, validators: u32) -> String {
     let role = if *votes { "votes" } else { "does not vote" };
     let led = leader.as_ref().map(|leader| format!(" of {leader}")).unwrap_or_default();
     format!("height {}, round {round}, {step}{led}; one of {validators}, {role}, {peers} connected", grouped(height.0))
+}
+
+fn where_it_is(peer: &PeerView) -> String {
+    let name = if peer.name.is_empty() { &peer.id } else { &peer.name };
+    let address = peer.address.iter().map(|address| format!(" at {address}"));
+    let time = peer.round_trip_us.map(|us| format!(", {:.1} ms away", us as f64 / 1_000.0));
+    let error = peer.error.iter().filter(|_| peer.connected_ms.is_none()).map(|error| format!(": {error}"));
+    let rest: String = address.chain(time).chain(error).collect();
+    format!("{name} {}{rest}", peer.state)
 }
 
 fn against(evidence: &EvidenceView) -> String {

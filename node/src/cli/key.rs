@@ -11,6 +11,7 @@ use super::exit::{Exit, Failure};
 use super::output::{Output, fields, table};
 use crate::keys::dev;
 use crate::keys::file::{Algorithm, KeyError, KeyFolder, PasswordSource};
+use crate::p2p::identity;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
@@ -52,6 +53,9 @@ struct ShownKey {
     name: String,
     address: String,
     public_key: String,
+    /// What a node with this key is called in the network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node_id: Option<String>,
     /// Whether everyone has it.
     development: bool,
 }
@@ -67,16 +71,15 @@ struct ExportedKey {
 impl ShownKey {
     fn new(name: &str, key: &PublicKey, development: bool) -> ShownKey {
         let address = key.address().to_string();
-        ShownKey { name: name.into(), address, public_key: key.to_string(), development }
+        let node_id = identity::peer_id(key).map(|peer| peer.to_string());
+        ShownKey { name: name.into(), address, public_key: key.to_string(), node_id, development }
     }
 
     fn text(&self) -> String {
-        fields([
-            ("name", self.name.clone()),
-            ("address", self.address.clone()),
-            ("public key", self.public_key.clone()),
-            ("kind", self.kind().into()),
-        ])
+        let node_id = self.node_id.iter().map(|id| ("node id", id.clone()));
+        let lines =
+            [("name", self.name.clone()), ("address", self.address.clone()), ("public key", self.public_key.clone())];
+        fields(lines.into_iter().chain(node_id).chain([("kind", self.kind().into())]))
     }
 
     fn kind(&self) -> &'static str {

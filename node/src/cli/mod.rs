@@ -13,10 +13,12 @@ mod chain;
 mod changes;
 mod config;
 mod console;
+mod consortium;
 mod contract;
 mod doctor;
 pub(crate) mod exit;
 mod failed;
+mod founding;
 mod gas_table;
 mod grammar;
 mod help;
@@ -27,6 +29,7 @@ mod ledger;
 mod log;
 mod member;
 mod name;
+mod net;
 mod new;
 mod offline;
 pub(crate) mod output;
@@ -55,6 +58,8 @@ use output::Output;
 pub(crate) const DEFAULT_RPC: &str = "http://127.0.0.1:7420";
 /// Its port.
 pub(crate) const DEFAULT_PORT: u16 = 7420;
+/// Where nodes connect to each other.
+pub(crate) const DEFAULT_NETWORK_PORT: u16 = 7430;
 
 #[derive(Debug, Parser)]
 #[command(name = "hanse", version, about = "A consortium ledger: run a chain, build contracts, call them")]
@@ -92,6 +97,9 @@ enum Command {
     Dev(DevArgs),
     /// Write the configuration, the key and the genesis of a new chain's node
     Init(init::InitArgs),
+    /// Make a chain of several nodes, and run them on this machine
+    #[command(subcommand)]
+    Chain(consortium::ChainCommand),
     /// Run a node as a service, by its configuration
     Start(start::StartArgs),
     /// Look for what is wrong with this machine, a configuration or a node, and say what to do
@@ -111,6 +119,9 @@ enum Command {
     /// Register, show and list names of contracts
     #[command(subcommand)]
     Name(name::NameCommand),
+    /// Look at the network between nodes
+    #[command(subcommand)]
+    Net(net::NetCommand),
     /// Make and list signing keys
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -188,6 +199,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Dev(DevArgs { command: Some(command), .. }) => dev::command(command, &common).await,
         Command::Dev(args) => dev::run(args, output.json).await.map_err(|error| Failure::error(error.to_string())),
         Command::Init(args) => init::run(args, &common, output),
+        Command::Chain(command) => consortium::run(command, &common, output).await,
         Command::Start(args) => start::run(args, &common, output).await,
         Command::Doctor(args) => doctor::run(args, &common, output).await,
         Command::Log(command) => log::run(command, &common, output).await,
@@ -195,6 +207,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Contract(command) => contract::run(command, common).await,
         Command::Member(command) => member::run(command, &common).await,
         Command::Name(command) => name::run(command, &common).await,
+        Command::Net(command) => net::run(command, &common).await,
         Command::Key(command) => key::run(command, &common, output),
         Command::Tx(command) => chain::tx(command, &common).await,
         Command::Block(command) => chain::block(command, &common).await,

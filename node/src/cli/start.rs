@@ -9,6 +9,7 @@ use hanse_group::{DropLimits, Group, GroupConfig};
 use hanse_ledger::LedgerOptions;
 use hanse_txpool::PoolLimits;
 use hanse_types::Genesis;
+use hanse_types::crypto::SecretKey;
 use serde::Serialize;
 
 use super::Common;
@@ -18,6 +19,7 @@ use crate::config::keys::Rpc;
 use crate::config::{self, Loaded};
 use crate::keys::file::{PasswordSource, open_file};
 use crate::log::{FileLog, Log};
+use crate::p2p::{self, Net};
 use crate::rpc::Capacity;
 use crate::service::{self, ChainFolder, Housekeeping, Serving, Setup};
 
@@ -53,9 +55,14 @@ pub(crate) async fn run(args: StartArgs, common: &Common, output: Output) -> Res
     tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = %loaded.path.display(), "starting");
 
     let rpc = &loaded.config.rpc;
+    let net = match config::check::is_among_nodes(&genesis) {
+        true => Some(connect(&loaded, &signer).await?),
+        false => None,
+    };
     let setup = Setup {
+        network: net.as_ref().map(|net| net.join(genesis.hash())),
+        net,
         group: group_config(&loaded, genesis, &folder),
-        network: None,
         signer,
         listen: rpc.listen,
         admin: config::admin::place(&loaded),
@@ -74,6 +81,19 @@ pub(crate) async fn run(args: StartArgs, common: &Common, output: Output) -> Res
     }
     log.close();
     served.map(drop).map_err(|error| Failure::error(error.to_string()))
+}
+
+/// Takes part in the network of the group's members.
+async fn connect(loaded: &Loaded, key: &SecretKey) -> Result<Arc<Net>, Failure> {
+    let network = &loaded.config.network;
+    let settings = p2p::Settings {
+        listen: network.listen,
+        external: network.external.0.clone(),
+        peers: network.peers.clone(),
+        allow: network.allow.iter().map(|node| node.0).collect(),
+        queue_bytes: network.queue_mib << 20,
+    };
+    Net::start(settings, key).await.map_err(|error| Failure::error(error.to_string()))
 }
 
 fn capacity(rpc: &Rpc) -> Capacity {

@@ -7,12 +7,15 @@ use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
 use hanse_types::crypto::PublicKey;
+use hanse_types::genesis::ConsensusKind;
 use hanse_types::{Address, Genesis};
+use libp2p::PeerId;
 
 use super::admin;
 use super::error::Problems;
 use super::load::Loaded;
 use crate::keys::dev;
+use crate::p2p::identity;
 use crate::rpc::AdminPlace;
 use crate::rpc::admin::{check_socket_path, read_token};
 use crate::service::{ChainFolder, read_genesis};
@@ -40,6 +43,7 @@ pub(crate) fn check(loaded: &Loaded) -> Report {
         }
     }
     check_admin(loaded, &mut report);
+    check_network(loaded, &mut report);
     check_machine(loaded, &mut report);
     report
 }
@@ -64,6 +68,29 @@ fn check_admin(loaded: &Loaded, report: &mut Report) {
     }
 }
 
+/// Whether the other nodes can be found.
+fn check_network(loaded: &Loaded, report: &mut Report) {
+    let Some(genesis) = report.genesis.as_ref().filter(|genesis| is_among_nodes(genesis)) else { return };
+    let network = &loaded.config.network;
+    let members: Vec<PeerId> =
+        genesis.validators.iter().filter_map(|validator| identity::peer_id(&validator.key)).collect();
+    let is_known = |peer: &PeerId| members.contains(peer) || network.allow.iter().any(|node| node.0 == *peer);
+    let origin = loaded.origin("network", "peers");
+    for address in network.peers.iter().filter(|address| !is_known(&address.peer)) {
+        let text = format!("network.peers: {address} is the address of no member of the group, and is not tried");
+        report.notes.add(origin, text);
+    }
+    if network.peers.is_empty() && genesis.validators.len() > 1 {
+        let text = "network.peers: no address of another node is known; this one waits until they connect";
+        report.notes.add(origin, text);
+    }
+}
+
+/// Whether the chain is made by nodes that are connected to each other.
+pub(crate) fn is_among_nodes(genesis: &Genesis) -> bool {
+    genesis.consensus != ConsensusKind::Solo
+}
+
 /// The genesis of the configuration; what keeps a node from running it is in the report.
 fn check_genesis(loaded: &Loaded, report: &mut Report) -> Option<Genesis> {
     let origin = loaded.origin("node", "genesis");
@@ -77,12 +104,6 @@ fn check_genesis(loaded: &Loaded, report: &mut Report) -> Option<Genesis> {
     };
     if let Err(error) = genesis.check() {
         problem(report, format!("the genesis is not sound: {error}"));
-    }
-    if genesis.validators.len() > 1 {
-        let count = genesis.validators.len();
-        let text =
-            format!("it names {count} validators, and nodes can't be connected yet; `hanse dev --validators` can");
-        problem(report, text);
     }
     if let Some(name) = development_key(&genesis) {
         problem(
@@ -137,7 +158,13 @@ fn check_key(loaded: &Loaded, report: &mut Report) {
     if let (Some(public), Some(genesis)) = (public, &report.genesis) {
         let is_validator = |key: &PublicKey| genesis.validators.iter().any(|validator| validator.key == *key);
         if !is_validator(&public) {
-            report.problems.add(origin, format!("node.key: {public} is none of the validators of the genesis"));
+            let text = format!("node.key: {public} is none of the validators of the genesis");
+            match is_among_nodes(genesis) {
+                true => report
+                    .notes
+                    .add(origin, text + "; the node is connected once `hanse member add` has made it a member"),
+                false => report.problems.add(origin, text),
+            }
         }
     }
 }

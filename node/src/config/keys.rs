@@ -9,8 +9,9 @@ use hanse_ledger::LedgerOptions;
 use hanse_txpool::PoolLimits;
 
 use super::admin::AdminListen;
-use crate::cli::DEFAULT_PORT;
+use crate::cli::{DEFAULT_NETWORK_PORT, DEFAULT_PORT};
 use crate::log::{Format, Levels, Period};
+use crate::p2p::address::{External, NodeName, PeerAddress};
 use crate::rpc;
 
 /// A day.
@@ -174,6 +175,22 @@ sections! {
         socket: PathBuf = PathBuf::new();
         /// File with the token; made with a new one if it is not there (mode 0600). If empty, admin.token in the data folder.
         token_file: PathBuf = PathBuf::new();
+    }
+    /// The other nodes of the group, if it has several validators. Connections are encrypted, and each side proves its key;
+    /// members of the group are let in, and nobody else.
+    network: Network {
+        /// Address and port where other nodes connect. Port 0 takes a free one.
+        listen: SocketAddr = SocketAddr::from((Ipv4Addr::UNSPECIFIED, DEFAULT_NETWORK_PORT));
+        /// Where they can reach it, if that is another address: such as /dns4/node.example/tcp/7430. It is told to those
+        /// that are connected.
+        external: External = External::default();
+        /// Where the others are, such as "/ip4/10.0.0.7/tcp/7430/p2p/12D3KooW..."; the last part is the id of the node that
+        /// must answer there. Between two nodes it is enough if one knows the other's. As a variable: with commas between.
+        peers: Vec<PeerAddress> = Vec::new();
+        /// Nodes that are let in besides members of the group, by their ids or keys. They take part in no group.
+        allow: Vec<NodeName> = Vec::new();
+        /// MiB that may wait for one peer, of each kind of message; what is more is dropped, and asked for again.
+        queue_mib: usize = 32, in 1..=4_096;
     }
     /// Threads.
     execution: Execution {

@@ -176,6 +176,10 @@ fn value_of(text: &str, current: &toml::Value) -> Option<toml::Value> {
     match current {
         toml::Value::Integer(_) => text.trim().replace('_', "").parse().ok().map(toml::Value::Integer),
         toml::Value::Boolean(_) => text.trim().parse().ok().map(toml::Value::Boolean),
+        toml::Value::Array(_) => {
+            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+            Some(toml::Value::Array(parts.map(|part| toml::Value::String(part.to_owned())).collect()))
+        }
         _ => Some(toml::Value::String(text.to_owned())),
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hanse_consensus::{Message, SignedStatement, Statement, Word};
-use hanse_group::network::{Frame, Peer, Recipient, Transport};
+use hanse_group::network::{Frame, Module, Peer, Recipient, Transport};
 use hanse_types::crypto::{SecretKey, Signer};
 use hanse_types::{Canonical, ChainIdentity, Hash, sign_bytes};
 use serde::Deserialize;
@@ -201,7 +201,7 @@ pub(super) struct Misbehaving {
 #[derive(Debug)]
 struct State {
     random: Random,
-    sent: VecDeque<Arc<[u8]>>,
+    sent: VecDeque<(Module, Arc<[u8]>)>,
 }
 
 impl Misbehaving {
@@ -221,27 +221,28 @@ impl Misbehaving {
     }
 
     fn send_to(&self, peer: Peer, frame: &Arc<[u8]>, decoded: &Frame) {
-        let Some(rule) = self.rule_for(peer, decoded) else { return self.pass(peer, frame.clone()) };
+        let module = decoded.module();
+        let Some(rule) = self.rule_for(peer, decoded) else { return self.pass(peer, module, frame.clone()) };
         match rule.r#do {
             Action::Drop => {}
-            Action::Delay => self.pass_late(peer, frame.clone(), rule.delay_ms),
+            Action::Delay => self.pass_late(peer, module, frame.clone(), rule.delay_ms),
             Action::Double => {
-                self.pass(peer, frame.clone());
-                self.pass(peer, frame.clone());
+                self.pass(peer, module, frame.clone());
+                self.pass(peer, module, frame.clone());
             }
             Action::Replay => {
-                self.pass(peer, frame.clone());
+                self.pass(peer, module, frame.clone());
                 let before = {
                     let State { random, sent } = &mut *self.state();
                     (!sent.is_empty()).then(|| sent[random.below(sent.len() as u64) as usize].clone())
                 };
-                before.into_iter().for_each(|frame| self.pass_late(peer, frame, rule.delay_ms));
+                before.into_iter().for_each(|(module, frame)| self.pass_late(peer, module, frame, rule.delay_ms));
             }
-            Action::Tamper => self.pass(peer, self.tampered(frame)),
+            Action::Tamper => self.pass(peer, module, self.tampered(frame)),
             Action::Equivocate => {
-                self.pass(peer, frame.clone());
+                self.pass(peer, module, frame.clone());
                 let contrary = self.contrary(decoded);
-                contrary.into_iter().for_each(|frame| self.pass(peer, frame.encode().into()));
+                contrary.into_iter().for_each(|frame| self.pass(peer, module, frame.encode().into()));
             }
         }
     }
@@ -260,15 +261,15 @@ impl Misbehaving {
         })
     }
 
-    fn pass(&self, peer: Peer, frame: Arc<[u8]>) {
-        self.way_out.send(Recipient::One(peer), frame);
+    fn pass(&self, peer: Peer, module: Module, frame: Arc<[u8]>) {
+        self.way_out.send(Recipient::One(peer), module, frame);
     }
 
-    fn pass_late(&self, peer: Peer, frame: Arc<[u8]>, ms: u64) {
+    fn pass_late(&self, peer: Peer, module: Module, frame: Arc<[u8]>, ms: u64) {
         let way_out = self.way_out.clone();
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(ms)).await;
-            way_out.send(Recipient::One(peer), frame);
+            way_out.send(Recipient::One(peer), module, frame);
         });
     }
 
@@ -303,7 +304,7 @@ impl Misbehaving {
 }
 
 impl Transport for Misbehaving {
-    fn send(&self, to: Recipient, frame: Arc<[u8]>) {
+    fn send(&self, to: Recipient, module: Module, frame: Arc<[u8]>) {
         let Ok(decoded) = Frame::decode(&frame) else { return };
         let is_meant = |peer: &&Peer| match to {
             Recipient::All => true,
@@ -314,6 +315,6 @@ impl Transport for Misbehaving {
         if sent.len() == REMEMBERED {
             sent.pop_front();
         }
-        sent.push_back(frame);
+        sent.push_back((module, frame));
     }
 }

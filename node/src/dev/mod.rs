@@ -237,6 +237,7 @@ fn setup(
     Setup {
         group,
         network,
+        net: None,
         signer: dev::validator(0),
         listen,
         admin: Some(admin),

@@ -10,6 +10,7 @@
 mod chain;
 mod consensus;
 mod family;
+mod net;
 mod process;
 mod requests;
 mod scrape;
@@ -23,10 +24,12 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::log::Log;
+use crate::p2p::Net;
 
 pub(crate) use chain::GroupMetrics;
 
 use chain::ChainMetrics;
+use net::NetScrape;
 use requests::RequestMetrics;
 use scrape::Scrape;
 
@@ -62,6 +65,11 @@ impl Metrics {
     pub(crate) fn watch(&self, group: Group, folder: PathBuf, pool_capacity: usize, log: Arc<Log>) {
         let scrape = Scrape { group, folder, pool_capacity, log };
         self.registry.write().unwrap_or_else(PoisonError::into_inner).register_collector(Box::new(scrape));
+    }
+
+    /// From now on, looks at the network whenever it is asked.
+    pub(crate) fn watch_net(&self, net: Arc<Net>) {
+        self.registry.write().unwrap_or_else(PoisonError::into_inner).register_collector(Box::new(NetScrape(net)));
     }
 
     /// All of them, as text.

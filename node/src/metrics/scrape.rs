@@ -121,16 +121,16 @@ fn of_process(process: &Process, figures: &mut Figures<'_>) -> fmt::Result {
     figures.gauge("process_threads", "Threads", None, &[([], process.threads)])
 }
 
-const BYTES: Option<&Unit> = Some(&Unit::Bytes);
+pub(super) const BYTES: Option<&Unit> = Some(&Unit::Bytes);
 const SECONDS: Option<&Unit> = Some(&Unit::Seconds);
 
 /// Writes figures whose values are known at once, each with its labels.
-struct Figures<'a>(DescriptorEncoder<'a>);
+pub(super) struct Figures<'a>(pub(super) DescriptorEncoder<'a>);
 
-type Values<'a, const N: usize, V> = [([(&'a str, &'a str); N], V)];
+pub(super) type Values<'a, const N: usize, V> = [([(&'a str, &'a str); N], V)];
 
 impl Figures<'_> {
-    fn gauge<const N: usize, V: EncodeGaugeValue + Copy>(
+    pub(super) fn gauge<const N: usize, V: EncodeGaugeValue + Copy>(
         &mut self,
         name: &str,
         help: &str,
@@ -140,7 +140,7 @@ impl Figures<'_> {
         self.write(name, help, unit, MetricType::Gauge, values, |value| ConstGauge::new(value))
     }
 
-    fn counter<const N: usize, V: EncodeCounterValue + Copy>(
+    pub(super) fn counter<const N: usize, V: EncodeCounterValue + Copy>(
         &mut self,
         name: &str,
         help: &str,

@@ -51,6 +51,7 @@ use tokio::sync::Semaphore;
 
 use crate::log::Log;
 use crate::metrics::Metrics;
+use crate::p2p::Net;
 use crate::service::Development;
 
 pub(crate) use admin::{AdminError, AdminListener, AdminPlace};
@@ -61,6 +62,8 @@ pub(crate) use limits::Capacity;
 pub(crate) struct Setup {
     /// The group.
     pub(crate) group: Group,
+    /// The node's part in the network, if it is in one.
+    pub(crate) net: Option<Arc<Net>>,
     /// Where snapshots of its ledger are kept.
     pub(crate) snapshots: PathBuf,
     /// What they may hold, and how many are answered at a time.
@@ -80,6 +83,7 @@ pub(crate) struct Setup {
 /// What the handlers of one node share.
 pub(crate) struct Node {
     group: Group,
+    net: Option<Arc<Net>>,
     /// Where snapshots of the ledger are kept.
     snapshots: PathBuf,
     /// Held by whoever writes one.
@@ -113,10 +117,11 @@ pub(crate) struct Node {
 impl Node {
     /// A server's state.
     pub(crate) fn new(setup: Setup) -> Arc<Node> {
-        let Setup { group, snapshots, capacity, metrics, serve_metrics, log, development, admin } = setup;
+        let Setup { group, net, snapshots, capacity, metrics, serve_metrics, log, development, admin } = setup;
         let refusals = refusals::Refusals::new(group.genesis_hash());
         Arc::new(Node {
             group,
+            net,
             snapshots,
             snapshot_writer: Semaphore::new(1),
             capacity,

@@ -9,6 +9,7 @@
 mod development;
 mod folder;
 mod housekeeping;
+mod members;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::log::Log;
 use crate::metrics::Metrics;
+use crate::p2p::Net;
 use crate::rpc::{self, AdminListener};
 
 pub(crate) use development::{Development, mend};
@@ -37,6 +39,8 @@ pub(crate) struct Setup {
     pub(crate) group: GroupConfig,
     /// Its connection to other nodes, if it has any.
     pub(crate) network: Option<Network>,
+    /// The node's part in the network, if it is in one.
+    pub(crate) net: Option<Arc<Net>>,
     /// The key that decides its blocks.
     pub(crate) signer: SecretKey,
     /// Where requests are taken; port 0 is any free one.
@@ -129,6 +133,10 @@ pub(crate) async fn run(
     };
     observer.start_at(group.tip().borrow().height.0);
     metrics.watch(group.clone(), setup.folder.0.clone(), pool_capacity, setup.log.clone());
+    let following = setup.net.as_ref().map(|net| {
+        metrics.watch_net(net.clone());
+        tokio::spawn(members::tell(group.clone(), net.clone()))
+    });
     let snapshots = setup.folder.snapshots();
     let beside = tokio::spawn(housekeeping::run(setup.housekeeping, group.clone(), snapshots.clone()));
     let heights = tokio::spawn(tell_heights(group.clone(), setup.log.clone()));
@@ -143,6 +151,7 @@ pub(crate) async fn run(
     let (stop, ended) = either(stop, development.as_ref());
     let node = rpc::Node::new(rpc::Setup {
         group: group.clone(),
+        net: setup.net.clone(),
         snapshots,
         capacity: setup.capacity,
         metrics,
@@ -156,7 +165,13 @@ pub(crate) async fn run(
     let (served, operators) = tokio::join!(rpc::serve(listener, node, stop), operators);
     beside.abort();
     heights.abort();
+    if let Some(following) = following {
+        following.abort();
+    }
     let is_closed = group.close(CLOSING).await;
+    if let Some(net) = &setup.net {
+        net.stop().await;
+    }
     served.and(operators)?;
     if !ended.load(Ordering::Relaxed) {
         tracing::info!("stopped");

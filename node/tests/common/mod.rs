@@ -1,6 +1,7 @@
 //! A real node as its own process on a free port, and the command line beside it.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub(crate) mod consortium;
 pub(crate) mod proxy;
 pub(crate) mod terminal;
 
@@ -46,6 +47,13 @@ impl Node {
     pub(crate) fn serve(folder: &Path, variables: &[(&str, &str)]) -> Node {
         let mut program = Command::new(HANSE);
         program.current_dir(folder).args(["start", "--json", "--config", "node/hanse.toml"]);
+        Node::ready(program.envs(variables.iter().copied()), folder)
+    }
+
+    /// Runs a node by this configuration, with further variables.
+    pub(crate) fn serve_by(folder: &Path, configuration: &str, variables: &[(&str, &str)]) -> Node {
+        let mut program = Command::new(HANSE);
+        program.current_dir(folder).args(["start", "--json", "--config", configuration]);
         Node::ready(program.envs(variables.iter().copied()), folder)
     }
 

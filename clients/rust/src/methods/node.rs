@@ -4,11 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{NoParams, methods};
-use crate::views::{LogLevels, NodeInfo};
+use crate::views::{LogLevels, NodeInfo, NodePeers};
 
 methods! { NODE:
     /// The node: version, build, machine, limits, settings. Secrets are not among them.
     GetNodeInfo = "node_info", NoParams => NodeInfo, fails [];
+    /// The network as the node sees it: its own name in it, and of each node that is admitted how far the connection is.
+    GetPeers = "node_peers", NoParams => NodePeers, fails [];
     /// Tells what the node logs, after changing it if a level is given. A change holds until the node is started again.
     LogLevel = "node_logLevel", LogLevelParams => LogLevels, only Admin, fails [];
 }

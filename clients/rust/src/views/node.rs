@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hanse_types::Timestamp;
+use hanse_types::{Hash, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -93,4 +93,61 @@ pub struct SettingsView {
     pub pool_sender_transactions: usize,
     /// Most submissions that wait for their signatures to be verified.
     pub intake_waiting: usize,
+}
+
+/// The network between nodes, as one of them sees it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NodePeers {
+    /// This node's id in the network, which follows from its key; absent if it is in none, as a node that makes its chain
+    /// alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Addresses at which it listens for other nodes, as multiaddresses.
+    pub listening: Vec<String>,
+    /// The nodes that are admitted, in the order of their names.
+    pub peers: Vec<PeerView>,
+}
+
+/// Another node of the network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PeerView {
+    /// What its group calls it; empty if it is in no group of this node's.
+    pub name: String,
+    /// Its id in the network.
+    pub id: String,
+    /// Its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// How far the connection is: `awaited` (its address is not known, it has to connect), `connecting`, `handshaking`,
+    /// `ready`, `lagging` (messages to it pile up), `foreign` (it takes no messages of groups), `banned` (for a while, as it
+    /// sent what no node sends).
+    pub state: String,
+    /// Where it is connected, or was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Whether this node made the connection, and not the other one; absent if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialed: Option<bool>,
+    /// For how long it has been connected, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connected_ms: Option<u64>,
+    /// Time that a ping took there and back, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round_trip_us: Option<u64>,
+    /// Bytes of groups' messages that came from it.
+    pub received_bytes: u64,
+    /// Bytes of groups' messages that went to it.
+    pub sent_bytes: u64,
+    /// Messages that wait to be sent to it.
+    pub waiting: usize,
+    /// Messages to it that there was no room for.
+    pub dropped: u64,
+    /// Groups of this node that it is a member of, by the hash of their genesis.
+    pub groups: Vec<Hash>,
+    /// The program that it says it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// Why it is not connected, as far as is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }

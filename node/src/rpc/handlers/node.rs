@@ -1,16 +1,17 @@
 //! The node as its operators see it.
 
 use hanse_client::methods::{LogLevelParams, NoParams};
-use hanse_client::views::{BuildView, LogLevels, MachineView, NodeInfo, SettingsView};
+use hanse_client::views::{BuildView, LogLevels, MachineView, NodeInfo, NodePeers, PeerView, SettingsView};
 use hanse_client::{RpcError, codes};
 use hanse_types::{Header, Transaction};
 
 use super::super::registry::{Entry, reads};
 use super::super::{Node, errors};
 use crate::log::levels;
+use crate::p2p::peers::PeerStatus;
 
 /// The methods of this namespace.
-pub(super) const METHODS: &[Entry] = &[reads!(GetNodeInfo, info), reads!(LogLevel, log_level)];
+pub(super) const METHODS: &[Entry] = &[reads!(GetNodeInfo, info), reads!(GetPeers, peers), reads!(LogLevel, log_level)];
 
 /// [`hanse_client::methods::LogLevel`].
 fn log_level(node: &Node, params: &LogLevelParams) -> Result<LogLevels, RpcError> {
@@ -65,6 +66,36 @@ fn info(node: &Node, NoParams {}: &NoParams) -> Result<NodeInfo, RpcError> {
         },
         admin: node.admin.clone(),
     })
+}
+
+/// [`hanse_client::methods::GetPeers`].
+fn peers(node: &Node, NoParams {}: &NoParams) -> Result<NodePeers, RpcError> {
+    let Some(net) = &node.net else { return Ok(NodePeers::default()) };
+    Ok(NodePeers {
+        id: Some(net.peer().to_string()),
+        listening: net.listening().iter().map(ToString::to_string).collect(),
+        peers: net.peers().into_iter().map(peer).collect(),
+    })
+}
+
+fn peer(status: PeerStatus) -> PeerView {
+    PeerView {
+        name: status.name,
+        id: status.peer.to_string(),
+        key: status.key.map(|key| key.to_string()),
+        state: status.state.name().to_owned(),
+        address: status.address.map(|address| address.to_string()),
+        dialed: status.dialed,
+        connected_ms: status.connected_for.map(|time| time.as_millis() as u64),
+        round_trip_us: status.round_trip.map(|time| time.as_micros() as u64),
+        received_bytes: status.received_bytes,
+        sent_bytes: status.sent_bytes,
+        waiting: status.waiting,
+        dropped: status.dropped,
+        groups: status.groups,
+        agent: status.agent,
+        error: status.error,
+    }
 }
 
 /// The machine's memory, where the system tells it as Linux does.

@@ -1,0 +1,125 @@
+//! What founders agree on, from the command line: the genesis but for its validators.
+
+use clap::Args;
+use hanse_client::call::now;
+use hanse_types::genesis::{ConsensusKind, CryptoSuite, GenesisAccount, Validator};
+use hanse_types::{Address, Genesis, Params};
+
+use super::exit::Failure;
+use crate::config;
+use crate::dev::{Commitment, Consensus};
+use crate::keys::dev;
+use crate::keys::file::KeyFolder;
+
+#[derive(Debug, Args)]
+pub(super) struct FoundingArgs {
+    /// What the chain calls itself; part of every signature
+    #[arg(long, default_value = "hanse")]
+    chain_id: String,
+    /// What its first group calls itself
+    #[arg(long, default_value = "main")]
+    group: String,
+    /// How its validators agree; solo where there is one, bft where there are several, if not given
+    #[arg(long, value_enum)]
+    consensus: Option<Consensus>,
+    /// How headers commit to the state
+    #[arg(long, value_enum, default_value_t)]
+    commitment: Commitment,
+    /// Longest time that a transaction waits for its block to fill, in milliseconds
+    #[arg(long, default_value_t = Params::default().block_interval_ms, value_name = "MS")]
+    block_interval: u64,
+    /// Who may change parameters and freeze contracts: addresses, or keys of `hanse key list`; the validators if not given
+    #[arg(long, value_name = "WHO")]
+    administrator: Vec<String>,
+    /// An account with a balance of the native asset, as WHO=AMOUNT
+    #[arg(long, value_name = "WHO=AMOUNT")]
+    account: Vec<String>,
+}
+
+/// The same, read.
+pub(super) struct Founding<'a> {
+    args: &'a FoundingArgs,
+    administrators: Vec<Address>,
+    accounts: Vec<GenesisAccount>,
+}
+
+impl FoundingArgs {
+    /// Looks up whom it names.
+    pub(super) fn read(&self) -> Result<Founding<'_>, Failure> {
+        let (administrators, accounts) = (addresses(&self.administrator)?, balances(&self.account)?);
+        Ok(Founding { args: self, administrators, accounts })
+    }
+}
+
+impl Founding<'_> {
+    /// The genesis of these validators, of this moment.
+    pub(super) fn genesis(&self, validators: Vec<Validator>) -> Result<Genesis, Failure> {
+        let Founding { args, administrators, accounts } = self;
+        let usual = if validators.len() == 1 { ConsensusKind::Solo } else { ConsensusKind::Bft };
+        let consensus = args.consensus.map_or(usual, ConsensusKind::from);
+        let administrators = match administrators.is_empty() {
+            true => validators.iter().map(|validator| validator.key.address()).collect(),
+            false => administrators.clone(),
+        };
+        let genesis = Genesis {
+            chain_id: args.chain_id.clone(),
+            group_id: args.group.clone(),
+            timestamp: now(),
+            crypto: CryptoSuite::Standard,
+            consensus,
+            state_commitment: args.commitment.into(),
+            validators,
+            administrators,
+            accounts: accounts.clone(),
+            params: Params { block_interval_ms: args.block_interval, ..Params::default() },
+        };
+        check(&genesis)?;
+        Ok(genesis)
+    }
+}
+
+/// A key in the place of one that is not made yet.
+pub(super) fn placeholder(index: usize) -> hanse_types::crypto::PublicKey {
+    use hanse_types::crypto::{SecretKey, Signer};
+    let mut seed = [1; 32];
+    seed[..8].copy_from_slice(&(index as u64).to_be_bytes());
+    SecretKey::ed25519(seed).public_key()
+}
+
+fn check(genesis: &Genesis) -> Result<(), Failure> {
+    if genesis.chain_id == dev::CHAIN_ID {
+        return Err(Failure::usage(format!(
+            "{:?} is the name of development chains; choose another --chain-id",
+            dev::CHAIN_ID
+        )));
+    }
+    if let Some(name) = config::check::development_key(genesis) {
+        return Err(Failure::usage(format!("everyone has the development key {name}; name an account of yours")));
+    }
+    genesis.check().map_err(|error| Failure::usage(format!("no chain can have this genesis: {error}")))
+}
+
+fn addresses(names: &[String]) -> Result<Vec<Address>, Failure> {
+    names.iter().map(|name| address(name)).collect()
+}
+
+fn balances(texts: &[String]) -> Result<Vec<GenesisAccount>, Failure> {
+    let balance = |text: &String| {
+        let wrong = || Failure::usage(format!("--account {text}: write WHO=AMOUNT, such as treasury=1_000_000"));
+        let (who, amount) = text.split_once('=').ok_or_else(wrong)?;
+        let balance = amount.replace('_', "").parse().map_err(|_| wrong())?;
+        Ok(GenesisAccount { address: address(who)?, balance })
+    };
+    texts.iter().map(balance).collect()
+}
+
+/// An address, or that of a key of this user.
+fn address(name: &str) -> Result<Address, Failure> {
+    match name.parse() {
+        Ok(address) => Ok(address),
+        Err(_) => match dev::address(name) {
+            Some(address) => Ok(address),
+            None => Ok(KeyFolder::of_user()?.public_key(name)?.address()),
+        },
+    }
+}

@@ -1,0 +1,412 @@
+//! The task that owns the libp2p swarm: it connects, lets in and cuts off, and starts what moves the frames.
+//!
+//! There is one connection for each pair of nodes. A connection that breaks is made again, less and less often while that
+//! is in vain. Who is admitted follows from the membership; a node that is no longer is cut off at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use libp2p::core::ConnectedPoint;
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{ConnectionId, DialError, ListenError, NetworkBehaviour, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, Swarm, allow_block_list, connection_limits, identify, ping};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::figures::{Figures, Refused};
+use super::membership::Membership;
+use super::outbox::Outbox;
+use super::peers::{Link, Peers, Remote};
+use super::pump::{self, Counters};
+use super::streams::{Opened, StreamEvent, Streams};
+use super::switch::Switch;
+use super::{Settings, address, identity};
+
+/// How long a peer is kept out that did what no node does.
+const BAN: Duration = Duration::from_secs(30);
+/// Pings in a row without an answer after which a connection is taken for lost.
+const SILENCES: u32 = 2;
+/// Most characters of what a peer says it is.
+const AGENT_CHARS: usize = 64;
+/// Between two lines of the log about strangers.
+const STRANGER_LINES: Duration = Duration::from_secs(10);
+
+/// What this node does with its connections besides frames.
+#[derive(NetworkBehaviour)]
+pub(super) struct Behaviour {
+    /// First, so that a stranger is refused before anything else knows of it.
+    pub(super) admitted: allow_block_list::Behaviour<allow_block_list::AllowedPeers>,
+    pub(super) limits: connection_limits::Behaviour,
+    pub(super) streams: Streams,
+    pub(super) identify: identify::Behaviour,
+    pub(super) ping: ping::Behaviour,
+}
+
+/// What tasks beside have to tell.
+#[derive(Debug)]
+pub(super) enum Note {
+    /// Numbers for the addresses of a peer that is to be connected.
+    Resolved { peer: PeerId, addresses: Vec<Multiaddr> },
+    /// A stream ended.
+    Ended { peer: PeerId, connection: ConnectionId, why: String, is_offence: bool },
+}
+
+/// See the module.
+pub(super) struct Driver {
+    pub(super) swarm: Swarm<Behaviour>,
+    pub(super) settings: Settings,
+    pub(super) membership: watch::Receiver<Membership>,
+    pub(super) switch: Arc<Switch>,
+    pub(super) figures: Arc<Figures>,
+    pub(super) peers: Peers,
+    /// Where this node listens.
+    pub(super) listening: watch::Sender<BTreeSet<Multiaddr>>,
+    pub(super) notes: mpsc::UnboundedSender<Note>,
+    pub(super) noted: mpsc::UnboundedReceiver<Note>,
+    /// When strangers were logged last, and how many came since.
+    pub(super) strangers: (Option<Instant>, u64),
+}
+
+impl Driver {
+    /// Runs until it is told to stop.
+    pub(super) async fn run(mut self, mut stop: oneshot::Receiver<()>) {
+        self.admit();
+        let mut is_fixed = false;
+        loop {
+            let due = self.next_due();
+            let timer = async {
+                match due {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                event = self.swarm.select_next_some() => self.happened(event),
+                Some(note) = self.noted.recv() => self.noted(note),
+                changed = self.membership.changed(), if !is_fixed => match changed {
+                    Ok(()) => self.admit(),
+                    Err(_) => is_fixed = true,
+                },
+                () = timer => self.work_off(),
+                _ = &mut stop => return,
+            }
+        }
+    }
+
+    /// Lets in who is to be let in, and cuts off everybody else.
+    fn admit(&mut self) {
+        let me = *self.swarm.local_peer_id();
+        let names: BTreeMap<PeerId, String> = {
+            let membership = self.membership.borrow_and_update();
+            let named = membership.all().into_iter();
+            named.filter_map(|(key, name)| Some((identity::peer_id(&key)?, name.to_owned()))).collect()
+        };
+        let mut admitted: BTreeSet<PeerId> = names.keys().copied().chain(self.settings.allow.iter().copied()).collect();
+        admitted.remove(&me);
+        let peers = self.peers.clone();
+        let mut peers = peers.lock();
+        let gone: Vec<PeerId> = peers.keys().filter(|peer| !admitted.contains(peer)).copied().collect();
+        for peer in gone {
+            tracing::info!(%peer, "a node is no longer admitted");
+            self.swarm.behaviour_mut().admitted.disallow_peer(peer);
+            if let Some(mut remote) = peers.remove(&peer) {
+                self.unlink(&peer, &mut remote);
+            }
+        }
+        for peer in admitted {
+            let remote = peers.entry(peer).or_insert_with(|| {
+                let mut addresses = self.settings.peers.clone();
+                addresses.retain(|known| known.peer == peer);
+                let addresses: Vec<Multiaddr> = addresses.into_iter().map(|known| known.address).collect();
+                let due = (!addresses.is_empty()).then(Instant::now);
+                Remote { addresses, due, ..Remote::default() }
+            });
+            remote.name = names.get(&peer).cloned().unwrap_or_default();
+            if remote.banned_until.is_none() {
+                self.swarm.behaviour_mut().admitted.allow_peer(peer);
+            }
+        }
+        drop(peers);
+        self.switch.refresh();
+    }
+
+    /// When there is something to do that nobody tells.
+    fn next_due(&self) -> Option<Instant> {
+        let peers = self.peers.lock();
+        peers.values().filter_map(|remote| remote.banned_until.or(remote.due)).min()
+    }
+
+    /// Ends bans, and makes the attempts to connect that are due.
+    fn work_off(&mut self) {
+        let now = Instant::now();
+        let peers = self.peers.clone();
+        for (peer, remote) in peers.lock().iter_mut() {
+            if remote.banned_until.is_some_and(|until| until <= now) {
+                remote.banned_until = None;
+                self.swarm.behaviour_mut().admitted.allow_peer(*peer);
+                remote.plan(jitter());
+            }
+            if remote.banned_until.is_none() && remote.due.is_some_and(|due| due <= now) {
+                remote.due = None;
+                let (peer, known, notes) = (*peer, remote.addresses.clone(), self.notes.clone());
+                tokio::spawn(async move {
+                    let found = futures::future::join_all(known.iter().map(address::resolve)).await;
+                    // A driver that is gone connects nobody.
+                    let _ = notes.send(Note::Resolved { peer, addresses: found.concat() });
+                });
+            }
+        }
+    }
+
+    fn noted(&mut self, note: Note) {
+        match note {
+            Note::Resolved { peer, addresses } => self.dial(peer, addresses),
+            Note::Ended { peer, connection, why, is_offence } => {
+                self.failed(&peer, connection, why);
+                if is_offence {
+                    self.figures.refuse(Refused::Malformed);
+                    self.ban(peer);
+                }
+            }
+        }
+    }
+
+    fn dial(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
+        if addresses.is_empty() {
+            return self.not_reached(&peer, "the name of its host is not known".into());
+        }
+        let options = DialOpts::peer_id(peer)
+            .addresses(addresses)
+            .condition(PeerCondition::DisconnectedAndNotDialing)
+            .allocate_new_port()
+            .build();
+        match self.swarm.dial(options) {
+            // It has connected meanwhile.
+            Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => {}
+            Err(error) => self.not_reached(&peer, words(&error)),
+        }
+    }
+
+    fn happened(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::NewListenAddr { address, .. } => {
+                tracing::info!(%address, "listens for nodes");
+                self.listening.send_if_modified(|known| known.insert(address));
+            }
+            SwarmEvent::ExpiredListenAddr { address, .. } => {
+                self.listening.send_if_modified(|known| known.remove(&address));
+            }
+            SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "listening for nodes failed"),
+            SwarmEvent::ListenerClosed { reason: Err(error), .. } => {
+                tracing::error!(%error, "no more nodes can connect");
+            }
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                self.established(peer_id, connection_id, &endpoint);
+            }
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
+                let why = cause.map_or_else(|| "it was closed".to_owned(), |cause| words(&cause));
+                self.closed(&peer_id, connection_id, why);
+            }
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
+                self.not_reached(&peer, words(&error));
+            }
+            SwarmEvent::IncomingConnectionError { error, peer_id, send_back_addr, .. } => {
+                self.refused(&error, peer_id, &send_back_addr);
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Streams(event)) => self.opened(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.pinged(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. })) => {
+                if let Some(remote) = self.peers.lock().get_mut(&peer_id) {
+                    let printable = info.agent_version.chars().filter(|char| !char.is_control());
+                    remote.agent = Some(printable.take(AGENT_CHARS).collect());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn established(&mut self, peer: PeerId, connection: ConnectionId, endpoint: &ConnectedPoint) {
+        let me_is_lesser = *self.swarm.local_peer_id() < peer;
+        let peers = self.peers.clone();
+        let mut peers = peers.lock();
+        let Some(remote) = peers.get_mut(&peer) else {
+            self.swarm.close_connection(connection);
+            return;
+        };
+        let dialed = endpoint.is_dialer();
+        if remote.link.as_ref().is_some_and(|link| !link.yields_to(dialed, me_is_lesser)) {
+            self.swarm.close_connection(connection);
+            return;
+        }
+        if let Some(old) = self.unlink(&peer, remote) {
+            self.swarm.close_connection(old);
+        }
+        remote.due = None;
+        remote.link = Some(Link::new(connection, dialed, without_peer(endpoint.get_remote_address())));
+    }
+
+    /// Forgets the connection to a peer, and says which one that was.
+    fn unlink(&self, peer: &PeerId, remote: &mut Remote) -> Option<ConnectionId> {
+        let link = remote.unlink()?;
+        if let Some(key) = identity::public_key(peer) {
+            self.switch.disconnect(&key);
+        }
+        Some(link.connection)
+    }
+
+    fn opened(&mut self, StreamEvent { peer, connection, opened }: StreamEvent) {
+        let peers = self.peers.clone();
+        let mut peers = peers.lock();
+        let Some(remote) = peers.get_mut(&peer) else { return };
+        let counters = Counters { node: self.figures.clone(), peer: remote.traffic.clone() };
+        let Some(link) = remote.link.as_mut().filter(|link| link.connection == connection) else { return };
+        let (notes, key) = (self.notes.clone(), identity::public_key(&peer));
+        let ended = move |why: String, is_offence| {
+            // A driver that is gone needs to know nothing.
+            let _ = notes.send(Note::Ended { peer, connection, why, is_offence });
+        };
+        match (opened, key) {
+            (Opened::Outgoing(stream), Some(key)) if link.outbox.is_none() => {
+                let outbox = Arc::new(Outbox::new(self.settings.queue_bytes));
+                let sending = pump::send(stream, outbox.clone(), counters);
+                let task = tokio::spawn(async move {
+                    let why = sending.await.err().map_or_else(String::new, |error| error.to_string());
+                    ended(why, false);
+                });
+                link.tasks.push(task.abort_handle());
+                link.outbox = Some(outbox.clone());
+                remote.failures = 0;
+                remote.error = None;
+                tracing::info!(%peer, name = %remote.name, address = %link.address, "connected");
+                self.switch.connect(key, outbox);
+            }
+            (Opened::Incoming(stream), Some(key)) if !link.receives => {
+                link.receives = true;
+                let receiving = pump::receive(stream, key, self.switch.clone(), counters);
+                let task = tokio::spawn(async move {
+                    let (why, is_offence) = match receiving.await {
+                        Ok(()) => ("it sends no more".to_owned(), false),
+                        Err(error) => (error.to_string(), error.is_offence()),
+                    };
+                    ended(why, is_offence);
+                });
+                link.tasks.push(task.abort_handle());
+            }
+            (Opened::Foreign, _) | (Opened::Outgoing(_), None) => {
+                link.foreign = true;
+                remote.failures = 0;
+                remote.error = None;
+                tracing::info!(%peer, address = %link.address, "connected a node that takes no frames");
+            }
+            (Opened::Failed(why), _) => {
+                drop(peers);
+                self.failed(&peer, connection, why);
+            }
+            // A second stream of the same kind is nobody's.
+            (Opened::Outgoing(_) | Opened::Incoming(_), _) => {}
+        }
+    }
+
+    fn pinged(&mut self, ping::Event { peer, connection, result }: ping::Event) {
+        let lost = {
+            let mut peers = self.peers.lock();
+            let Some(remote) = peers.get_mut(&peer) else { return };
+            let Some(link) = remote.link.as_mut().filter(|link| link.connection == connection) else { return };
+            match result {
+                Ok(time) => {
+                    link.silences = 0;
+                    remote.round_trip = Some(time);
+                }
+                Err(ping::Failure::Unsupported) => {}
+                Err(_) => link.silences += 1,
+            }
+            link.silences >= SILENCES
+        };
+        if lost {
+            self.failed(&peer, connection, "it does not answer".into());
+        }
+    }
+
+    /// Ends a connection that is of no use any more.
+    fn failed(&mut self, peer: &PeerId, connection: ConnectionId, why: String) {
+        self.swarm.close_connection(connection);
+        self.closed(peer, connection, why);
+    }
+
+    fn closed(&mut self, peer: &PeerId, connection: ConnectionId, why: String) {
+        let peers = self.peers.clone();
+        let mut peers = peers.lock();
+        let Some(remote) = peers.get_mut(peer) else { return };
+        if remote.link.as_ref().is_none_or(|link| link.connection != connection) {
+            return;
+        }
+        let was_used = remote.link.as_ref().is_some_and(|link| link.outbox.is_some() || link.foreign);
+        self.unlink(peer, remote);
+        if was_used {
+            tracing::info!(%peer, name = %remote.name, %why, "disconnected");
+        } else {
+            remote.failures += 1;
+        }
+        remote.error = Some(why);
+        remote.plan(jitter());
+    }
+
+    fn not_reached(&mut self, peer: &PeerId, why: String) {
+        let mut peers = self.peers.lock();
+        let Some(remote) = peers.get_mut(peer).filter(|remote| remote.link.is_none()) else { return };
+        if remote.failures == 0 {
+            tracing::info!(%peer, name = %remote.name, %why, "not reached; is tried again and again");
+        }
+        remote.failures = remote.failures.saturating_add(1);
+        remote.error = Some(why);
+        remote.plan(jitter());
+    }
+
+    fn ban(&mut self, peer: PeerId) {
+        tracing::warn!(%peer, seconds = BAN.as_secs(), "a node sent what no node sends, and is kept out for a while");
+        if let Some(remote) = self.peers.lock().get_mut(&peer) {
+            remote.banned_until = Some(Instant::now() + BAN);
+        }
+        self.swarm.behaviour_mut().admitted.disallow_peer(peer);
+    }
+
+    fn refused(&mut self, error: &ListenError, peer: Option<PeerId>, from: &Multiaddr) {
+        let ListenError::Denied { .. } = error else {
+            return tracing::debug!(%from, error = %words(error), "a connection came to nothing");
+        };
+        self.figures.refuse(Refused::Connection);
+        let (logged, since) = &mut self.strangers;
+        *since += 1;
+        if logged.is_none_or(|at| at.elapsed() > STRANGER_LINES) {
+            let peer = peer.map(|peer| peer.to_string()).unwrap_or_default();
+            tracing::warn!(%from, %peer, times = *since, "a node that is not admitted was refused");
+            (*logged, *since) = (Some(Instant::now()), 0);
+        }
+    }
+}
+
+/// Where a peer is, without who it is.
+fn without_peer(address: &Multiaddr) -> Multiaddr {
+    address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect()
+}
+
+/// An error with what it comes from, in one line.
+fn words(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let words = inner.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = inner.source();
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// From 0 on, below 1. Nothing but the time of the next attempt depends on it.
+fn jitter() -> f64 {
+    getrandom::u32().map_or(0.5, |number| f64::from(number) / (f64::from(u32::MAX) + 1.0))
+}

@@ -1,0 +1,286 @@
+//! Nodes that are apart: one network for all groups of a node, over libp2p (Noise, yamux, identify, ping) and TCP.
+//!
+//! A node's key is its name here as it is in its groups. Whoever connects proves its key in the handshake; who is in no
+//! group of this node, and is not let in by the operator, is refused before anything else is said. Between two nodes there is
+//! one connection with a stream in each direction, and all groups' frames go over it, the urgent first.
+//!
+//! It promises that a frame of a group goes to members of that group only and is taken from members only, checked for each
+//! frame; that nobody else learns whether a group runs here; that a peer which takes frames slowly, or sends what no node
+//! sends, slows no other; and that what is lost between two nodes is all that is lost: nobody waits for it, consensus asks
+//! again.
+//!
+//! | part | what |
+//! |---|---|
+//! | [`switch`] | between groups and peers; the check of each frame |
+//! | [`outbox`] | what waits for one peer |
+//! | [`pump`], [`frame`] | the streams' two ends, and the bytes on them |
+//! | [`driver`] | connections: made, let in, cut off |
+//! | [`tcp`] | sockets for libp2p |
+//!
+//! It knows nothing of what frames say, and who is a member it is told ([`membership`]). Start reading at [`Net::start`].
+
+pub(crate) mod address;
+mod driver;
+pub(crate) mod figures;
+mod frame;
+pub(crate) mod identity;
+mod membership;
+mod outbox;
+pub(crate) mod peers;
+mod pump;
+mod streams;
+mod switch;
+pub(crate) mod tcp;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hanse_group::Network;
+use hanse_group::network::Module;
+use hanse_types::Hash;
+use hanse_types::crypto::{SecretKey, Signer};
+use libp2p::connection_limits::ConnectionLimits;
+use libp2p::core::upgrade::Version;
+use libp2p::identity::Keypair;
+use libp2p::{
+    Multiaddr, PeerId, Swarm, Transport, allow_block_list, connection_limits, identify, noise, ping, swarm, yamux,
+};
+use parking_lot::Mutex;
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use address::PeerAddress;
+use driver::{Behaviour, Driver};
+use figures::Figures;
+use peers::{PeerStatus, Peers, State};
+use streams::Streams;
+use switch::Switch;
+use tcp::Tcp;
+
+pub(crate) use membership::of_members;
+use membership::{GroupMembers, Membership};
+
+/// What nodes of this network say they speak, in identify.
+const SPEAKS: &str = "/hanse/1";
+/// Between two pings.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+/// How long an answer may take: as long as the longest frame takes on a slow line.
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Connections that may be in their handshake at a time.
+const HANDSHAKES: u32 = 64;
+/// Connections of one peer at a time; both sides may make one at once, and one may not know yet that the last is lost.
+const CONNECTIONS_PER_PEER: u32 = 4;
+/// How long a connection may take until both sides have proven their keys.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long the first address may take to be known.
+const LISTENING: Duration = Duration::from_secs(5);
+
+/// How a node takes part.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Where other nodes connect; port 0 is any free one.
+    pub(crate) listen: SocketAddr,
+    /// Where it can be reached from elsewhere, if that is another address.
+    pub(crate) external: Option<Multiaddr>,
+    /// Where other nodes may be.
+    pub(crate) peers: Vec<PeerAddress>,
+    /// Nodes that are let in besides members of groups.
+    pub(crate) allow: BTreeSet<PeerId>,
+    /// Bytes of frames that may wait for a peer, for each module of each group.
+    pub(crate) queue_bytes: usize,
+}
+
+/// Why a node has no network.
+#[derive(Debug, Error)]
+pub(crate) enum NetError {
+    /// Its key is of the wrong kind.
+    #[error(transparent)]
+    Key(#[from] identity::KeyKindError),
+    /// The port is taken, or may not be used.
+    #[error("can't listen for nodes on {address}: {reason}; choose another network.listen, or port 0 for a free one")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        reason: String,
+    },
+    /// The handshake could not be set up.
+    #[error("the network's handshake could not be set up: {0}")]
+    Handshake(String),
+}
+
+/// A node's part in the network, until it is stopped.
+#[derive(Debug)]
+pub(crate) struct Net {
+    peer: PeerId,
+    membership: watch::Sender<Membership>,
+    switch: Arc<Switch>,
+    figures: Arc<Figures>,
+    peers: Peers,
+    listening: watch::Receiver<BTreeSet<Multiaddr>>,
+    running: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
+}
+
+impl Net {
+    /// Begins to listen. Nobody is a member of anything until that is told, so nobody is let in but whom the settings name.
+    ///
+    /// # Errors
+    /// If the key is none of ed25519, or the address can't be listened on.
+    pub(crate) async fn start(settings: Settings, key: &SecretKey) -> Result<Arc<Net>, NetError> {
+        let keypair = identity::keypair(key)?;
+        let mut swarm = new_swarm(keypair)?;
+        let address = settings.listen;
+        let listens = swarm.listen_on(tcp::of_socket(address));
+        listens.map_err(|error| NetError::Listen { address, reason: error.to_string() })?;
+        if let Some(external) = &settings.external {
+            swarm.add_external_address(external.clone());
+        }
+        let (told, membership) = watch::channel(Membership::default());
+        let (figures, peers) = (Arc::<Figures>::default(), Peers::default());
+        let switch = Switch::new(key.public_key(), membership.clone(), figures.clone());
+        let (known, mut listening) = watch::channel(BTreeSet::new());
+        let (notes, noted) = mpsc::unbounded_channel();
+        let peer = *swarm.local_peer_id();
+        let driver = Driver {
+            swarm,
+            settings,
+            membership,
+            switch: switch.clone(),
+            figures: figures.clone(),
+            peers: peers.clone(),
+            listening: known,
+            notes,
+            noted,
+            strangers: (None, 0),
+        };
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(driver.run(stopped));
+        // A machine may have no address now and get one later.
+        let _ = tokio::time::timeout(LISTENING, listening.wait_for(|known| !known.is_empty())).await;
+        Ok(Arc::new(Net {
+            peer,
+            membership: told,
+            switch,
+            figures,
+            peers,
+            listening,
+            running: Mutex::new(Some((stop, task))),
+        }))
+    }
+
+    /// Connects the group with this genesis to its other members.
+    pub(crate) fn join(&self, group: Hash) -> Network {
+        self.switch.join(group)
+    }
+
+    /// From now on these are the members of the group with this genesis. Who is in no group any more is cut off.
+    pub(crate) fn members_are(&self, group: Hash, members: GroupMembers) {
+        self.membership.send_if_modified(|membership| {
+            let changes = membership.groups.get(&group) != Some(&members);
+            membership.groups.insert(group, members);
+            changes
+        });
+    }
+
+    /// What this node is called.
+    pub(crate) fn peer(&self) -> PeerId {
+        self.peer
+    }
+
+    /// Where it listens.
+    pub(crate) fn listening(&self) -> Vec<Multiaddr> {
+        self.listening.borrow().iter().cloned().collect()
+    }
+
+    /// What is counted.
+    pub(crate) fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    /// Nodes that are admitted, and how far the connection to each is; in the order of their names.
+    pub(crate) fn peers(&self) -> Vec<PeerStatus> {
+        let mut all: Vec<PeerStatus> =
+            self.peers.lock().iter().map(|(peer, remote)| self.status(peer, remote)).collect();
+        all.sort_by(|one, two| (&one.name, one.peer).cmp(&(&two.name, two.peer)));
+        all
+    }
+
+    /// How many peers are in each state.
+    pub(crate) fn states(&self) -> [(State, usize); State::ALL.len()] {
+        let peers = self.peers.lock();
+        State::ALL.map(|state| (state, peers.values().filter(|remote| remote.state() == state).count()))
+    }
+
+    /// Frames of a module that wait, for all peers.
+    pub(crate) fn waiting(&self, module: Module) -> usize {
+        let peers = self.peers.lock();
+        let outboxes = peers.values().filter_map(|remote| remote.link.as_ref()?.outbox.as_ref());
+        outboxes.map(|outbox| outbox.waiting(module)).sum()
+    }
+
+    fn status(&self, peer: &PeerId, remote: &peers::Remote) -> PeerStatus {
+        let (key, (waiting, dropped)) = (identity::public_key(peer), remote.queue());
+        let link = remote.link.as_ref();
+        let address = link.map(|link| &link.address).or(remote.addresses.first());
+        PeerStatus {
+            name: remote.name.clone(),
+            peer: *peer,
+            key,
+            state: remote.state(),
+            address: address.cloned(),
+            dialed: link.map(|link| link.dialed),
+            connected_for: link.map(|link| link.since.elapsed()),
+            round_trip: remote.round_trip,
+            received_bytes: remote.traffic.received(),
+            sent_bytes: remote.traffic.sent(),
+            waiting,
+            dropped,
+            groups: key.map(|key| self.switch.common_groups(&key)).unwrap_or_default(),
+            agent: remote.agent.clone(),
+            error: remote.error.clone(),
+        }
+    }
+
+    /// Ends all connections.
+    pub(crate) async fn stop(&self) {
+        let Some((stop, task)) = self.running.lock().take() else { return };
+        // A driver that has failed has stopped too.
+        let _ = stop.send(());
+        let _ = task.await;
+        for remote in self.peers.lock().values_mut() {
+            drop(remote.unlink());
+        }
+    }
+}
+
+fn new_swarm(keypair: Keypair) -> Result<Swarm<Behaviour>, NetError> {
+    let limits = ConnectionLimits::default()
+        .with_max_pending_incoming(Some(HANDSHAKES))
+        .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER));
+    let agent = format!("hanse/{}", env!("CARGO_PKG_VERSION"));
+    let identify =
+        identify::Config::new(SPEAKS.into(), keypair.public()).with_agent_version(agent).with_hide_listen_addrs(true);
+    let ping = ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT);
+    let behaviour = Behaviour {
+        admitted: allow_block_list::Behaviour::default(),
+        limits: connection_limits::Behaviour::new(limits),
+        streams: Streams::default(),
+        identify: identify::Behaviour::new(identify),
+        ping: ping::Behaviour::new(ping),
+    };
+    let noise = noise::Config::new(&keypair).map_err(|error| NetError::Handshake(error.to_string()))?;
+    let transport = Tcp::default()
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise)
+        .multiplex(yamux::Config::default())
+        .timeout(HANDSHAKE)
+        .boxed();
+    let peer = keypair.public().to_peer_id();
+    Ok(Swarm::new(transport, behaviour, peer, swarm::Config::with_tokio_executor()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! Nodes of one process that are connected over real sockets.
+#![allow(clippy::unwrap_used)]
+
+use std::net::Ipv4Addr;
+
+use hanse_group::network::{Incoming, Peer, Recipient};
+
+use super::figures::Refused;
+use super::*;
+
+const GROUP: Hash = Hash([1; 32]);
+/// Longest wait for anything.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn key(byte: u8) -> SecretKey {
+    SecretKey::ed25519([byte; 32])
+}
+
+fn members(of: &[u8]) -> GroupMembers {
+    of.iter().map(|byte| (key(*byte).public_key(), format!("node-{byte}"))).collect()
+}
+
+struct Node {
+    net: Arc<Net>,
+    group: Network,
+}
+
+impl Node {
+    async fn start(byte: u8, group: &[u8], peers: Vec<PeerAddress>) -> Node {
+        Node::start_at(0, byte, group, peers).await
+    }
+
+    async fn start_at(port: u16, byte: u8, group: &[u8], peers: Vec<PeerAddress>) -> Node {
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let settings = Settings { listen, external: None, peers, allow: BTreeSet::new(), queue_bytes: 1 << 20 };
+        let net = Net::start(settings, &key(byte)).await.unwrap();
+        net.members_are(GROUP, members(group));
+        Node { group: net.join(GROUP), net }
+    }
+
+    fn address(&self) -> PeerAddress {
+        PeerAddress { peer: self.net.peer(), address: self.net.listening()[0].clone() }
+    }
+
+    async fn next(&mut self) -> Incoming {
+        tokio::time::timeout(PATIENCE, self.group.incoming.recv()).await.unwrap().unwrap()
+    }
+
+    /// The next frame, whatever else comes before it.
+    async fn next_frame(&mut self) -> Vec<u8> {
+        loop {
+            if let Incoming::Frame { bytes, .. } = self.next().await {
+                return bytes.to_vec();
+            }
+        }
+    }
+
+    fn state(&self) -> Vec<State> {
+        self.net.peers().iter().map(|peer| peer.state).collect()
+    }
+
+    fn send(&self, byte: u8, length: usize) {
+        self.group.transport.send(Recipient::All, Module::Consensus, vec![byte; length].into());
+    }
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    let reached = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, reached).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_are_connected_once_and_again_after_a_loss() {
+    let mut one = Node::start(1, &[1, 2], Vec::new()).await;
+    let mut two = Node::start(2, &[1, 2], vec![one.address()]).await;
+    assert_eq!(one.next().await, Incoming::Up(Peer(0)));
+    assert_eq!(two.next().await, Incoming::Up(Peer(0)));
+    until(|| one.state() == [State::Ready] && two.state() == [State::Ready]).await;
+    // As long as nothing else was ever sent, and longer than any buffer.
+    for length in [0, 1, 100_000, 3 << 20] {
+        one.send(7, length);
+        assert_eq!(two.next_frame().await, vec![7; length]);
+        two.send(8, length);
+        assert_eq!(one.next_frame().await, vec![8; length]);
+    }
+    let status = one.net.peers().remove(0);
+    assert_eq!((status.name.as_str(), status.groups, status.dialed), ("node-2", vec![GROUP], Some(false)));
+    assert!(status.received_bytes > 3 << 20 && status.sent_bytes > 3 << 20);
+
+    let address = one.address();
+    one.net.stop().await;
+    assert_eq!(two.next().await, Incoming::Down(Peer(0)));
+    until(|| two.state() == [State::Connecting]).await;
+    let port = address.address.iter().find_map(|part| match part {
+        libp2p::multiaddr::Protocol::Tcp(port) => Some(port),
+        _ => None,
+    });
+    let mut again = Node::start_at(port.unwrap(), 1, &[1, 2], Vec::new()).await;
+    assert_eq!(two.next().await, Incoming::Up(Peer(0)));
+    two.send(9, 10);
+    assert_eq!(again.next_frame().await, vec![9; 10]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_connects_to_each_other_at_once_ends_with_one_connection() {
+    let mut one = Node::start(1, &[1, 2, 3], Vec::new()).await;
+    // Free ports, which the two that are started together have to know of each other before.
+    let ports = [(); 2].map(|()| {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        listener.local_addr().unwrap().port()
+    });
+    let address = |byte: u8, port: u16| PeerAddress {
+        peer: identity::peer_id(&key(byte).public_key()).unwrap(),
+        address: tcp::of_socket(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+    };
+    let peers = |other| vec![one.address(), other];
+    let (two, three) = tokio::join!(
+        Node::start_at(ports[0], 2, &[1, 2, 3], peers(address(3, ports[1]))),
+        Node::start_at(ports[1], 3, &[1, 2, 3], peers(address(2, ports[0]))),
+    );
+    let (mut two, mut three) = (two, three);
+    let all_ready = || [&one, &two, &three].iter().all(|node| node.state() == [State::Ready; 2]);
+    until(all_ready).await;
+    two.send(2, 5);
+    assert_eq!(three.next_frame().await, vec![2; 5]);
+    assert_eq!(one.next_frame().await, vec![2; 5]);
+    three.send(3, 5);
+    assert_eq!(two.next_frame().await, vec![3; 5]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_are_refused_and_who_is_no_member_any_more_is_cut_off() {
+    let mut one = Node::start(1, &[1, 2], Vec::new()).await;
+    let stranger = Node::start(9, &[1, 9], vec![one.address()]).await;
+    until(|| one.net.figures().refused(Refused::Connection) > 0).await;
+    until(|| stranger.net.peers()[0].error.is_some()).await;
+    assert!(stranger.state() != [State::Ready] && one.state() == [State::Awaited]);
+
+    let mut two = Node::start(2, &[1, 2], vec![one.address()]).await;
+    assert_eq!(one.next().await, Incoming::Up(Peer(0)));
+    assert_eq!(two.next().await, Incoming::Up(Peer(0)));
+    one.net.members_are(GROUP, members(&[1]));
+    assert_eq!(one.next().await, Incoming::Down(Peer(0)));
+    assert_eq!(two.next().await, Incoming::Down(Peer(0)));
+    assert!(one.net.peers().is_empty());
+    let refused = one.net.figures().refused(Refused::Connection);
+    until(|| one.net.figures().refused(Refused::Connection) > refused).await;
+    one.net.members_are(GROUP, members(&[1, 2]));
+    assert_eq!(one.next().await, Incoming::Up(Peer(0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_of_another_group_reaches_nobody() {
+    const OTHER: Hash = Hash([2; 32]);
+    let mut one = Node::start(1, &[1, 2], Vec::new()).await;
+    let two = Node::start(2, &[1, 2], vec![one.address()]).await;
+    // The sender believes that both are in it.
+    two.net.members_are(OTHER, members(&[1, 2]));
+    let other = two.net.join(OTHER);
+    assert_eq!(one.next().await, Incoming::Up(Peer(0)));
+    until(|| two.state() == [State::Ready]).await;
+    other.transport.send(Recipient::All, Module::Consensus, vec![6; 200_000].into());
+    two.send(7, 1);
+    assert_eq!(one.next_frame().await, [7]);
+    assert_eq!(one.net.figures().refused(Refused::Group), 1);
+}

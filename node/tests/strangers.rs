@@ -1,0 +1,186 @@
+//! Who is let in, and what becomes of those who say what they may not: clients of libp2p against a real node.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+#[path = "../src/p2p/tcp.rs"]
+mod tcp;
+
+use std::time::{Duration, Instant};
+
+use common::Node;
+use common::consortium::{Consortium, PATIENCE, peers, until};
+use futures::{AsyncWriteExt, StreamExt};
+use hanse_types::Hash;
+use hanse_types::crypto::SecretKey;
+use hanse_types::crypto::key_file::from_plain_pem;
+use libp2p::core::upgrade::Version;
+use libp2p::identity::{Keypair, ed25519};
+use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, Transport, identify, noise, ping, yamux};
+use libp2p_stream as stream;
+
+/// What frames are sent on.
+const FRAMES: StreamProtocol = StreamProtocol::new("/hanse/frames/1");
+
+/// A client as any program with libp2p can be.
+#[derive(NetworkBehaviour)]
+struct Behaviour {
+    identify: identify::Behaviour,
+    ping: ping::Behaviour,
+    stream: stream::Behaviour,
+}
+
+fn client(key: Keypair) -> Swarm<Behaviour> {
+    let peer = key.public().to_peer_id();
+    let transport = tcp::Tcp::default()
+        .upgrade(Version::V1)
+        .authenticate(noise::Config::new(&key).unwrap())
+        .multiplex(yamux::Config::default())
+        .boxed();
+    let behaviour = Behaviour {
+        identify: identify::Behaviour::new(identify::Config::new("/test/1".into(), key.public())),
+        ping: ping::Behaviour::new(ping::Config::new().with_interval(Duration::from_millis(100))),
+        stream: stream::Behaviour::new(),
+    };
+    Swarm::new(transport, behaviour, peer, libp2p::swarm::Config::with_tokio_executor())
+}
+
+/// The key of a node that is not started.
+fn key_of(consortium: &Consortium, number: usize) -> Keypair {
+    let path = consortium.folder().join(format!("all/node-{number}/validator.pem"));
+    let SecretKey::Ed25519(key) = from_plain_pem(&std::fs::read_to_string(path).unwrap()).unwrap() else {
+        panic!("validators have keys of ed25519");
+    };
+    let secret = ed25519::SecretKey::try_from_bytes(key.as_bytes().to_owned()).unwrap();
+    ed25519::Keypair::from(secret).into()
+}
+
+/// A figure of a node's metrics.
+async fn figure(node: &Node, name: &str) -> f64 {
+    let text = reqwest::get(format!("{}/metrics", node.url)).await.unwrap().text().await.unwrap();
+    let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name}: {text}"));
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+const REFUSED: &str = "hanse_net_refused_total{reason=\"not_admitted\"}";
+const NOT_A_MEMBER: &str = "hanse_net_refused_total{reason=\"not_a_member\"}";
+const MALFORMED: &str = "hanse_net_refused_total{reason=\"malformed\"}";
+
+/// Follows what happens until it is what was waited for.
+async fn until_event<T>(swarm: &mut Swarm<Behaviour>, wanted: impl Fn(SwarmEvent<BehaviourEvent>) -> Option<T>) -> T {
+    let found = async {
+        loop {
+            if let Some(found) = wanted(swarm.select_next_some().await) {
+                return found;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, found).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stock_client_is_let_in_if_its_node_says_so_and_refused_otherwise() {
+    let consortium = Consortium::new(2);
+    let guest = Keypair::generate_ed25519();
+    let allowed = guest.public().to_peer_id().to_string();
+    let node = consortium.start_with(1, &[("HANSE_NETWORK__ALLOW", &allowed)]);
+    let address: Multiaddr = consortium.address(1).parse().unwrap();
+
+    let mut swarm = client(guest);
+    swarm.dial(address.clone()).unwrap();
+    let agent = until_event(&mut swarm, |event| match event {
+        SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { info, .. })) => Some(info),
+        _ => None,
+    });
+    let info = agent.await;
+    assert!(info.agent_version.starts_with("hanse/") && info.protocol_version == "/hanse/1", "{info:?}");
+    until_event(&mut swarm, |event| match event {
+        SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event { result: Ok(time), .. })) => Some(time),
+        _ => None,
+    })
+    .await;
+    let following = tokio::spawn(async move {
+        loop {
+            swarm.select_next_some().await;
+        }
+    });
+    let client_of = node.client();
+    let seen = until(
+        "the guest is seen",
+        || peers(&client_of),
+        |network| {
+            network.peers.iter().any(|peer| peer.id == allowed && peer.state == "foreign" && peer.groups.is_empty())
+        },
+    );
+    seen.await;
+    following.abort();
+
+    let mut stranger = client(Keypair::generate_ed25519());
+    let before = figure(&node, REFUSED).await;
+    stranger.dial(address).unwrap();
+    until_event(&mut stranger, |event| match event {
+        SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { .. })) => {
+            panic!("a stranger was told what the node is")
+        }
+        SwarmEvent::ConnectionClosed { .. } | SwarmEvent::OutgoingConnectionError { .. } => Some(()),
+        _ => None,
+    })
+    .await;
+    assert!(figure(&node, REFUSED).await > before);
+    node.stop();
+}
+
+/// One frame as it goes over the wire.
+fn frame(group: Hash, module: u8, payload: &[u8]) -> Vec<u8> {
+    let length = (33 + payload.len()) as u32;
+    [&length.to_be_bytes()[..], &group.0, &[module], payload].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_says_what_it_may_not_is_not_heard_and_kept_out() {
+    let consortium = Consortium::new(2);
+    let node = consortium.start(1);
+    let address: Multiaddr = consortium.address(1).parse().unwrap();
+    let peer: PeerId = consortium.address(1).rsplit('/').next().unwrap().parse().unwrap();
+    let mut swarm = client(key_of(&consortium, 2));
+    let mut control = swarm.behaviour().stream.new_control();
+    swarm.dial(address.clone()).unwrap();
+    until_event(&mut swarm, |event| matches!(event, SwarmEvent::ConnectionEstablished { .. }).then_some(())).await;
+    let following = tokio::spawn(async move {
+        loop {
+            if let SwarmEvent::ConnectionClosed { .. } = swarm.select_next_some().await {
+                return swarm;
+            }
+        }
+    });
+    let mut stream = control.open_stream(peer, FRAMES).await.unwrap();
+
+    // A group that the node does not have, and what is no message in the one that it has.
+    let group: Hash = consortium.made["genesis_hash"].as_str().unwrap().parse().unwrap();
+    stream.write_all(&frame(Hash([9; 32]), 0, &[1; 100_000])).await.unwrap();
+    stream.write_all(&frame(group, 2, b"no message")).await.unwrap();
+    stream.flush().await.unwrap();
+    let refused = |wanted: f64| until("it is counted", || figure(&node, NOT_A_MEMBER), move |count| *count == wanted);
+    refused(1.0).await;
+    // It is not the member's fault if a message can't be read: its program may be newer.
+    let (client_of, key) = (node.client(), address.to_string());
+    let connected = peers(&client_of).await;
+    assert!(connected.peers.iter().any(|peer| peer.name == "node-2" && peer.connected_ms.is_some()), "{key}");
+
+    // What no frame is ends the connection, and the next one is refused.
+    stream.write_all(&[0xff; 64]).await.unwrap();
+    stream.flush().await.unwrap();
+    let mut swarm = tokio::time::timeout(PATIENCE, following).await.unwrap().unwrap();
+    assert_eq!(figure(&node, MALFORMED).await, 1.0);
+    let banned = peers(&client_of).await;
+    assert!(banned.peers.iter().any(|peer| peer.name == "node-2" && peer.state == "banned"), "{banned:?}");
+    let (before, since) = (figure(&node, REFUSED).await, Instant::now());
+    swarm.dial(address).unwrap();
+    until_event(&mut swarm, |event| match event {
+        SwarmEvent::ConnectionClosed { .. } | SwarmEvent::OutgoingConnectionError { .. } => Some(()),
+        _ => None,
+    })
+    .await;
+    assert!(figure(&node, REFUSED).await > before || since.elapsed() > Duration::from_secs(30));
+    node.stop();
+}
