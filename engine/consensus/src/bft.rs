@@ -253,6 +253,7 @@ impl<V: Verify> Bft<V> {
             self.say_again(restored, out);
         }
         self.replay_waiting(out);
+        self.catch_up(out);
     }
 
     /// Asks for what was signed before a crash to be signed again, as it may have reached nobody, and others may wait for

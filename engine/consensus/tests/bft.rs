@@ -448,14 +448,7 @@ fn a_peer_that_is_behind_is_told_so_and_served_what_was_decided() {
 #[test]
 fn a_peer_that_is_ahead_is_asked_for_what_was_decided() {
     let (mut bench, b) = (Bench::new(), block(0, 1));
-    let ahead = Status {
-        height: Height(5),
-        round: Round(0),
-        proposal: false,
-        prevotes: Have::default(),
-        precommits: Have::default(),
-        valid_round: None,
-    };
+    let ahead = Status { height: Height(5), ..nothing_of(H) };
     bench.hear(2, Message::Status(ahead));
     assert_eq!(bench.sent, [(Recipient::One(Peer(2)), Message::Request(Request::Decided(H)))]);
     let forged = Certificate { signatures: Vec::new(), ..certificate(&[1, 2, 3], 0, b.hash()) };
@@ -464,6 +457,16 @@ fn a_peer_that_is_ahead_is_asked_for_what_was_decided() {
     assert!(bench.decided().is_none() || bench.engine.kept().1 <= 1);
     bench.hear(2, Message::Decided { certificate: certificate(&[1, 2, 3], 0, b.hash()), block: b });
     assert!(bench.decided().is_some());
+    // The next one is asked for at once, of the other who is ahead.
+    bench.hear(3, Message::Status(Status { height: Height(5), ..nothing_of(H) }));
+    bench.sent.clear();
+    bench.tell(Input::Persisted { height: H });
+    assert_eq!(bench.sent, [(Recipient::One(Peer(2)), Message::Request(Request::Decided(Height(2))))]);
+}
+
+fn nothing_of(height: Height) -> Status {
+    let (prevotes, precommits) = (Have::default(), Have::default());
+    Status { height, round: Round(0), proposal: false, prevotes, precommits, valid_round: None }
 }
 
 #[test]

@@ -112,6 +112,19 @@ impl<V: Verify> Bft<V> {
         }
     }
 
+    /// Asks for the block of the height that begins now, if a peer has said that it is over: whoever is many blocks behind
+    /// asks for one after the other without a pause, each of another peer.
+    pub(super) fn catch_up(&mut self, out: &mut Vec<Output>) {
+        let height = self.at.height;
+        let ahead: Vec<Peer> =
+            self.peers.iter().filter(|(_, peer)| peer.height > height).map(|(peer, _)| *peer).collect();
+        let turn = height.0 as usize % ahead.len().max(1);
+        let is_open = !matches!(self.at.stage, Stage::Committing(_)) && !self.config.bugs.has(Bug::NeverCatchUp);
+        if let Some(peer) = ahead.get(turn).filter(|_| is_open) {
+            self.want(Request::Decided(height), Some(*peer), out);
+        }
+    }
+
     /// What waited for the height that begins now.
     pub(super) fn replay_waiting(&mut self, out: &mut Vec<Output>) {
         let waiting: Vec<_> =
