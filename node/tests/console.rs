@@ -115,6 +115,7 @@ fn a_console_on_a_terminal_completes_remembers_and_goes_on_after_a_mistake() {
     terminal.expect("hanse");
     terminal.send("\x1b[A\x1b[A\r");
     terminal.expect("5003 outcome_unknown");
+    terminal.prompted();
     terminal.send("\x04");
     assert_eq!(terminal.end().0, Some(0));
     node.stop();

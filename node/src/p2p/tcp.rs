@@ -76,7 +76,7 @@ impl Transport for Tcp {
         let is_over = pause.as_mut().is_none_or(|pause| pause.as_mut().poll(context).is_ready());
         if is_over {
             let fail = |(id, bound, listener): &(_, _, _)| take(*id, *bound, listener, events, context);
-            *pause = listeners.iter().map(fail).any(|failed| failed).then(|| Box::pin(sleep(PAUSE)));
+            *pause = listeners.iter().any(fail).then(|| Box::pin(sleep(PAUSE)));
             if pause.is_some() {
                 context.waker().wake_by_ref();
             }

@@ -77,6 +77,7 @@ async fn node(folder: &std::path::Path) -> Arc<Node> {
     let group = Group::open(config, Arc::new(dev::validator(0))).await.unwrap();
     Node::new(Setup {
         group,
+        net: None,
         snapshots: folder.join("snapshots"),
         capacity: Capacity::default(),
         metrics: Metrics::new(),

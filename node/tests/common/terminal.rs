@@ -63,6 +63,12 @@ impl Terminal {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
     }
 
+    /// Waits until the console reads keys: it asks where the cursor is before. What is pressed sooner, the kernel may take for
+    /// itself.
+    pub(crate) fn prompted(&mut self) {
+        self.expect(WHERE);
+    }
+
     /// What a terminal does at Ctrl-C while the program does not read its keys. This one is not the program's own, so the
     /// kernel does not do it.
     pub(crate) fn interrupt(&self) {

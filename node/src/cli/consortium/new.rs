@@ -84,7 +84,7 @@ struct WrittenNode {
 /// `hanse chain new`.
 pub(super) fn run(args: &NewArgs, common: &Common, output: Output) -> Result<(), Failure> {
     let places = places(args)?;
-    for taken in places.iter().map(|place| &place.folder).filter(|folder| folder.exists()) {
+    if let Some(taken) = places.iter().map(|place| &place.folder).find(|folder| folder.exists()) {
         let text = format!("{} is there already; nothing was written", taken.display());
         return Err(Failure::usage(text).hint("name another folder"));
     }
