@@ -58,6 +58,15 @@ fn no_method_is_left_out() {
     }
 }
 
+/// Whatever a genesis can say of consensus, what is kept of it reads.
+#[test]
+fn every_kind_of_consensus_is_described() {
+    use hanse_types::genesis::ConsensusKind::{Bft, Raft, Solo};
+    let abi = document(&members::MembersContract);
+    let read = |kind| abi.decode_stored("consensus", &borsh::to_vec(&kind).unwrap()).unwrap();
+    assert_eq!([Solo, Bft, Raft].map(read), [json!("Solo"), json!("Bft"), json!("Raft")]);
+}
+
 /// A system contract, called by its document alone.
 struct Caller {
     world: World,
