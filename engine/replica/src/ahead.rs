@@ -12,56 +12,7 @@ use hanse_types::{Hash, Header, Height, TxId, Verified};
 
 use crate::interface::{Amendments, HaltReason, Output, Shown, Work};
 use crate::replica::Replica;
-use crate::under_way::Making;
-
-/// See the module.
-#[derive(Debug)]
-pub(crate) struct Ahead {
-    slot: Slot,
-    /// Transactions of the parent, taken from those that wait here.
-    claimed: Vec<TxId>,
-    progress: Progress,
-}
-
-#[derive(Debug)]
-enum Progress {
-    /// There is not enough to make a block of yet.
-    Foreseen,
-    /// The batch is being executed.
-    Making(Making),
-    /// It was executed.
-    Made(Box<Made>),
-}
-
-/// A batch that was executed, and what came of it.
-#[derive(Debug)]
-pub(crate) struct Made {
-    making: Making,
-    header: Box<Header>,
-    shown: Option<Box<Shown>>,
-    amendments: Amendments,
-}
-
-impl Ahead {
-    /// Whether it has a batch.
-    fn has_batch(&self) -> bool {
-        !matches!(self.progress, Progress::Foreseen)
-    }
-
-    /// The transactions of its batch.
-    fn batch(&self) -> &[Verified] {
-        match &self.progress {
-            Progress::Foreseen => &[],
-            Progress::Making(making) => &making.transactions,
-            Progress::Made(made) => &made.making.transactions,
-        }
-    }
-
-    /// The block's height, if it is to hold this transaction.
-    pub(crate) fn height_of(&self, id: &TxId) -> Option<Height> {
-        self.batch().iter().any(|transaction| transaction.id() == *id).then_some(self.slot.height)
-    }
-}
+use crate::under_way::{Ahead, Made, Making, Progress};
 
 impl<C: Consensus> Replica<C> {
     /// This node's turn will come at this place, if its parent is decided.

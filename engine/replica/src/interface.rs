@@ -12,12 +12,12 @@
 use std::sync::Arc;
 
 use hanse_consensus::raft::Record;
-use hanse_consensus::{Evidence, Fault, Intent, Message, Peer, Recipient, Signed, SignedStatement, Slot, Verdict};
+use hanse_consensus::{
+    CompactBlock, Evidence, Fault, Intent, Message, Peer, Recipient, Signed, SignedStatement, Slot, Verdict,
+};
 use hanse_txpool::{Arrival, Dropped, Kept, Refusal};
 use hanse_types::{Certificate, Hash, Header, Height, Params, Timestamp, TxId, ValidatorSet, Verified};
 use thiserror::Error;
-
-pub use crate::under_way::Shown;
 
 /// What a replica is told.
 #[derive(Debug)]
@@ -96,6 +96,15 @@ pub enum Input {
         /// Why, for the operator.
         reason: String,
     },
+}
+
+/// What is shown of a block to those who vote on it.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The block as it is proposed.
+    pub block: CompactBlock,
+    /// Its transactions, in their order in the block.
+    pub transactions: Arc<[Verified]>,
 }
 
 /// What a block changes for those after it.

@@ -7,9 +7,8 @@ use hanse_consensus::{CompactBlock, Consensus, Peer, Recipient, Timer};
 use hanse_txpool::{Arrival, Dropped, Kept, Pool, PoolStatus, Refusal};
 use hanse_types::{Hash, Height, Timestamp, TxId, Verified};
 
-use crate::ahead::Ahead;
 use crate::interface::{HaltReason, Input, Output, Stage};
-use crate::under_way::UnderWay;
+use crate::under_way::{Ahead, UnderWay};
 
 /// Transactions that a peer is sent when it appears: what it may have missed.
 const CATCH_UP: usize = 4_096;

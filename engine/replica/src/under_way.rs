@@ -8,7 +8,7 @@ use hanse_consensus::{CompactBlock, Slot, Verdict};
 use hanse_txpool::CommittedBlock;
 use hanse_types::{Hash, Header, Height, Params, Round, Timestamp, TxId, ValidatorSet, Verified};
 
-use crate::interface::Amendments;
+use crate::interface::{Amendments, Shown};
 
 /// Most blocks of this node's own that are under way, the decided ones included.
 const DEPTH: usize = 2;
@@ -227,11 +227,52 @@ impl UnderWay {
     }
 }
 
-/// What is shown of a block to those who vote on it.
-#[derive(Clone, Debug)]
-pub struct Shown {
-    /// The block as it is proposed.
-    pub block: CompactBlock,
-    /// Its transactions, in their order in the block.
-    pub transactions: Arc<[Verified]>,
+/// The block after the one that is being voted on, made ahead: see `ahead.rs`.
+#[derive(Debug)]
+pub(crate) struct Ahead {
+    pub(crate) slot: Slot,
+    /// Transactions of the parent, taken from those that wait here.
+    pub(crate) claimed: Vec<TxId>,
+    pub(crate) progress: Progress,
+}
+
+/// How far it is.
+#[derive(Debug)]
+pub(crate) enum Progress {
+    /// There is not enough to make a block of yet.
+    Foreseen,
+    /// The batch is being executed.
+    Making(Making),
+    /// It was executed.
+    Made(Box<Made>),
+}
+
+/// A batch that was executed, and what came of it.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) making: Making,
+    pub(crate) header: Box<Header>,
+    pub(crate) shown: Option<Box<Shown>>,
+    pub(crate) amendments: Amendments,
+}
+
+impl Ahead {
+    /// Whether it has a batch.
+    pub(crate) fn has_batch(&self) -> bool {
+        !matches!(self.progress, Progress::Foreseen)
+    }
+
+    /// The transactions of its batch.
+    fn batch(&self) -> &[Verified] {
+        match &self.progress {
+            Progress::Foreseen => &[],
+            Progress::Making(making) => &making.transactions,
+            Progress::Made(made) => &made.making.transactions,
+        }
+    }
+
+    /// The block's height, if it is to hold this transaction.
+    pub(crate) fn height_of(&self, id: &TxId) -> Option<Height> {
+        self.batch().iter().any(|transaction| transaction.id() == *id).then_some(self.slot.height)
+    }
 }
