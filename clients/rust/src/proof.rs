@@ -138,6 +138,7 @@ impl Anchor {
         let mut epochs = self.epochs.write();
         // Another thread may have followed meanwhile.
         if epochs.len() as u64 == handover.epoch {
+            let set = set.succeeding(&epochs[0]);
             epochs.push(Arc::new(set));
         }
         Ok(())

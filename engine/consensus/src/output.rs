@@ -167,15 +167,6 @@ pub enum Fault {
         /// The height under way.
         height: Height,
     },
-    /// A block changes the validators of a group that keeps them.
-    #[error(
-        "block {height} changes the validators, but a group with consensus `raft` keeps those of its genesis; go on in \
-         a new group that has the new ones"
-    )]
-    FixedValidators {
-        /// The block's height.
-        height: Height,
-    },
     /// A block changes the validators, and the set that it names did not come.
     #[error("the validators of height {height} are the set {expected}, which consensus was not given; this is a bug")]
     WrongValidators {

@@ -34,14 +34,15 @@
 //!
 //! It goes on as long as a majority is up and hears one another within the time of an election. Election times
 //! are fixed, not random: each validator has its own, and they change places with each term, so in one of *n* terms
-//! nobody else is in the way. There is no vote before the vote: a validator that was cut off may cost one election when it
-//! comes back.
+//! nobody else is in the way. Before the vote it is asked whether there should be one, so a validator that was cut off
+//! disturbs nobody when it comes back (`canvass`).
+//!
+//! A block may change the validators. Then the new ones begin a log of their own on that block (`epochs`).
 //!
 //! # What it does not do
-//! It has one block in the log at a time, though the next one is made meanwhile ([`Output::Foresee`]); and it does not change its validators: a block that would stops the group
-//! ([`Fault::FixedValidators`]).
+//! It has one block in the log at a time, though the next one is made meanwhile ([`Output::Foresee`]).
 //!
-//! Start reading at `advance`, then `member`, then `exchange`.
+//! Start reading at `advance`, then `member`, `exchange`, `canvass`, `epochs`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,6 +56,8 @@ use crate::verify::Verify;
 use crate::vote::Precommit;
 use crate::{CompactBlock, Consensus, Fault, Input, Output, Peer, Quorum, Slot, Timer, Verdict};
 
+mod canvass;
+mod epochs;
 mod exchange;
 mod member;
 pub mod record;
@@ -64,6 +67,7 @@ pub use member::Role;
 pub use record::{Record, RecordStore};
 pub use words::{Base, Entry, Position, RaftMessage, RaftWord};
 
+use canvass::Presence;
 use exchange::{Fetch, PeerState};
 use member::{Logged, Member, Wishes};
 
@@ -106,8 +110,15 @@ pub struct Raft<V> {
     set: Arc<ValidatorSet>,
     set_hash: Hash,
     epoch: Epoch,
+    /// The set that a block on its way names, and the first height that it decides.
+    next_set: Option<(Height, Arc<ValidatorSet>)>,
+    /// What this validator's disk said when it started: it takes part in that epoch by it, and in later ones.
+    record: Option<Record>,
     /// None for a node that only follows.
     member: Option<Member>,
+    presence: Presence,
+    /// Whether a record is being written of an epoch in which this node was a validator, as it is none now.
+    is_writing: bool,
     /// The block that is being written.
     committing: Option<CompactBlock>,
     /// What was asked for, until it is built.
@@ -150,7 +161,7 @@ impl<V: Verify> Raft<V> {
     pub fn new(config: Config, verify: V, beginning: Beginning) -> Raft<V> {
         let Beginning { tip, recent, set, epoch, record } = beginning;
         let me = config.key.and_then(|key| set.index_of(&key));
-        let member = me.zip(record).map(|(me, record)| Member::new(me, set.len(), record));
+        let member = epochs::member_of(me, set.len(), record.as_ref(), epoch, tip.height);
         Raft {
             config,
             verify,
@@ -159,7 +170,11 @@ impl<V: Verify> Raft<V> {
             set_hash: set.hash(),
             set,
             epoch,
+            next_set: None,
+            record: record.map(|record| Record { bodies: Vec::new(), ..record }),
             member,
+            presence: Presence::default(),
+            is_writing: false,
             committing: None,
             asked: None,
             built: None,
@@ -228,8 +243,7 @@ impl<V: Verify> Raft<V> {
             Input::Timeout(timer) => self.timeout(timer, out),
             Input::PeerUp(peer) => self.peer_up(peer, out),
             Input::PeerDown(peer) => self.peer_down(peer),
-            // A block that changes them stops this engine when it is durable.
-            Input::Validators { .. } => {}
+            Input::Validators { from, set } => self.next_set = Some((from, set)),
             Input::Executed(header) => {
                 return Err(Fault::Unexpected { what: "a block without its body", height: header.height });
             }
@@ -239,42 +253,16 @@ impl<V: Verify> Raft<V> {
 
     fn start(&mut self, out: &mut Vec<Output>) {
         out.push(Output::SetTimer { timer: Timer::Repair, after_ms: self.config.timing.repair_ms });
-        // Nobody else could lead.
-        if let Some(member) = self.member.as_mut().filter(|_| self.set.len() == 1) {
-            member.campaign();
-        }
+        self.lead_alone();
     }
 
     fn timeout(&mut self, timer: Timer, out: &mut Vec<Output>) {
         match timer {
             Timer::Repair => self.repair(out),
             Timer::Fetch => self.fetch_again(out),
-            Timer::Lead => self.campaign(out),
+            Timer::Lead => self.lead(out),
             Timer::Step { .. } => {}
         }
-    }
-
-    fn campaign(&mut self, out: &mut Vec<Output>) {
-        let tip = self.tip.height;
-        match &mut self.member {
-            // A ledger that is behind its own log was put back from a copy: who has it can't propose.
-            Some(member) if member.base().height <= tip => member.campaign(),
-            Some(_) => self.set_lead_timer(out),
-            None => {}
-        }
-    }
-
-    /// How long until a leader is missed, or, for a leader, until it says again that it is there.
-    fn set_lead_timer(&self, out: &mut Vec<Output>) {
-        let Some(member) = &self.member else { return };
-        let count = self.set.len() as u64;
-        let election = self.config.timing.propose_ms.max(8);
-        let place = (u64::from(member.me()) + u64::from(member.term().0)) % count;
-        let after_ms = match member.is_leader() {
-            true => election / 8,
-            false => election / 2 + place * election / (2 * count),
-        };
-        out.push(Output::SetTimer { timer: Timer::Lead, after_ms });
     }
 
     fn batch_ready(&mut self, out: &mut Vec<Output>) {
@@ -349,6 +337,9 @@ impl<V: Verify> Raft<V> {
     }
 
     fn recorded(&mut self, out: &mut Vec<Output>) -> Result<(), Fault> {
+        if std::mem::take(&mut self.is_writing) {
+            return Ok(());
+        }
         let height = self.height();
         let waited = self.member.as_mut().and_then(Member::recorded);
         let messages = waited.ok_or(Fault::Unexpected { what: "a durable record", height })?;
@@ -372,14 +363,12 @@ impl<V: Verify> Raft<V> {
         while self.recent.len() > RECENT {
             self.recent.pop_first();
         }
-        if header.next_validators != self.set_hash {
-            return Err(Fault::FixedValidators { height });
-        }
+        let next = header.next_validators;
         (self.asked, self.built, self.served, self.left_over) = (None, None, None, false);
         self.verdicts.clear();
         self.fetches.clear();
         self.tell_of_progress(out);
-        Ok(())
+        if next == self.set_hash { Ok(()) } else { self.hand_over(next, out) }
     }
 
     /// What running a block showed; has it run if nobody has.

@@ -16,8 +16,13 @@ pub(crate) fn key(index: usize) -> SecretKey {
 }
 
 pub(crate) fn set(count: usize) -> ValidatorSet {
+    set_from(0, count)
+}
+
+/// So many validators whose keys begin at an index.
+pub(crate) fn set_from(first: usize, count: usize) -> ValidatorSet {
     let validator = |index| Validator { name: format!("v{index}"), key: key(index).public_key() };
-    ValidatorSet::new((0..count).map(validator).collect()).unwrap()
+    ValidatorSet::new((first..first + count).map(validator).collect()).unwrap()
 }
 
 pub(crate) fn chain() -> ChainIdentity {

@@ -8,6 +8,7 @@
 mod bench;
 
 use bench::*;
+use hanse_consensus::raft::{Base, Entry, Position, RaftWord, Record, RecordStore};
 use hanse_consensus::{Status, *};
 use hanse_types::*;
 
@@ -62,7 +63,53 @@ fn vectors() -> Vec<(String, String)> {
     }
     vectors.push(("journal".to_owned(), hex(&files.0.borrow().journal)));
     vectors.extend(messages().map(|(name, message)| (name.to_owned(), hex(&message.encode()))));
+    vectors.extend(raft_messages().map(|(name, message)| (name.to_owned(), hex(&message.encode()))));
+    vectors.push(("raft.record".to_owned(), hex(&record().encode())));
+    vectors.push(("raft.record_file".to_owned(), hex(&record_file())));
     vectors
+}
+
+/// What validators of a group with consensus `raft` say.
+fn raft_messages() -> [(&'static str, Message); 8] {
+    let block = block(0, 1);
+    let certificate = certificate(&[1], 0, block.hash());
+    let place = Position { term: Round(3), index: 9 };
+    let entries = vec![Entry::Term(Round(4)), Entry::Block { certificate, block }];
+    let words = [
+        ("raft.elect", RaftWord::Elect { last: place }),
+        ("raft.elected", RaftWord::Elected { granted: true }),
+        ("raft.append", RaftWord::Append { committed: 8, before: place, entries }),
+        ("raft.append_nothing", RaftWord::Append { committed: 9, before: place, entries: Vec::new() }),
+        ("raft.appended", RaftWord::Appended { last: place }),
+        ("raft.skip", RaftWord::Skip(Base { position: place, height: Height(5) })),
+        ("raft.canvass", RaftWord::Canvass { last: place }),
+        ("raft.canvassed", RaftWord::Canvassed { granted: false }),
+    ];
+    let to = |word: &RaftWord| (!matches!(word, RaftWord::Elect { .. })).then_some(2);
+    let message = |word| RaftMessage { epoch: Epoch(1), from: 0, to: to(&word), term: Round(4), word };
+    words.map(|(name, word)| (name, Message::Raft(message(word))))
+}
+
+/// What such a validator must not forget: its log has a block behind the ledger, with two transactions.
+fn record() -> Record {
+    let block = block(0, 1);
+    let certificate = certificate(&[1], 0, block.hash());
+    Record {
+        epoch: Epoch(1),
+        term: Round(4),
+        voted_for: Some(2),
+        base: Base { position: Position { term: Round(3), index: 9 }, height: Height(5) },
+        entries: vec![Entry::Term(Round(4)), Entry::Block { certificate, block }],
+        bodies: vec![vec![vec![1, 2, 3], vec![4]]],
+    }
+}
+
+/// The file of a record.
+fn record_file() -> Vec<u8> {
+    let disk = Memory::default();
+    let (mut store, _) = RecordStore::open(disk.clone(), &chain(), None, true, None).unwrap();
+    store.write(&record()).unwrap();
+    disk.0.borrow().guard.clone()
 }
 
 /// What crosses the wire.
@@ -104,10 +151,18 @@ fn nothing_that_was_signed_or_stored_has_changed() {
 
 #[test]
 fn every_pinned_message_decodes_to_what_it_was() {
-    for (name, message) in messages() {
+    for (name, message) in messages().into_iter().chain(raft_messages()) {
         let line = PINNED.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap();
         assert_eq!(Message::decode(&const_hex::decode(line).unwrap()), Ok(message), "{name}");
     }
+}
+
+#[test]
+fn a_pinned_record_of_a_raft_is_taken_over() {
+    let line = PINNED.lines().find_map(|line| line.strip_prefix("raft.record_file ")).unwrap();
+    let file = const_hex::decode(line).unwrap();
+    let (_, read) = RecordStore::open(Memory::default(), &chain(), Some(&file), false, None).unwrap();
+    assert_eq!(read, Some(record()));
 }
 
 #[test]

@@ -162,7 +162,7 @@ pub(crate) fn open_leading(
     };
     let (vote, record, vote_file, record_file) = files().map_err(|error| failed(error.to_string()))?;
     let votes = VoteLog::open(vote_file, vote.as_deref())?;
-    let voted = votes.last().map(|vote| vote.round);
+    let voted = votes.last().map(|vote| (vote.epoch, vote.round));
     let opened = RecordStore::open(record_file, chain, record.as_deref(), is_new, voted);
     let (records, record) = opened.map_err(|error| failed(error.to_string()))?;
     Ok((Votes::Leading(votes, records), record))

@@ -209,7 +209,7 @@ impl Parts {
                     tip: Tip { height: tip.header.height, hash: tip.hash, timestamp: tip.header.timestamp },
                     recent: ledger.recent_hashes(),
                     set: validators,
-                    epoch: tip.header.epoch,
+                    epoch: next_epoch(&tip.header),
                     record: record.clone(),
                 };
                 let setup = raft::Config { chain: identity, key: Some(key), timing: config.timing };

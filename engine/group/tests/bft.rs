@@ -14,8 +14,7 @@ use hanse_consensus::Peer;
 use hanse_group::{Group, GroupConfig};
 use hanse_types::crypto::Signer;
 use hanse_types::genesis::ConsensusKind;
-use hanse_types::{Epoch, Height, Role, Status};
-use hanse_vm::system::members;
+use hanse_types::{Epoch, Height, Role};
 use net::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,20 +145,6 @@ async fn a_validator_that_runs_twice_is_found_out_and_the_evidence_stays() {
     let agreement = net.group(by).agreement();
     assert!(agreement.is_none_or(|agreement| agreement.votes));
     net.stop().await;
-}
-
-/// Has the administrator change the members; commits it.
-async fn govern(group: &Group, nonce: u64, method: &str, args: Vec<u8>) {
-    let change = signed(group, 1, call(group, 1, nonce, members::ADDRESS, method, args));
-    let receipt = group.submit_and_wait(change, PATIENCE).await.unwrap();
-    assert_eq!(receipt.status, Status::Success, "{}", receipt.message);
-}
-
-/// Waits until this node votes, or does not.
-async fn voting(group: &Group, votes: bool) {
-    let mut agreement = group.follow_agreement();
-    let reached = agreement.wait_for(|now| now.is_some_and(|now| now.votes == votes));
-    tokio::time::timeout(PATIENCE, reached).await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

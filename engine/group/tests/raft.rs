@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use common::*;
 use hanse_consensus::Peer;
 use hanse_group::Group;
-use hanse_group::agreement::{Part, Role};
+use hanse_group::agreement::{self, Part};
+use hanse_types::crypto::Signer;
 use hanse_types::genesis::ConsensusKind;
-use hanse_types::{Height, Status};
-use hanse_vm::system::members;
+use hanse_types::{Epoch, Height, Role};
 use net::*;
 
 /// Blocks that make a node that was away lack more than logs keep.
@@ -28,7 +28,8 @@ async fn start(validators: usize, observers: usize) -> Net {
 async fn leader(net: &Net) -> usize {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let leads = |group: &Group| group.agreement().is_some_and(|now| now.part == Part::Role(Role::Leader));
+        let leads =
+            |group: &Group| group.agreement().is_some_and(|now| now.part == Part::Role(agreement::Role::Leader));
         if let Some(n) = net.groups.iter().position(|group| group.as_ref().is_some_and(leads)) {
             return n;
         }
@@ -178,13 +179,35 @@ async fn who_has_lost_its_record_follows_and_promises_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn its_validators_can_not_be_changed() {
-    let net = start(3, 0).await;
-    let args = borsh::to_vec(&"v2").unwrap();
-    let change = signed(net.group(0), 1, call(net.group(0), 1, 0, members::ADDRESS, "remove", args));
-    let receipt = net.group(0).submit_and_wait(change, PATIENCE).await.unwrap();
-    assert_eq!(receipt.status, Status::InvalidOperation);
-    assert!(receipt.message.contains("raft"), "{}", receipt.message);
+async fn validators_come_and_go_by_transaction_and_each_set_has_a_log_of_its_own() {
+    let mut net = start(3, 1).await;
+    committed(net.group(0), &submit(net.group(0), 2, 0..50).await).await;
+    voting(net.group(3), false).await;
+    let newcomer = ("v3", key(3).public_key().to_string(), Role::Sealer);
+    govern(net.group(0), 1, "add", borsh::to_vec(&newcomer).unwrap()).await;
+    voting(net.group(3), true).await;
+    let handover = net.group(3).ledger().handover(Epoch(1)).unwrap().unwrap();
+    assert_eq!((handover.header.epoch, handover.validators.len(), handover.validators.quorum()), (Epoch(0), 4, 1));
+    govern(net.group(3), 2, "remove", borsh::to_vec(&"v0").unwrap()).await;
+    voting(net.group(0), false).await;
+    // Of v1 to v3, two decide: with v1 away, the newcomer is needed. Who was removed follows, and takes transactions.
+    net.down(1).await;
+    committed(net.group(0), &submit(net.group(0), 3, 0..50).await).await;
+    net.up(1).await;
+    // All of them begin again in the epoch where they were.
+    for n in 0..4 {
+        net.down(n).await;
+    }
+    for n in 0..4 {
+        net.up(n).await;
+    }
+    committed(net.group(2), &submit(net.group(2), 4, 0..50).await).await;
+    let last = height(net.group(2));
+    net.reach(last).await;
+    net.agree();
+    assert_eq!(net.group(0).ledger().header(last).unwrap().unwrap().epoch, Epoch(2));
+    assert_eq!(replay_all(net.group(3)), 152);
+    net.group(3).ledger().verify_blocks().unwrap();
     net.stop().await;
 }
 

@@ -96,7 +96,7 @@ pub(crate) fn find(
     let list = BorshDeserialize::try_from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
     let found = ValidatorSet::new(list).map_err(|error: ValidatorSetError| damaged(error.to_string()))?;
     match found.hash() == *set {
-        true => Ok(Some(Arc::new(found))),
+        true => Ok(Some(Arc::new(found.succeeding(founders)))),
         false => Err(damaged(format!("its hash is {}", found.hash()))),
     }
 }
@@ -111,7 +111,7 @@ pub(crate) fn next_validators(current: &Current, block: &NewBlock<'_>) -> Result
     let set = next_validators.ok_or_else(|| refuse("it names other validators, which are not given".into()))?;
     let (found, expected) = (set.hash(), header.next_validators);
     match found == expected {
-        true => Ok(Arc::new(set.clone())),
+        true => Ok(Arc::new(set.clone().succeeding(&current.validators))),
         false => Err(refuse(format!("it names the validators {expected}, those given are {found}"))),
     }
 }

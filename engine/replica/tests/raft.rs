@@ -13,10 +13,14 @@ mod random;
 mod support;
 
 use hanse_types::genesis::ConsensusKind;
-use net::{Faults, Net, Summary};
+use net::{Faults, Net, Part, Summary};
 
 /// With partitions of every shape, and any number of nodes down at once.
 const WORSE: Faults = Faults { crash: 25, down: usize::MAX, cut: 40, ..Faults::ALL };
+/// Disks that are full at times, and stop their nodes.
+const FULL: Faults = Faults { full: 60, ..WORSE };
+/// Validators that change, with all the rest.
+const CHANGES: Faults = Faults { change: 25, ..FULL };
 
 fn run(seed: u64, faults: Faults, nodes: usize) -> Summary {
     std::panic::catch_unwind(|| Net::new(seed, faults, ConsensusKind::Raft, nodes).run())
@@ -66,6 +70,54 @@ fn nodes_agree_in_partitions_and_when_all_crash() {
 }
 
 #[test]
+fn a_full_disk_stops_a_node_and_nothing_that_was_promised_is_lost() {
+    let all = storms(5_000, 25, FULL);
+    assert!(all.blocks > 250 && all.committed > 2_500 && all.full > 40 && all.recovered > 4, "{all:?}");
+}
+
+#[test]
+fn validators_change_in_good_weather() {
+    for seed in 0..8 {
+        for nodes in [2, 3, 5] {
+            let summary = run(seed, Faults { change: 25, ..Faults::NONE }, nodes);
+            // Some live shorter than an election.
+            assert!(10 * summary.committed > 8 * summary.accepted, "seed {seed}: {summary:?}");
+            assert!(summary.epochs > 0 && summary.accepted > 100, "seed {seed}: {summary:?}");
+        }
+    }
+}
+
+#[test]
+fn validators_change_in_partitions_while_nodes_crash_and_disks_are_full() {
+    let all = storms(7_000, 40, CHANGES);
+    assert!(all.blocks > 400 && all.committed > 4_000 && all.crashes > 200 && all.partitions > 200, "{all:?}");
+    assert!(all.epochs > 120 && all.full > 40 && all.unwritten > 2 && all.recovered > 8, "{all:?}");
+}
+
+#[test]
+fn one_that_was_cut_off_disturbs_nobody_when_it_comes_back() {
+    for seed in 0..10 {
+        for nodes in [3, 5] {
+            let net = Net::new(seed, Faults::NONE, ConsensusKind::Raft, nodes);
+            let summary = net.cutting(Part::Follower, 300, 1_700).run();
+            // The first leader is elected in term 1 and leads to the end.
+            assert_eq!(summary.highest_round, 1, "seed {seed}: {summary:?}");
+            assert!(summary.caught_up > 0 && summary.blocks > 5, "seed {seed}: {summary:?}");
+        }
+    }
+}
+
+#[test]
+fn a_leader_that_hears_nobody_is_followed_by_another() {
+    for seed in 0..10 {
+        let net = Net::new(seed, Faults::NONE, ConsensusKind::Raft, 3);
+        let summary = net.cutting(Part::Leader, 300, 6_000).run();
+        assert!(summary.highest_round > 1, "seed {seed}: {summary:?}");
+        assert!(summary.committed > 20, "seed {seed}: {summary:?}");
+    }
+}
+
+#[test]
 fn one_seed_gives_one_run() {
     for seed in 300..303 {
         assert_eq!(run(seed, WORSE, 5), run(seed, WORSE, 5));
@@ -80,6 +132,8 @@ fn one_seed() {
             println!("{:?}", run(seed, Faults::NONE, nodes));
             println!("{:?}", run(seed, Faults::ALL, nodes));
             println!("{:?}", run(seed, WORSE, nodes));
+            println!("{:?}", run(seed, FULL, nodes));
+            println!("{:?}", run(seed, CHANGES, nodes));
         }
     }
 }

@@ -75,6 +75,11 @@ impl ValidatorSet {
         ValidatorSet { trusting: consensus == ConsensusKind::Raft, ..self }
     }
 
+    /// The same validators as those who decide after others in their group, and in the same way.
+    pub fn succeeding(self, former: &ValidatorSet) -> ValidatorSet {
+        ValidatorSet { trusting: former.trusting, ..self }
+    }
+
     /// The digest that headers carry: over names, keys and order.
     pub fn hash(&self) -> Hash {
         let bytes = borsh::to_vec(&self.validators).expect("a bounded list encodes into memory");

@@ -37,6 +37,11 @@ impl<V: Verify> Raft<V> {
         self.peers.remove(&peer);
     }
 
+    /// Others have the numbers of the validators now.
+    pub(super) fn forget_validators(&mut self) {
+        self.peers.values_mut().for_each(|state| state.validator = None);
+    }
+
     /// Says regularly where this node is, and asks for what it lacks if it came no further meanwhile.
     pub(super) fn repair(&mut self, out: &mut Vec<Output>) {
         out.push(Output::Send(Recipient::All, self.own_status()));
@@ -69,7 +74,7 @@ impl<V: Verify> Raft<V> {
         }
     }
 
-    fn own_status(&self) -> Message {
+    pub(super) fn own_status(&self) -> Message {
         let (height, round) = self.position();
         let (prevotes, precommits) = (Have::default(), Have::default());
         Message::Status(Status { height, round, proposal: false, prevotes, precommits, valid_round: None })
@@ -106,7 +111,7 @@ impl<V: Verify> Raft<V> {
 
     fn raft(&mut self, from: Peer, message: RaftMessage, out: &mut Vec<Output>) -> Result<(), Fault> {
         let me = self.config.key.and_then(|key| self.set.index_of(&key));
-        if !message.is_sound(self.set.len()) || me == Some(message.from) {
+        if message.epoch != self.epoch || !message.is_sound(self.set.len()) || me == Some(message.from) {
             return Ok(());
         }
         self.is_validator(from, message.from);
@@ -114,16 +119,25 @@ impl<V: Verify> Raft<V> {
         if is_append && self.heard.is_none_or(|(term, _)| term < message.term) {
             self.heard = Some((message.term, message.from));
         }
+        self.note_presence(&message, is_append);
         let Some(member) = &mut self.member else { return Ok(()) };
         if message.to.is_some() && message.to != me {
             return Ok(());
         }
-        if let RaftWord::Skip(base) = message.word {
-            if base.position.index > member.base().position.index {
-                self.ahead = Some(base);
-                self.catch_up(Some(from), out);
+        match message.word {
+            RaftWord::Skip(base) => {
+                if base.position.index > member.base().position.index {
+                    self.ahead = Some(base);
+                    self.catch_up(Some(from), out);
+                }
+                return Ok(());
             }
-            return Ok(());
+            RaftWord::Canvass { last } => {
+                self.answer_canvass(message.from, message.term, last, out);
+                return Ok(());
+            }
+            RaftWord::Canvassed { granted } => return self.canvassed(&message, granted),
+            _ => {}
         }
         let found = member.new_block(&message).map(|(at, certificate, block)| (at, certificate.clone(), block.clone()));
         let leader = message.from;

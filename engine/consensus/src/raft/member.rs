@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hanse_types::{Certificate, Hash, Height, Round};
+use hanse_types::{Certificate, Epoch, Hash, Height, Round};
 use noraft::{ClusterConfig, Log, LogEntries, LogEntry, LogIndex, LogPosition, Message, Node, NodeId, Term};
 
 use crate::block::CompactBlock;
@@ -49,6 +49,7 @@ pub(super) struct Wishes {
 pub(super) struct Member {
     node: Node,
     config: ClusterConfig,
+    epoch: Epoch,
     me: u32,
     /// The blocks in the log, by their places' numbers.
     blocks: BTreeMap<u64, Logged>,
@@ -92,14 +93,23 @@ impl From<LogPosition> for Position {
 impl Member {
     /// One of so many validators, as its record says.
     pub(super) fn new(me: u32, validators: usize, record: Record) -> Member {
-        let Record { term, voted_for, base, entries, bodies: _ } = record;
+        let Record { epoch, term, voted_for, base, entries, bodies: _ } = record;
         let voters: BTreeSet<NodeId> = (0..validators as u64).map(NodeId::new).collect();
         let config = ClusterConfig { voters, ..ClusterConfig::new() };
         let log = LogEntries::from_iter(base.position.into(), entries.iter().map(kind));
         let node = Node::restart(id_of(me), term_of(term), voted_for.map(id_of), Log::new(config.clone(), log));
         let announced = base.position.index;
-        let mut member = Member { node, config, me, blocks: BTreeMap::new(), base, recording: None, announced };
+        let mut member = Member { node, config, epoch, me, blocks: BTreeMap::new(), base, recording: None, announced };
         member.keep(base.position, entries);
+        member
+    }
+
+    /// One of so many validators that begin an epoch: the log's beginning is a durable block.
+    pub(super) fn beginning(me: u32, validators: usize, epoch: Epoch, height: Height) -> Member {
+        let base = Base { position: Position::default(), height };
+        let mut member = Member::new(me, validators, Record { epoch, base, ..Record::default() });
+        // Whoever has begun has a record of it.
+        member.node.actions_mut().save_current_term = true;
         member
     }
 
@@ -113,6 +123,11 @@ impl Member {
 
     pub(super) fn term(&self) -> Round {
         round_of(self.node.current_term())
+    }
+
+    /// The end of the log.
+    pub(super) fn last(&self) -> Position {
+        self.node.log().last_position().into()
     }
 
     /// This validator's index.
@@ -171,7 +186,7 @@ impl Member {
                 let commit_index = LogIndex::new(committed);
                 (Message::AppendEntriesCall { from, term, commit_index, entries: list }, Some((before, entries)))
             }
-            RaftWord::Skip(_) => return true,
+            RaftWord::Skip(_) | RaftWord::Canvass { .. } | RaftWord::Canvassed { .. } => return true,
         };
         let fits = self.node.handle_message(&heard).is_ok();
         if let Some((before, entries)) = appended {
@@ -264,6 +279,11 @@ impl Member {
         }
     }
 
+    /// A record of an earlier epoch is being written: there is none of this one before that is done.
+    pub(super) fn wait(&mut self) {
+        self.recording = Some(Vec::new());
+    }
+
     /// The record is durable; what may be said now.
     pub(super) fn recorded(&mut self) -> Option<Vec<RaftMessage>> {
         self.recording.take()
@@ -317,6 +337,7 @@ impl Member {
         let log = self.node.log().entries();
         let entries = log.since(self.base.position.into()).map(|behind| self.entries(&behind, usize::MAX));
         Record {
+            epoch: self.epoch,
             term: self.term(),
             voted_for: self.node.voted_for().map(validator_of),
             base: self.base,
@@ -354,8 +375,8 @@ impl Member {
         Some(RaftMessage { term: round_of(message.term()), ..self.say(to, word) })
     }
 
-    fn say(&self, to: Option<u32>, word: RaftWord) -> RaftMessage {
-        RaftMessage { from: self.me, to, term: self.term(), word }
+    pub(super) fn say(&self, to: Option<u32>, word: RaftWord) -> RaftMessage {
+        RaftMessage { epoch: self.epoch, from: self.me, to, term: self.term(), word }
     }
 
     /// Bounds that hold whatever others say: blocks in the log.

@@ -8,10 +8,13 @@
 //! node may have voted in a term that it doesn't remember, or promised to have a block that it hasn't; nothing that it can
 //! learn from others tells when it would be safe to go on (a message that was on its way when the record was lost may
 //! still count for either). Like in every Raft, such a validator's place has to be given to a new key.
+//!
+//! **Each validator set has a log of its own**, so a record is of one epoch, and what is in it says nothing of a later
+//! one: whoever comes to an epoch with the record of an earlier one begins there with nothing.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use hanse_types::hash::Domain;
-use hanse_types::{Canonical, ChainIdentity, Hash, Height, Round, limits};
+use hanse_types::{Canonical, ChainIdentity, Epoch, Hash, Height, Round, limits};
 
 use crate::block::{BLOCK_BYTES, CompactBlock};
 use crate::durable::{Disk, DiskError};
@@ -20,6 +23,8 @@ use crate::raft::words::{Base, Entry};
 /// The record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Record {
+    /// Version of the validator set whose log it is.
+    pub epoch: Epoch,
     /// The newest term that this validator knows of.
     pub term: Round,
     /// Index of the one that it voted for in that term, or follows.
@@ -64,7 +69,7 @@ pub struct RecordStore<D> {
 
 impl<D: Disk> RecordStore<D> {
     /// The store with these bytes on its disk, and the record, if there is one that can be relied on; `first_start` if this
-    /// very start has created the ledger, so that there can be none. `voted` is the term of the newest block that this
+    /// very start has created the ledger, so that there can be none. `voted` is the epoch and the term of the newest block that this
     /// node has signed: a record of an earlier one is an old copy.
     ///
     /// # Errors
@@ -74,7 +79,7 @@ impl<D: Disk> RecordStore<D> {
         chain: &ChainIdentity,
         stored: Option<&[u8]>,
         first_start: bool,
-        voted: Option<Round>,
+        voted: Option<(Epoch, Round)>,
     ) -> Result<(RecordStore<D>, Option<Record>), DiskError> {
         let mut store = RecordStore { disk, genesis: chain.genesis, broken: false };
         if first_start {
@@ -82,7 +87,7 @@ impl<D: Disk> RecordStore<D> {
             return Ok((store, Some(Record::default())));
         }
         let record = stored.and_then(|bytes| store.unsealed(bytes));
-        let record = record.filter(|record| voted.is_none_or(|voted| voted <= record.term));
+        let record = record.filter(|record| voted.is_none_or(|voted| voted <= (record.epoch, record.term)));
         Ok((store, record))
     }
 

@@ -47,7 +47,7 @@ impl Bench {
     }
 
     fn hear(&mut self, word: RaftWord, term: u32) {
-        let message = RaftMessage { from: LEADER.0, to: None, term: Round(term), word };
+        let message = RaftMessage { epoch: Epoch(0), from: LEADER.0, to: None, term: Round(term), word };
         self.tell(Input::Message { from: LEADER, message: Message::Raft(message) });
     }
 
@@ -249,7 +249,7 @@ fn a_vote_is_given_once_in_a_term_and_durable_before_it_is_said() {
     // In the next life too.
     let mut bench = Bench::new(3, Some(record));
     let word = RaftWord::Elect { last: place(0, 0) };
-    let other = RaftMessage { from: 2, to: None, term: Round(3), word };
+    let other = RaftMessage { epoch: Epoch(0), from: 2, to: None, term: Round(3), word };
     bench.tell(Input::Message { from: Peer(2), message: Message::Raft(other) });
     assert_eq!(bench.said(), []);
 }
@@ -265,11 +265,10 @@ fn who_has_no_record_says_nothing_and_follows() {
     assert_eq!((bench.engine.leader(), bench.engine.position().1), (Some(1), Round(4)));
 }
 
-#[test]
-fn a_block_that_changes_the_validators_stops_it() {
-    let mut bench = Bench::follower();
+/// A leader's block that names other validators, decided and durable.
+fn changes_validators(bench: &mut Bench, next: &Arc<ValidatorSet>) {
     let (_, block) = bench.block(1, 1);
-    let header = Header { next_validators: Hash([9; 32]), ..block.header().clone() };
+    let header = Header { next_validators: next.hash(), ..block.header().clone() };
     let block = CompactBlock::new(header, Dag::empty(), Vec::new()).unwrap();
     let bytes = sign_bytes::precommit(&chain(), Epoch(0), Height(1), Round(1), &block.hash());
     let signatures = vec![(1, key(1).sign(&bytes).unwrap())];
@@ -280,8 +279,172 @@ fn a_block_that_changes_the_validators_stops_it() {
     bench.tell(Input::Checked { block: block.hash(), verdict: Verdict::Good });
     bench.tell(Input::Recorded);
     bench.outputs.clear();
+}
+
+#[test]
+fn new_validators_begin_a_log_of_their_own_on_the_block_that_names_them() {
+    let mut bench = Bench::follower();
+    // Of three there are four now, whose numbers are others.
+    let next = Arc::new(test_values::set_from(1, 4));
+    changes_validators(&mut bench, &next);
+    bench.tell(Input::Validators { from: Height(2), set: next.clone() });
     bench.tell(Input::Persisted { height: Height(1) });
-    assert_eq!(bench.take().1, [Output::Halt(Fault::FixedValidators { height: Height(1) })]);
+    // Validator 0 is none of them: it follows.
+    assert_eq!((bench.take(), bench.engine.votes()), ((Vec::new(), Vec::new()), false));
+    assert_eq!(bench.engine.epoch, Epoch(1));
+
+    let mut bench = Bench::follower();
+    let next = Arc::new(test_values::set(4));
+    changes_validators(&mut bench, &next);
+    bench.tell(Input::Validators { from: Height(2), set: next });
+    bench.tell(Input::Persisted { height: Height(1) });
+    let record = bench.record();
+    let base = Base { position: Position::default(), height: Height(1) };
+    assert_eq!(record, Record { epoch: Epoch(1), base, ..Record::default() });
+    bench.tell(Input::Recorded);
+    // The old leader's words are of no epoch that there is.
+    bench.hear(RaftWord::Append { committed: 2, before: place(1, 2), entries: Vec::new() }, 7);
+    assert_eq!((bench.said(), bench.engine.position()), (Vec::new(), (Height(2), Round(0))));
+    let word = RaftWord::Append { committed: 0, before: place(0, 0), entries: vec![Entry::Term(Round(1))] };
+    let message = RaftMessage { epoch: Epoch(1), from: 2, to: None, term: Round(1), word };
+    bench.tell(Input::Message { from: Peer(2), message: Message::Raft(message) });
+    assert_eq!((bench.record().epoch, bench.engine.leader()), (Epoch(1), Some(2)));
+}
+
+#[test]
+fn a_record_of_the_old_epoch_that_is_being_written_is_waited_for() {
+    for remains in [true, false] {
+        let mut bench = Bench::follower();
+        let next = Arc::new(if remains { test_values::set(4) } else { test_values::set_from(1, 4) });
+        changes_validators(&mut bench, &next);
+        bench.hear(RaftWord::Elect { last: place(1, 2) }, 2);
+        assert_eq!(bench.record().epoch, Epoch(0));
+        bench.tell(Input::Validators { from: Height(2), set: next });
+        bench.tell(Input::Persisted { height: Height(1) });
+        assert_eq!(bench.said(), []);
+        // What was to be said when it was written is of no use any more.
+        bench.tell(Input::Recorded);
+        if remains {
+            assert_eq!(bench.record().epoch, Epoch(1));
+            bench.tell(Input::Recorded);
+        }
+        assert_eq!(bench.said(), []);
+        bench.tell(Input::Recorded);
+        assert_eq!(bench.take().1, [Output::Halt(Fault::Unexpected { what: "a durable record", height: Height(2) })]);
+    }
+}
+
+#[test]
+fn validators_that_were_not_given_stop_it() {
+    let mut bench = Bench::follower();
+    let next = Arc::new(test_values::set(4));
+    changes_validators(&mut bench, &next);
+    bench.tell(Input::Persisted { height: Height(1) });
+    let fault = Fault::WrongValidators { height: Height(2), expected: next.hash() };
+    assert_eq!(bench.take().1, [Output::Halt(fault)]);
+}
+
+#[test]
+fn a_record_counts_for_its_epoch_begins_a_later_one_and_forbids_an_earlier() {
+    let record = |epoch| Record { epoch: Epoch(epoch), term: Round(4), voted_for: Some(2), ..Record::default() };
+    let begun = |of, at| epochs::member_of(Some(0), 3, Some(&record(of)), Epoch(at), Height(9));
+    assert_eq!(begun(2, 2).unwrap().term(), Round(4));
+    let fresh = begun(1, 2).unwrap();
+    assert_eq!((fresh.term(), fresh.base().height), (Round(0), Height(9)));
+    assert!(begun(3, 2).is_none());
+    assert!(epochs::member_of(None, 3, Some(&record(2)), Epoch(2), Height(9)).is_none());
+    assert!(epochs::member_of(Some(0), 3, None, Epoch(2), Height(9)).is_none());
+}
+
+#[test]
+fn nobody_begins_a_term_before_a_majority_would_have_it() {
+    let mut bench = Bench::follower();
+    let last = place(1, 1);
+    for _ in 0..5 {
+        bench.tell(Input::Timeout(Timer::Lead));
+        assert_eq!(bench.said(), [RaftWord::Canvass { last }]);
+    }
+    bench.hear(RaftWord::Canvassed { granted: false }, 1);
+    assert_eq!((bench.said(), bench.engine.position().1), (Vec::new(), Round(1)));
+    bench.hear(RaftWord::Canvassed { granted: true }, 1);
+    let record = bench.record();
+    assert_eq!((record.term, record.voted_for), (Round(2), Some(0)));
+    bench.tell(Input::Recorded);
+    assert_eq!(bench.said(), [RaftWord::Elect { last }]);
+    // One answer more, or one that comes late, begins nothing.
+    bench.hear(RaftWord::Canvassed { granted: true }, 1);
+    assert_eq!((bench.said(), bench.engine.position().1), (Vec::new(), Round(2)));
+}
+
+#[test]
+fn an_answer_from_a_later_term_is_followed_there() {
+    let mut bench = Bench::follower();
+    bench.tell(Input::Timeout(Timer::Lead));
+    bench.said();
+    bench.hear(RaftWord::Canvassed { granted: false }, 6);
+    assert_eq!((bench.record().term, bench.engine.position().1), (Round(6), Round(6)));
+}
+
+#[test]
+fn who_hears_a_leader_would_vote_for_nobody_else() {
+    let mut bench = Bench::follower();
+    let ask = |bench: &mut Bench, from: u32, term, last| {
+        let word = RaftWord::Canvass { last };
+        let message = RaftMessage { epoch: Epoch(0), from, to: None, term: Round(term), word };
+        bench.tell(Input::Message { from: Peer(from), message: Message::Raft(message) });
+        let said = bench.said();
+        let [RaftWord::Canvassed { granted }] = said.as_slice() else { panic!("{said:?}") };
+        *granted
+    };
+    // Validator 1 leads and was just heard; only itself may ask to go on.
+    assert!(!ask(&mut bench, 2, 1, place(1, 1)));
+    assert!(ask(&mut bench, 1, 1, place(1, 1)));
+    // It was not heard for a while.
+    bench.now = bench.now.plus_ms(Timing::default().propose_ms);
+    assert!(ask(&mut bench, 2, 1, place(1, 1)));
+    // Who is behind, or of an earlier term, would not be elected.
+    assert!(!ask(&mut bench, 2, 1, place(1, 0)) && !ask(&mut bench, 2, 0, place(0, 0)));
+    // It is heard again; then the clock stands still, but the own timer runs out.
+    bench.hear(RaftWord::Append { committed: 0, before: place(1, 1), entries: Vec::new() }, 1);
+    bench.outputs.clear();
+    assert!(!ask(&mut bench, 2, 1, place(1, 1)));
+    bench.tell(Input::Timeout(Timer::Lead));
+    bench.outputs.clear();
+    assert!(ask(&mut bench, 2, 1, place(1, 1)));
+}
+
+#[test]
+fn a_leader_that_hears_nobody_falls_silent_and_goes_on_when_it_is_wanted() {
+    let mut bench = Bench::follower();
+    bench.tell(Input::Timeout(Timer::Lead));
+    bench.hear(RaftWord::Canvassed { granted: true }, 1);
+    bench.tell(Input::Recorded);
+    bench.hear(RaftWord::Elected { granted: true }, 2);
+    bench.tell(Input::Recorded);
+    assert_eq!((bench.engine.leader(), bench.engine.position().1), (Some(0), Round(2)));
+    bench.outputs.clear();
+    let words = |bench: &mut Bench, count| {
+        let mut words = Vec::new();
+        for _ in 0..count {
+            bench.tell(Input::Timeout(Timer::Lead));
+            words.extend(bench.said());
+        }
+        words
+    };
+    let is_question = |word: &RaftWord| matches!(word, RaftWord::Canvass { .. });
+    // It was heard of at its election, so the first count is good; then there is silence.
+    let said = words(&mut bench, 20);
+    assert!(!said[..15].iter().any(is_question) && said[15..].iter().all(is_question), "{said:?}");
+    // Another may ask now.
+    let word = RaftWord::Canvass { last: place(2, 2) };
+    let message = RaftMessage { epoch: Epoch(0), from: 2, to: None, term: Round(2), word };
+    bench.tell(Input::Message { from: Peer(2), message: Message::Raft(message) });
+    assert_eq!(bench.said(), [RaftWord::Canvassed { granted: true }]);
+    // A majority would have it: it leads on, in its term.
+    bench.hear(RaftWord::Canvassed { granted: true }, 2);
+    bench.outputs.clear();
+    assert!(!words(&mut bench, 7).iter().any(is_question));
+    assert_eq!((bench.engine.leader(), bench.engine.position().1), (Some(0), Round(2)));
 }
 
 #[test]
@@ -305,7 +468,7 @@ fn the_log_goes_on_from_the_ledger_when_entries_are_gone() {
 
 #[test]
 fn messages_that_no_raft_says_are_not_read() {
-    let sound = |word, term| RaftMessage { from: 1, to: None, term: Round(term), word }.is_sound(3);
+    let sound = |word, term| RaftMessage { epoch: Epoch(0), from: 1, to: None, term: Round(term), word }.is_sound(3);
     let append = |before, entries| RaftWord::Append { committed: 0, before, entries };
     let (certificate, block) = made(&validators(3), &TIP, 1, 1, 1);
     let entry = Entry::Block { certificate, block };
@@ -319,7 +482,10 @@ fn messages_that_no_raft_says_are_not_read() {
     assert!(!sound(append(place(1, 4), vec![Entry::Term(Round(3))]), 2));
     assert!(!sound(append(place(0, 0), (1..=65).map(|term| Entry::Term(Round(term))).collect()), 70));
     assert!(!sound(RaftWord::Appended { last: place(2, 1) }, 1));
-    assert!(!RaftMessage { from: 3, to: None, term: Round(1), word: RaftWord::Elected { granted: true } }.is_sound(3));
+    assert!(
+        !RaftMessage { epoch: Epoch(0), from: 3, to: None, term: Round(1), word: RaftWord::Elected { granted: true } }
+            .is_sound(3)
+    );
 }
 
 #[test]
@@ -328,12 +494,14 @@ fn a_record_is_read_again_and_none_that_was_damaged_or_is_old() {
     let open = |stored: Option<&[u8]>, first, voted| RecordStore::open(disk.clone(), &chain(), stored, first, voted);
     let (mut store, first) = open(None, true, None).unwrap();
     assert_eq!(first, Some(Record::default()));
-    let record = Record { term: Round(4), voted_for: Some(2), ..Record::default() };
+    let record = Record { epoch: Epoch(3), term: Round(4), voted_for: Some(2), ..Record::default() };
     store.write(&record).unwrap();
     let bytes = disk.guard.borrow().clone().unwrap();
     let read = |bytes: Option<&[u8]>, voted| open(bytes, false, voted).unwrap().1;
-    assert_eq!(read(Some(&bytes), Some(Round(4))), Some(record));
-    assert_eq!(read(Some(&bytes), Some(Round(5))), None);
+    assert_eq!(read(Some(&bytes), Some((Epoch(3), Round(4)))), Some(record.clone()));
+    assert_eq!(read(Some(&bytes), Some((Epoch(2), Round(9)))), Some(record));
+    assert_eq!(read(Some(&bytes), Some((Epoch(3), Round(5)))), None);
+    assert_eq!(read(Some(&bytes), Some((Epoch(4), Round(0)))), None);
     assert_eq!(read(None, None), None);
     for at in 0..bytes.len() {
         let mut damaged = bytes.clone();

@@ -1,10 +1,11 @@
 //! What members of a group with consensus `raft` say to one another, and what of it is refused unread.
 //!
-//! These are Raft's four calls and replies, and one more instead of its snapshots: a node that lacks entries which are
-//! gone elsewhere is told up to where the log is in every ledger, and fetches those blocks from one.
+//! These are Raft's four calls and replies; one more instead of its snapshots: a node that lacks entries which are gone
+//! elsewhere is told up to where the log is in every ledger, and fetches those blocks from one; and a question and its
+//! answer that come before an election.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use hanse_types::{Certificate, Height, Round};
+use hanse_types::{Certificate, Epoch, Height, Round};
 
 use crate::block::CompactBlock;
 
@@ -48,6 +49,8 @@ pub struct Base {
 /// A message of one validator's Raft to another's.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct RaftMessage {
+    /// Version of the validator set. Each has a log of its own.
+    pub epoch: Epoch,
     /// Index of the validator who says it.
     pub from: u32,
     /// Index of the one who is meant; none if all are.
@@ -87,6 +90,16 @@ pub enum RaftWord {
     },
     /// What is asked for is gone from the leader's log: the receiver goes on from here, once it has the chain.
     Skip(Base),
+    /// The sender misses a leader: would the others vote for it in the next term? Nobody is bound by it.
+    Canvass {
+        /// The end of its log.
+        last: Position,
+    },
+    /// The answer.
+    Canvassed {
+        /// Whether the sender misses a leader too, or only hears the one who asks, and would vote.
+        granted: bool,
+    },
 }
 
 impl Position {
@@ -104,8 +117,10 @@ impl RaftMessage {
 
     fn is_word_sound(&self) -> bool {
         match &self.word {
-            RaftWord::Elect { last } | RaftWord::Appended { last } => last.is_place(self.term),
-            RaftWord::Elected { .. } => true,
+            RaftWord::Elect { last } | RaftWord::Appended { last } | RaftWord::Canvass { last } => {
+                last.is_place(self.term)
+            }
+            RaftWord::Elected { .. } | RaftWord::Canvassed { .. } => true,
             RaftWord::Skip(base) => base.position.is_place(self.term),
             RaftWord::Append { committed, before, entries } => {
                 let blocks = entries.iter().filter(|entry| matches!(entry, Entry::Block { .. })).count();

@@ -8,7 +8,8 @@ use hanse_consensus::bft::Timing;
 use hanse_group::{Durability, Group, GroupConfig, Hub};
 use hanse_types::crypto::{SecretKey, Signer};
 use hanse_types::genesis::{ConsensusKind, Genesis, Validator};
-use hanse_types::{Height, StateCommitment, TxId};
+use hanse_types::{Height, StateCommitment, Status, TxId};
+use hanse_vm::system::members;
 
 use crate::common::*;
 
@@ -118,4 +119,18 @@ pub async fn committed(group: &Group, ids: &[TxId]) {
     for id in ids {
         group.wait(*id, PATIENCE).await.unwrap();
     }
+}
+
+/// Has the administrator change the members; commits it.
+pub async fn govern(group: &Group, nonce: u64, method: &str, args: Vec<u8>) {
+    let change = signed(group, 1, call(group, 1, nonce, members::ADDRESS, method, args));
+    let receipt = group.submit_and_wait(change, PATIENCE).await.unwrap();
+    assert_eq!(receipt.status, Status::Success, "{}", receipt.message);
+}
+
+/// Waits until this node votes, or does not.
+pub async fn voting(group: &Group, votes: bool) {
+    let mut agreement = group.follow_agreement();
+    let reached = agreement.wait_for(|now| now.is_some_and(|now| now.votes == votes));
+    tokio::time::timeout(PATIENCE, reached).await.unwrap().unwrap();
 }

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hanse_consensus::raft::Record;
 use hanse_consensus::{Message, Peer, Recipient, Signed, Verdict};
-use hanse_replica::{Amendments, Input, Output, answer};
+use hanse_replica::{Input, Output, Stage, answer};
 use hanse_types::genesis::{ConsensusKind, Validator};
 use hanse_types::{Canonical, Certificate, Genesis, Hash, Height, Params, SignedTransaction, TxId, Verified};
 
-use self::node::{Committed, Node, make};
+use self::node::{Committed, Node, amendments, make};
 use crate::random::Random;
 use crate::support::{World, at};
 
@@ -30,11 +30,16 @@ pub(crate) struct Faults {
     pub(crate) down: usize,
     /// Links that are cut for a while.
     pub(crate) cut: u64,
+    /// Disks that have no space for a record for a while.
+    pub(crate) full: u64,
+    /// Other validators that somebody chooses.
+    pub(crate) change: u64,
 }
 
 impl Faults {
-    pub(crate) const NONE: Faults = Faults { loss: 0, doubled: 0, slow: 0, crash: 0, down: 0, cut: 0 };
-    pub(crate) const ALL: Faults = Faults { loss: 150, doubled: 50, slow: 100, crash: 15, down: 1, cut: 0 };
+    pub(crate) const NONE: Faults =
+        Faults { loss: 0, doubled: 0, slow: 0, crash: 0, down: 0, cut: 0, full: 0, change: 0 };
+    pub(crate) const ALL: Faults = Faults { loss: 150, doubled: 50, slow: 100, crash: 15, down: 1, ..Faults::NONE };
 }
 
 /// What happened in a run.
@@ -60,6 +65,10 @@ pub(crate) struct Summary {
     pub(crate) recovered: u64,
     /// Most nodes that were down at once.
     pub(crate) down: usize,
+    /// Records that a full disk did not take, each of which stopped a node.
+    pub(crate) full: u64,
+    /// Times that the validators changed.
+    pub(crate) epochs: u64,
     digest: Option<Hash>,
 }
 
@@ -78,6 +87,8 @@ impl Summary {
         self.unwritten += other.unwritten;
         self.recovered += other.recovered;
         self.down = self.down.max(other.down);
+        self.full += other.full;
+        self.epochs += other.epochs;
     }
 }
 
@@ -90,6 +101,18 @@ enum Event {
     Clients,
     Start,
     Heal(usize, usize),
+    Space,
+    Cut(Part, u64),
+}
+
+/// Who is cut off from whom, of a group with a leader.
+#[derive(Clone, Copy, Debug)]
+#[allow(dead_code, reason = "one of the two tests that use this world has no leaders")]
+pub(crate) enum Part {
+    /// A follower, from everybody.
+    Follower,
+    /// The leader hears nobody, and one follower only hears it.
+    Leader,
 }
 
 pub(crate) struct Net {
@@ -124,6 +147,7 @@ impl Net {
         let validators = (0..count).map(|n| Validator { name: format!("v{n}"), key: node::public_key(n) });
         let genesis = World::new(params).genesis;
         let world = World::of(Genesis { consensus, validators: validators.collect(), ..genesis });
+        let sets = node::sets(count, consensus);
         let mut net = Net {
             world,
             random: Random::new(seed),
@@ -131,7 +155,7 @@ impl Net {
             now: 10,
             planned: 0,
             agenda: BTreeMap::new(),
-            nodes: (0..count).map(|_| Node::default()).collect(),
+            nodes: (0..count).map(|_| Node::among(sets.clone())).collect(),
             cut: BTreeSet::new(),
             nonce: 0,
             decided: BTreeMap::new(),
@@ -148,10 +172,33 @@ impl Net {
         net
     }
 
+    /// Cuts somebody off at a time, until another.
+    #[allow(dead_code, reason = "one of the two tests that use this world has no leaders")]
+    pub(crate) fn cutting(mut self, part: Part, from: u64, until: u64) -> Net {
+        self.plan(0, from - self.now, Event::Cut(part, until));
+        self
+    }
+
+    fn cut_off(&mut self, part: Part, until: u64) {
+        let leader = self.nodes.iter().position(Node::leads).expect("somebody leads by now");
+        let count = self.nodes.len();
+        let (first, last) = ((leader + 1) % count, (leader + count - 1) % count);
+        let links: Vec<_> = (0..count).flat_map(|one| (0..count).map(move |two| (one, two))).collect();
+        let is_cut = |(from, to): &(usize, usize)| match part {
+            Part::Follower => *from == first || *to == first,
+            Part::Leader => *to == leader || (*from == leader && *to == last),
+        };
+        for (one, two) in links.into_iter().filter(is_cut) {
+            self.cut.insert((one, two));
+            self.plan(one, until - self.now, Event::Heal(one, two));
+        }
+    }
+
     pub(crate) fn run(mut self) -> Summary {
         while let Some(((time, _), (n, life, event))) = self.agenda.pop_first() {
             self.now = time;
-            let of_no_life = matches!(event, Event::Clients | Event::Start | Event::Heal(..));
+            let of_no_life =
+                matches!(event, Event::Clients | Event::Start | Event::Heal(..) | Event::Space | Event::Cut(..));
             if of_no_life || self.nodes[n].life == life {
                 self.happen(n, event);
             }
@@ -174,13 +221,27 @@ impl Net {
             Event::Clients => self.clients(),
             Event::Start => self.start(n),
             Event::Heal(one, two) => drop(self.cut.remove(&(one, two))),
-            Event::Record(record) => {
-                self.nodes[n].record(&record);
-                self.tell(n, Input::Recorded);
-            }
+            Event::Space => self.nodes[n].set_full(false),
+            Event::Cut(part, until) => self.cut_off(part, until),
+            Event::Record(record) => self.record(n, &record),
             Event::Tell(input) => self.tell(n, input),
             Event::Persist(certificate) => self.persist(n, certificate),
         }
+    }
+
+    /// Writes a record. A node that can't stops, and is started again by whoever sees to it.
+    fn record(&mut self, n: usize, record: &Record) {
+        if self.nodes[n].record(record) {
+            return self.tell(n, Input::Recorded);
+        }
+        self.summary.full += 1;
+        let failed = Input::Failed { height: record.height(), stage: Stage::Recording, reason: "no space left".into() };
+        let alive = self.nodes[n].alive.as_mut().expect("it was writing");
+        let mut outputs = Vec::new();
+        alive.replica.step(failed, at(self.now), &mut outputs);
+        let stops = |output: &Output| matches!(output, Output::Halted(_));
+        assert!(outputs.iter().any(stops), "node {n} goes on without its record: {outputs:?}");
+        self.stop(n);
     }
 
     fn heights(&self) -> Vec<usize> {
@@ -219,6 +280,11 @@ impl Net {
         if self.random.chance(self.faults.cut) {
             self.partition();
         }
+        if self.random.chance(self.faults.full) && !self.nodes[n].is_full() {
+            self.nodes[n].set_full(true);
+            let in_ms = 20 + self.random.below(400);
+            self.plan(n, in_ms, Event::Space);
+        }
         if self.now < CLIENTS_UNTIL {
             let pause = self.random.below(25);
             self.plan(0, pause, Event::Clients);
@@ -228,8 +294,10 @@ impl Net {
     fn transaction(&mut self) -> Verified {
         self.nonce += 1;
         let client = self.random.below(8) as usize;
+        let chooses = self.faults.change > 0 && self.random.chance(self.faults.change);
+        let set = if chooses { 1 + self.random.below(self.nodes[0].sets.len() as u64) } else { 0 };
         let lives_ms = if self.random.chance(100) { 200 + self.random.below(500) } else { 200_000 };
-        self.world.verified(self.world.call(client, self.nonce, self.now + lives_ms))
+        self.world.verified(self.world.call(client, set * node::CHANGE + self.nonce, self.now + lives_ms))
     }
 
     fn start(&mut self, n: usize) {
@@ -253,6 +321,11 @@ impl Net {
         // What was being written may be there, or not.
         let is_written = self.random.chance(500);
         self.summary.unwritten += u64::from(self.nodes[n].power_lost(is_written));
+        self.stop(n);
+    }
+
+    /// A node is gone, and comes back after a while.
+    fn stop(&mut self, n: usize) {
         self.nodes[n].alive = None;
         self.nodes[n].life += 1;
         self.owed.retain(|(node, _)| *node != n);
@@ -316,7 +389,8 @@ impl Net {
                 }
             }
             Output::Execute(work) => {
-                let (header, shown) = make(&work);
+                let (header, shown) = make(&work, &self.nodes[n].sets);
+                let amendments = amendments(&shown, &self.nodes[n].sets);
                 if work.height().0 > self.nodes[n].chain.len() as u64 + 1 {
                     self.made_ahead.insert(header.hash());
                 }
@@ -325,18 +399,15 @@ impl Net {
                 let at_ms = (self.now + takes_ms).max(self.executing_until[n]);
                 self.executing_until[n] = at_ms;
                 let (header, shown) = (Box::new(header), Some(Box::new(shown)));
-                let input = Input::Executed { header, shown, amendments: Amendments::default() };
+                let input = Input::Executed { header, shown, amendments };
                 self.plan(n, at_ms - self.now, Event::Tell(input));
             }
             Output::Check(shown) => {
-                let verdict = if node::is_good(&shown) { Verdict::Good } else { Verdict::Bad };
-                let block = shown.block.hash();
+                let sets = &self.nodes[n].sets;
+                let verdict = if node::is_good(&shown, sets) { Verdict::Good } else { Verdict::Bad };
+                let (block, amendments) = (shown.block.hash(), amendments(&shown, sets));
                 self.nodes[n].ran(&shown);
-                self.plan(
-                    n,
-                    takes_ms,
-                    Event::Tell(Input::Checked { block, verdict, amendments: Amendments::default() }),
-                );
+                self.plan(n, takes_ms, Event::Tell(Input::Checked { block, verdict, amendments }));
             }
             Output::Hold { transactions, .. } => self.nodes[n].held = transactions,
             Output::Sign(intent) => {
@@ -388,6 +459,7 @@ impl Net {
         let others = self.nodes[n].others_of(height, &hash);
         self.summary.given_back += others;
         let transactions = self.nodes[n].persist(&self.world, certificate);
+        self.summary.epochs = self.summary.epochs.max(self.nodes[n].epoch());
         for transaction in &transactions {
             let id = transaction.id();
             assert!(transaction.transaction().expiration > self.nodes[n].time(), "committed after its expiration");

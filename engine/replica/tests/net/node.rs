@@ -1,6 +1,6 @@
 //! One node: the real replica, engine and signer, and a stand-in for what runs blocks.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use hanse_consensus::{
     Bft, CompactBlock, Consensus, Disk, DiskError, Input, Intent, LogFile, Output, Raft, SafeSigner, Signed, Slot,
     Standard, Statement, Stored, VoteLog,
 };
-use hanse_replica::{Replica, Shown, Work};
+use hanse_replica::{Amendments, Replica, Shown, Work};
 use hanse_txpool::{CommittedBlock, History, Pool, PoolLimits};
 use hanse_types::crypto::{PublicKey, SecretKey, Signer};
-use hanse_types::genesis::ConsensusKind;
+use hanse_types::genesis::{ConsensusKind, Validator};
 use hanse_types::hash::Domain;
 use hanse_types::{
     Canonical, Certificate, Dag, Epoch, Gas, Hash, Header, Height, SignedTransaction, Timestamp, ValidatorSet,
@@ -42,6 +42,35 @@ pub(crate) fn public_key(n: usize) -> PublicKey {
     key(n).public_key()
 }
 
+/// The set of validators with this number, of so many nodes: all of them, or all but one.
+fn set(number: usize, count: usize, consensus: ConsensusKind) -> Arc<ValidatorSet> {
+    let is_in = |n: &usize| number == 0 || n + 1 != number;
+    let validator = |n| Validator { name: format!("v{n}"), key: public_key(n) };
+    Arc::new(ValidatorSet::new((0..count).filter(is_in).map(validator).collect()).unwrap().agreeing_by(consensus))
+}
+
+/// All sets of validators that transactions can choose.
+pub(crate) fn sets(count: usize, consensus: ConsensusKind) -> Vec<Arc<ValidatorSet>> {
+    let last = if count == 1 { 0 } else { count };
+    (0..=last).map(|number| set(number, count, consensus)).collect()
+}
+
+/// The nonces of transactions that choose another set begin here, each set's at a multiple of it.
+pub(crate) const CHANGE: u64 = 1 << 32;
+
+/// The set that transactions choose, if they do.
+pub(crate) fn chosen(transactions: &[Verified], sets: &[Arc<ValidatorSet>]) -> Option<Arc<ValidatorSet>> {
+    let number = transactions.iter().map(|tx| tx.transaction().nonce / CHANGE).rfind(|number| *number > 0)?;
+    Some(sets[number as usize % sets.len()].clone())
+}
+
+/// What a block changes for those after it.
+pub(crate) fn amendments(shown: &Shown, sets: &[Arc<ValidatorSet>]) -> Amendments {
+    let header = shown.block.header();
+    let changes = header.next_validators != header.validators;
+    Amendments { params: None, validators: chosen(&shown.transactions, sets).filter(|_| changes) }
+}
+
 /// A durable block.
 pub(crate) struct Committed {
     pub(crate) block: CompactBlock,
@@ -56,6 +85,8 @@ struct Files {
     journal: Rc<RefCell<Option<Vec<u8>>>>,
     guard: Rc<RefCell<Option<Vec<u8>>>>,
     record: Rc<RefCell<Option<Vec<u8>>>>,
+    /// Whether there is no space for a record.
+    is_full: Rc<Cell<bool>>,
 }
 
 /// The files, as the place of the record.
@@ -64,6 +95,9 @@ struct RecordFile(Files);
 
 impl Disk for RecordFile {
     fn write_synced(&mut self, record: &[u8]) -> Result<(), DiskError> {
+        if self.0.is_full.get() {
+            return Err(DiskError("no space left".into()));
+        }
         self.0.record.replace(Some(record.to_vec()));
         Ok(())
     }
@@ -98,6 +132,8 @@ pub(crate) struct Node {
     files: Files,
     /// The record that is being written.
     recording: Option<Record>,
+    /// All sets of validators that there can be.
+    pub(crate) sets: Vec<Arc<ValidatorSet>>,
 }
 
 /// The engine of the group's kind.
@@ -129,6 +165,11 @@ pub(crate) struct Alive {
 }
 
 impl Node {
+    /// One that has never been started, in a group that may have these validators.
+    pub(crate) fn among(sets: Vec<Arc<ValidatorSet>>) -> Node {
+        Node { sets, ..Node::default() }
+    }
+
     /// Time of the newest block.
     pub(crate) fn time(&self) -> Timestamp {
         self.chain.last().map_or(GENESIS_TIME, |committed| committed.block.header().timestamp)
@@ -140,6 +181,14 @@ impl Node {
             None => "down".into(),
             Some(Engine::Bft(engine)) => format!("{:?}", engine.position()),
             Some(Engine::Raft(engine)) => format!("{engine:?}"),
+        }
+    }
+
+    /// Whether it leads a raft.
+    pub(crate) fn leads(&self) -> bool {
+        match self.alive.as_ref().map(|alive| alive.replica.consensus()) {
+            Some(Engine::Raft(engine)) => engine.role().is_some_and(|role| role.is_leader()),
+            Some(Engine::Bft(_)) | None => false,
         }
     }
 
@@ -155,10 +204,10 @@ impl Node {
         let height = Height(self.chain.len() as u64);
         let hash = self.chain.last().map_or(block_hash(Height(0)), |committed| committed.block.hash());
         let tip = Tip { height, hash, timestamp: self.time() };
-        let set = Arc::new(ValidatorSet::from_genesis(&world.genesis).unwrap());
+        let (set, epoch) = self.next_set();
         let mut under_way = Vec::new();
         let (engine, votes) = match world.genesis.consensus {
-            ConsensusKind::Raft => self.raft(n, tip, set, world, &mut under_way),
+            ConsensusKind::Raft => self.raft(n, tip, (set, epoch), world, &mut under_way),
             _ => self.bft(n, tip, set, world),
         };
         let pool = Pool::new(PoolLimits::default(), world.params().clone(), self.history()).with_leaves();
@@ -169,6 +218,20 @@ impl Node {
         self.life += 1;
         self.alive = Some(Alive { replica, votes, ran: BTreeMap::new() });
         under_way.len() as u64
+    }
+
+    /// Who decides the next block, and as which epoch.
+    fn next_set(&self) -> (Arc<ValidatorSet>, Epoch) {
+        let Some(tip) = self.chain.last().map(|committed| committed.block.header()) else {
+            return (self.sets[0].clone(), Epoch(0));
+        };
+        let set = self.sets.iter().find(|set| set.hash() == tip.next_validators).unwrap();
+        (set.clone(), Epoch(tip.epoch.0 + u64::from(tip.validators != tip.next_validators)))
+    }
+
+    /// The epoch of the next block.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.next_set().1.0
     }
 
     fn bft(&self, n: usize, tip: Tip, set: Arc<ValidatorSet>, world: &World) -> (Engine, Votes) {
@@ -199,14 +262,14 @@ impl Node {
         &self,
         n: usize,
         tip: Tip,
-        set: Arc<ValidatorSet>,
+        (set, epoch): (Arc<ValidatorSet>, Epoch),
         world: &World,
         under_way: &mut Vec<(CompactBlock, Vec<Verified>)>,
     ) -> (Engine, Votes) {
         let chain = world.genesis.identity();
         let (vote, record) = (self.files.guard.borrow().clone(), self.files.record.borrow().clone());
         let votes = VoteLog::open(self.files.clone(), vote.as_deref()).unwrap();
-        let voted = votes.last().map(|vote| vote.round);
+        let voted = votes.last().map(|vote| (vote.epoch, vote.round));
         let file = RecordFile(self.files.clone());
         let (store, record) = RecordStore::open(file, &chain, record.as_deref(), self.life == 0, voted).unwrap();
         let record = record.expect("nothing but crashes happens to it");
@@ -216,7 +279,7 @@ impl Node {
         }
         let known = self.chain.iter().map(|committed| committed.block.header().height);
         let recent = known.zip(self.chain.iter().map(|committed| committed.block.hash())).collect();
-        let beginning = raft::Beginning { tip, recent, set, epoch: Epoch(0), record: Some(record) };
+        let beginning = raft::Beginning { tip, recent, set, epoch, record: Some(record) };
         let config = raft::Config { chain, key: Some(public_key(n)), timing: TIMING };
         (Engine::Raft(Box::new(Raft::new(config, Standard, beginning))), Votes::Leading(votes, store))
     }
@@ -226,20 +289,30 @@ impl Node {
         self.recording = Some(record.clone());
     }
 
-    pub(crate) fn record(&mut self, record: &Record) {
+    /// Writes a record; whether that was possible.
+    pub(crate) fn record(&mut self, record: &Record) -> bool {
         assert_eq!(self.recording.take().as_ref(), Some(record));
-        if let Some(Alive { votes: Votes::Leading(_, store), .. }) = &mut self.alive {
-            store.write(record).unwrap();
+        match &mut self.alive {
+            Some(Alive { votes: Votes::Leading(_, store), .. }) => store.write(record).is_ok(),
+            _ => true,
         }
+    }
+
+    /// There is no space for a record any more, or again.
+    pub(crate) fn set_full(&self, is_full: bool) {
+        self.files.is_full.set(is_full);
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.files.is_full.get()
     }
 
     /// A crash: what is being written may get there. Whether something didn't.
     pub(crate) fn power_lost(&mut self, is_written: bool) -> bool {
         match self.recording.clone().filter(|_| is_written) {
-            Some(record) => self.record(&record),
-            None => return self.recording.take().is_some(),
+            Some(record) => !self.record(&record),
+            None => self.recording.take().is_some(),
         }
-        false
     }
 
     fn history(&self) -> History {
@@ -279,7 +352,9 @@ impl Node {
     pub(crate) fn persist(&mut self, world: &World, certificate: Certificate) -> Vec<Verified> {
         let alive = self.alive.as_mut().unwrap();
         let Shown { block, transactions } = alive.ran.remove(&certificate.block_hash).expect("it was run here");
-        let set = ValidatorSet::from_genesis(&world.genesis).unwrap();
+        let (set, epoch) = self.next_set();
+        assert_eq!(epoch, certificate.epoch);
+        let alive = self.alive.as_mut().unwrap();
         certificate.verify(&world.genesis.identity(), &set, block.header()).unwrap();
         assert_eq!(block.header().height, Height(self.chain.len() as u64 + 1));
         let noted = match &alive.votes {
@@ -293,25 +368,25 @@ impl Node {
 }
 
 /// Runs a batch: the block that comes out is in another order, and its digests depend on all of it.
-pub(crate) fn make(work: &Work) -> (Header, Shown) {
+pub(crate) fn make(work: &Work, sets: &[Arc<ValidatorSet>]) -> (Header, Shown) {
     let transactions: Vec<Verified> = work.batch.iter().rev().cloned().collect();
-    let header = header(&work.slot, work.timestamp, &transactions);
+    let header = header(&work.slot, work.timestamp, &transactions, sets);
     let block = CompactBlock::new(header.clone(), dag(transactions.len()), Verified::leaves(&transactions)).unwrap();
     (header, Shown { block, transactions: transactions.into() })
 }
 
 /// Whether a block is what running it gives.
-pub(crate) fn is_good(shown: &Shown) -> bool {
+pub(crate) fn is_good(shown: &Shown, sets: &[Arc<ValidatorSet>]) -> bool {
     let Header { height, parent, epoch, round, proposer, validators, timestamp, .. } = *shown.block.header();
     let slot = Slot { height, parent, epoch, round, proposer, validators };
-    header(&slot, timestamp, &shown.transactions) == *shown.block.header()
+    header(&slot, timestamp, &shown.transactions, sets) == *shown.block.header()
 }
 
 fn dag(count: usize) -> Dag {
     Dag::from_rows(&vec![[]; count]).unwrap()
 }
 
-fn header(slot: &Slot, timestamp: Timestamp, transactions: &[Verified]) -> Header {
+fn header(slot: &Slot, timestamp: Timestamp, transactions: &[Verified], sets: &[Arc<ValidatorSet>]) -> Header {
     let Slot { height, parent, epoch, round, proposer, validators } = *slot;
     let tx_root = merkle::root(&Verified::leaves(transactions));
     Header {
@@ -327,7 +402,7 @@ fn header(slot: &Slot, timestamp: Timestamp, transactions: &[Verified]) -> Heade
         dag_digest: dag(transactions.len()).digest(),
         state_root: Hash::of_parts(Domain::Header, &[parent.as_bytes(), tx_root.as_bytes()]),
         validators,
-        next_validators: validators,
+        next_validators: chosen(transactions, sets).map_or(validators, |set| set.hash()),
         epoch,
         round,
         proposer,
