@@ -3,6 +3,7 @@
 //! - [`cli`] is what people and scripts type: commands, arguments, output, exit codes.
 //! - [`rpc`] answers requests of a running node, strictly and within bounds.
 //! - [`dev`] is a chain on this machine with accounts that everyone knows.
+//! - [`groups`] are the ledgers that the node takes part in, [`p2p`] is its network.
 //! - [`service`] is a node as a process, by settings that [`config`] reads from a file; [`log`] and [`metrics`] are what
 //!   it tells its operators.
 //! - [`keys`] finds the key that signs: a development account, or an encrypted file.
@@ -15,6 +16,7 @@
 mod cli;
 mod config;
 mod dev;
+mod groups;
 mod keys;
 mod log;
 mod metrics;

@@ -10,7 +10,7 @@ use common::{Node, token_module};
 use hanse_client::methods::{self, Discover, NoParams};
 use hanse_client::{Bytes, Call, ChainContext, Client, Contract, openrpc};
 use hanse_types::crypto::SecretKey;
-use hanse_types::{Address, Canonical, Hash, SignedTransaction};
+use hanse_types::{Address, Canonical, Hash, Params, SignedTransaction};
 use serde_json::{Value, json};
 
 /// Set, this variable lets the tests write the examples and the document anew instead of comparing them.
@@ -225,15 +225,40 @@ async fn operation(world: &mut Recorder) {
     world.operate("ledger_snapshot", "under a name", json!({ "name": "monday" })).await;
     world.call("ledger_info", "the ledger", json!({})).await;
     world.operate("ledger_prune", "nothing yet", json!({ "below": 0 })).await;
-    world.call("node_info", "the node", json!({})).await;
     world.call("node_peers", "of a node that is in no network", json!({})).await;
     world.operate("node_logLevel", "what is logged", json!({})).await;
     world
         .operate("node_logLevel", "one part, more closely", json!({ "target": "hanse_group", "level": "debug" }))
         .await;
+    groups(world).await;
     world.call("dev_advanceTime", "an hour", json!({ "by_ms": 3_600_000 })).await;
     // The last one: the node starts again.
     world.call("dev_revert", "to a snapshot", json!({ "snapshot": "monday" })).await;
+}
+
+/// Groups of this node alone: nobody else has to sign.
+async fn groups(world: &mut Recorder) {
+    let key = world.call("node_info", "the node", json!({})).await["key"].take();
+    let genesis = |group: &str| {
+        json!({
+            "chain_id": "hanse-dev", "group_id": group, "timestamp": 1_700_000_000_000_u64, "crypto": "standard",
+            "consensus": "solo", "state_commitment": "flat",
+            "validators": [{ "name": "node-1", "key": key }], "administrators": [], "accounts": [],
+            "params": serde_json::to_value(Params::default()).unwrap(),
+        })
+    };
+    world.operate("group_create", "of this node alone", json!({ "genesis": genesis("trade") })).await;
+    let name = json!({ "name": "trade" });
+    world.operate("group_export", "complete", name.clone()).await;
+    let founding = json!({ "genesis": genesis("loans"), "signatures": [] });
+    world.operate("group_import", "an invitation", json!({ "founding": founding })).await;
+    world.operate("group_accept", "the last signature", json!({ "name": "loans" })).await;
+    world.call("group_get", "one that runs", name.clone()).await;
+    world.operate("group_stop", "it can be started again", name.clone()).await;
+    world.operate("group_start", "it goes on", name.clone()).await;
+    world.operate("group_leave", "by force", json!({ "name": "trade", "force": true })).await;
+    world.call("group_list", "the configured one, one that runs, one that was left", json!({})).await;
+    world.operate("group_remove", "its files are deleted", name).await;
 }
 
 /// What a value is made of, without the values: those differ from run to run.

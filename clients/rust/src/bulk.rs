@@ -1,7 +1,7 @@
 //! The bulk path: many signed transactions in one HTTP body, without JSON.
 //!
 //! The body is the Borsh list of [`SignedTransaction`]s: their number in four bytes, little-endian, then each in its
-//! canonical bytes. `?wait=none` after the path does without the disk, see [`WaitMany`]. The answer is a [`ManySubmitted`](crate::methods::ManySubmitted) in JSON.
+//! canonical bytes. `?wait=none` after the path does without the disk, see [`WaitMany`], and `group=NAME` names a group. The answer is a [`ManySubmitted`](crate::methods::ManySubmitted) in JSON.
 
 use borsh::BorshDeserialize;
 use hanse_types::{Canonical, SignedTransaction};
@@ -41,30 +41,48 @@ pub enum BulkError {
     },
 }
 
+/// What the path's query asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BulkQuery {
+    /// What is waited for.
+    pub wait: WaitMany,
+    /// The group; the node's own if absent.
+    pub group: Option<String>,
+}
+
 /// The query asks for something unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{query:?} is no query of {PATH}; it takes wait=pool (as without it) or wait=none")]
+#[error("{query:?} is no query of {PATH}; it takes wait=pool (as without it) or wait=none, and group=NAME")]
 pub struct QueryError {
     /// What was asked.
     pub query: String,
 }
 
-/// Where to post what waits so.
-pub fn path(wait: WaitMany) -> String {
-    format!("{PATH}?wait={}", wait.name())
+/// Where to post what asks so.
+pub fn path(query: &BulkQuery) -> String {
+    let wait = query.wait.name();
+    match &query.group {
+        Some(group) => format!("{PATH}?wait={wait}&group={group}"),
+        None => format!("{PATH}?wait={wait}"),
+    }
 }
 
-/// What is waited for by the query of a URL, which may be empty.
+/// What the query of a URL asks for, which may be empty.
 ///
 /// # Errors
 /// If the query says anything else.
-pub fn wait_of(query: &str) -> Result<WaitMany, QueryError> {
-    match query {
-        "" => Ok(WaitMany::default()),
-        "wait=pool" => Ok(WaitMany::Pool),
-        "wait=none" => Ok(WaitMany::None),
-        other => Err(QueryError { query: other.to_owned() }),
+pub fn read_query(query: &str) -> Result<BulkQuery, QueryError> {
+    let unknown = || QueryError { query: query.to_owned() };
+    let mut asked = BulkQuery::default();
+    for part in query.split('&').filter(|part| !part.is_empty()) {
+        match part.split_once('=').ok_or_else(unknown)? {
+            ("wait", "pool") => asked.wait = WaitMany::Pool,
+            ("wait", "none") => asked.wait = WaitMany::None,
+            ("group", name) => asked.group = Some(name.to_owned()),
+            _ => return Err(unknown()),
+        }
     }
+    Ok(asked)
 }
 
 /// The body for these transactions.
@@ -110,13 +128,17 @@ mod tests {
     use crate::call::test_values::signed;
 
     #[test]
-    fn the_query_says_what_is_waited_for() {
+    fn the_query_says_what_is_waited_for_and_in_which_group() {
         for wait in [WaitMany::None, WaitMany::Pool] {
-            let path = path(wait);
-            assert_eq!(wait_of(path.split_once('?').unwrap().1), Ok(wait));
+            for group in [None, Some("trade".to_owned())] {
+                let query = BulkQuery { wait, group };
+                assert_eq!(read_query(path(&query).split_once('?').unwrap().1), Ok(query));
+            }
         }
-        assert_eq!(wait_of(""), Ok(WaitMany::Pool));
-        assert!(wait_of("wait=committed").is_err() && wait_of("x").is_err());
+        assert_eq!(read_query(""), Ok(BulkQuery::default()));
+        assert!(
+            read_query("wait=committed").is_err() && read_query("x").is_err() && read_query("wait=pool&y=1").is_err()
+        );
     }
 
     #[test]

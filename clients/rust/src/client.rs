@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::call::MakeError;
 use crate::codes;
 use crate::jsonrpc::{Request, Response, RpcError, VERSION};
-use crate::methods::Method;
+use crate::methods::{GROUP, Method};
 use crate::proof::ProofError;
 use crate::text::ContractError;
 
@@ -88,6 +88,8 @@ pub struct Client {
     url: String,
     /// What requests name.
     base: String,
+    /// The group that is asked; the node's own without one.
+    group: Option<Arc<str>>,
     /// Of the chain behind the address, once it is known.
     genesis: Arc<Mutex<Option<Hash>>>,
 }
@@ -139,7 +141,18 @@ impl Client {
         let http = configure(reqwest::Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT)).build();
         let http = http.map_err(|e| ClientError::Url { url: url.into(), reason: e.to_string() })?;
         let [url, base] = [url, base].map(|url| url.trim_end_matches('/').to_owned());
-        Ok(Client { http, url, base, genesis: Arc::default() })
+        Ok(Client { http, url, base, group: None, genesis: Arc::default() })
+    }
+
+    /// The same connection, asking this group of the node instead of its own.
+    #[must_use]
+    pub fn in_group(&self, group: &str) -> Client {
+        Client { group: Some(group.into()), genesis: Arc::default(), ..self.clone() }
+    }
+
+    /// The group that is asked, if it is not left to the node.
+    pub fn group(&self) -> Option<&str> {
+        self.group.as_deref()
     }
 
     /// The node's address: its URL, or `unix:` and the path of its socket.
@@ -160,7 +173,10 @@ impl Client {
     /// # Errors
     /// As [`Client::call`].
     pub async fn call_within<M: Method>(&self, params: M::Params, limit: Duration) -> Result<M::Answer, ClientError> {
-        let params = serde_json::to_value(params).map_err(|e| self.protocol(e.to_string()))?;
+        let mut params = serde_json::to_value(params).map_err(|e| self.protocol(e.to_string()))?;
+        if let (Some(group), Value::Object(params)) = (&self.group, &mut params) {
+            params.insert(GROUP.into(), Value::from(&**group));
+        }
         let request = Request { jsonrpc: VERSION.into(), method: M::NAME.into(), params, id: Value::from(1) };
         let sent = self.http.post(&self.base).json(&request).timeout(limit).send().await;
         let response: Response = self.read(sent).await?;

@@ -88,6 +88,10 @@ codes! {
         "There is something of that name already, and nothing is overwritten.", "Choose another name.";
     NOT_DEVELOPMENT = 1009, "not_development", Never,
         "Only a chain in development does this at its user's word.", "`hanse dev` starts such a chain.";
+    GROUP_STATE = 1010, "group_state", Never,
+        "What was asked does not fit what the group is on this node.", "`hanse group show NAME` says what it is.";
+    BAD_FOUNDING = 1011, "bad_founding", Never,
+        "No group can be founded by this, or not with this node.", "The message names what is wrong with the genesis.";
     STILL_VALID = 1020, "still_valid", Later,
         "The failed transaction may still get into a block, so nothing may replace it yet.",
         "Send the same transaction again, or wait until it has expired.";
@@ -184,10 +188,12 @@ codes! {
     CLIENT_LIMIT = 5005, "client_limit", Later,
         "This client sends more in a second than the node takes from one client.",
         "Wait as long as `detail.retry_after_ms` says; send many transactions in one request.";
+    GROUP_NOT_OPENED = 5006, "group_not_opened", Never,
+        "The group's files can't be opened on this node.", "The message says why; `hanse group start` tries again.";
 }
 
 /// How any method may fail.
-pub const ANY: &[ErrorCode] = &[INTERNAL, INVALID_PARAMS, NOT_FOUND, BUSY, CLIENT_LIMIT];
+pub const ANY: &[ErrorCode] = &[INTERNAL, INVALID_PARAMS, NOT_FOUND, GROUP_STOPPED, BUSY, CLIENT_LIMIT];
 
 /// How those are refused who may not call a method.
 pub const RIGHTS: &[ErrorCode] = &[UNAUTHENTICATED, NO_SUCH_RIGHT];

@@ -7,7 +7,7 @@ use serde_json::Value;
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
 
-use crate::bulk;
+use crate::bulk::{self, BulkQuery};
 use crate::client::{ANSWER_TIMEOUT, Client, ClientError};
 use crate::codes::{self, ErrorCode};
 use crate::jsonrpc::RpcError;
@@ -168,7 +168,8 @@ impl Client {
     /// # Errors
     /// As [`Client::submit_bulk`].
     pub async fn submit_encoded(&self, body: Vec<u8>, wait: WaitMany) -> Result<ManySubmitted, ClientError> {
-        let request = self.post(&bulk::path(wait)).body(body);
+        let query = BulkQuery { wait, group: self.group().map(str::to_owned) };
+        let request = self.post(&bulk::path(&query)).body(body);
         let sent = request.header("content-type", bulk::CONTENT_TYPE).timeout(ANSWER_TIMEOUT).send().await;
         let answer: Value = self.read(sent).await?;
         if answer.get("code").is_some() {

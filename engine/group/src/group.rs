@@ -117,6 +117,11 @@ impl Group {
         self.inner.genesis_hash
     }
 
+    /// Whether both are handles of the same running group.
+    pub fn is(&self, other: &Group) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// What is durable.
     pub fn ledger(&self) -> &Ledger {
         &self.inner.ledger

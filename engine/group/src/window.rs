@@ -23,6 +23,10 @@ const LEAST: usize = 256;
 /// What is let in before anything is known.
 const FIRST: usize = 8_192;
 
+/// What a block's oldest transaction waits at most is aimed at below what it may: by so many quarters. Blocks differ, and
+/// those that took longer than others are what is felt.
+const AIM_QUARTERS: u64 = 3;
+
 /// The part of it that is free when it opens again.
 const REOPENS: usize = 4;
 
@@ -98,7 +102,8 @@ impl Window {
         }
         let waited_ms = now.since_ms(since).max(1);
         let turned_away = self.turned_away.swap(false, Ordering::Relaxed);
-        let limit = next_limit(self.limit(), waited_ms, target_ms.max(1), turned_away);
+        let aim_ms = (target_ms * AIM_QUARTERS / 4).max(1);
+        let limit = next_limit(self.limit(), waited_ms, aim_ms, turned_away);
         if limit != self.limit() {
             self.limit.store(limit, Ordering::Relaxed);
             *changed = now;
@@ -168,15 +173,15 @@ mod tests {
     #[test]
     fn it_changes_once_for_what_it_let_in() {
         let window = Window::new(5_000);
-        window.durable(Timestamp(1_000), Timestamp(1_600), 300);
+        window.durable(Timestamp(1_000), Timestamp(1_600), 400);
         assert_eq!(window.limit(), FIRST / 2);
         // These came while it was wider.
-        window.durable(Timestamp(1_599), Timestamp(2_300), 300);
+        window.durable(Timestamp(1_599), Timestamp(2_300), 400);
         assert_eq!(window.limit(), FIRST / 2);
-        window.durable(Timestamp(1_600), Timestamp(2_000), 300);
+        window.durable(Timestamp(1_600), Timestamp(2_000), 400);
         assert_eq!(window.limit(), FIRST / 2 * 3 / 4);
         window.turned_away();
-        window.durable(Timestamp(2_000), Timestamp(2_150), 300);
+        window.durable(Timestamp(2_000), Timestamp(2_150), 400);
         assert_eq!(window.limit(), FIRST / 2 * 3 / 2);
     }
 }

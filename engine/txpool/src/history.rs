@@ -46,7 +46,18 @@ pub struct History {
     /// Prefixes of the newest blocks' hashes, the newest last.
     blocks: VecDeque<[u8; 8]>,
     /// Committed transactions by expiration: key `n` holds those that expire within `n * BUCKET_MS ..`.
-    committed: BTreeMap<u64, HashSet<TxId>>,
+    committed: BTreeMap<u64, HashSet<HalfId>>,
+}
+
+/// Half of a transaction's id: there are as many of them as there are transactions in the longest lifetime, so each byte
+/// counts. Whoever finds two transactions with the same half (2^64 attempts) has made one of his own that is refused; to
+/// have somebody else's refused takes 2^128.
+type HalfId = [u8; 16];
+
+fn half(id: &TxId) -> HalfId {
+    let mut half = [0; 16];
+    half.copy_from_slice(&id.0.as_bytes()[..16]);
+    half
 }
 
 impl History {
@@ -89,7 +100,7 @@ impl History {
     /// Whether the transaction was committed. Exact for those that have not expired at the newest block's time, which
     /// are all that a later block could include; others may be forgotten.
     pub fn is_committed(&self, id: &TxId, expiration: Timestamp) -> bool {
-        self.committed.get(&bucket(expiration)).is_some_and(|ids| ids.contains(id))
+        self.committed.get(&bucket(expiration)).is_some_and(|ids| ids.contains(&half(id)))
     }
 
     /// Appends a block, and forgets transactions that no later block can include.
@@ -111,7 +122,7 @@ impl History {
 
     fn remember(&mut self, id: TxId, expiration: Timestamp) {
         if expiration > self.timestamp {
-            self.committed.entry(bucket(expiration)).or_default().insert(id);
+            self.committed.entry(bucket(expiration)).or_default().insert(half(&id));
         }
     }
 

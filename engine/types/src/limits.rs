@@ -73,6 +73,8 @@ pub const RECENT_BLOCKS: u64 = 256;
 pub const CALL_DEPTH: usize = 8;
 /// A genesis' canonical bytes.
 pub const GENESIS_BYTES: usize = 4 << 20;
+/// A genesis with its founders' signatures.
+pub const FOUNDING_BYTES: usize = GENESIS_BYTES + VALIDATORS * 128 + 64;
 /// Administrators that a genesis may name.
 pub const ADMINISTRATORS: usize = 1_024;
 /// The greatest [`crate::genesis::Params::tx_gas_max`].

@@ -26,6 +26,8 @@ pub enum Tag {
     Precommit = 4,
     /// A node's handshake.
     Handshake = 5,
+    /// A founder's agreement to a genesis.
+    Founding = 6,
 }
 
 /// Format version of all sign-bytes.
@@ -47,6 +49,11 @@ pub fn transaction(transaction: &Transaction, genesis: &Hash) -> Vec<u8> {
     let mut bytes = prefix(Tag::Transaction, &transaction.chain_id, &transaction.group_id, genesis);
     transaction.encode_into(&mut bytes);
     bytes
+}
+
+/// Sign-bytes of a founder's agreement: a validator's word that it will make blocks of the group with this genesis.
+pub fn founding(chain: &ChainIdentity) -> Vec<u8> {
+    prefix(Tag::Founding, &chain.chain_id, &chain.group_id, &chain.genesis)
 }
 
 /// Sign-bytes of a proposal: a proposer's word that this is its block for the round. `valid_round` is the round in which

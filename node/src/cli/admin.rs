@@ -14,7 +14,7 @@ use hanse_client::views::AdminView;
 
 use super::Common;
 use super::exit::{Exit, Failure};
-use super::session::{first_answer, is_local};
+use super::session::{is_local, patiently};
 use crate::config::{self, Loaded};
 use crate::rpc::AdminPlace;
 use crate::rpc::admin::{SOCKET_FILE, read_token};
@@ -34,10 +34,14 @@ pub(crate) struct AdminArgs {
 impl AdminArgs {
     /// A connection to it.
     pub(super) async fn connect(&self, common: &Common) -> Result<Client, Failure> {
-        match &self.admin {
-            Some(given) => self.at(given),
-            None => self.of_node(common).await,
-        }
+        let client = match &self.admin {
+            Some(given) => self.at(given)?,
+            None => self.of_node(common).await?,
+        };
+        Ok(match &common.group {
+            Some(group) => client.in_group(group),
+            None => client,
+        })
     }
 
     fn at(&self, given: &str) -> Result<Client, Failure> {
@@ -85,8 +89,7 @@ impl AdminArgs {
     /// Where the node of the command line says.
     async fn of_node(&self, common: &Common) -> Result<Client, Failure> {
         let client = Client::new(&common.rpc)?;
-        first_answer(&client).await?;
-        let admin = client.call::<GetNodeInfo>(NoParams {}).await?.admin;
+        let admin = patiently(&client, || client.call::<GetNodeInfo>(NoParams {})).await?.admin;
         let admin = admin.ok_or_else(|| Failure::error(format!("{}: {OFF}", client.url())))?;
         // Another machine has no say in what is opened here.
         if !is_local(&client) {

@@ -238,8 +238,14 @@ mod tests {
 
     #[test]
     fn options_of_hanse_may_come_last() {
-        let mut common =
-            Common { rpc: String::new(), json: false, quiet: false, from: String::new(), password_file: None };
+        let mut common = Common {
+            rpc: String::new(),
+            group: None,
+            json: false,
+            quiet: false,
+            from: String::new(),
+            password_file: None,
+        };
         assert_eq!(take_common(words("--the_amount 5 -q --json"), &mut common).unwrap(), words("--the_amount 5"));
         assert!(common.quiet && common.json);
     }

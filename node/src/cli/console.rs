@@ -177,7 +177,7 @@ mod tests {
 
     fn common() -> Common {
         let (rpc, from) = ("http://127.0.0.1:1".into(), "alice".into());
-        Common { rpc, from, json: false, quiet: false, password_file: None }
+        Common { rpc, group: None, from, json: false, quiet: false, password_file: None }
     }
 
     #[test]

@@ -5,20 +5,28 @@ use hanse_client::call::now;
 use hanse_types::genesis::{ConsensusKind, CryptoSuite, GenesisAccount, Validator};
 use hanse_types::{Address, Genesis, Params};
 
+use super::Common;
 use super::exit::Failure;
 use crate::config;
 use crate::dev::{Commitment, Consensus};
 use crate::keys::dev;
 use crate::keys::file::KeyFolder;
 
+/// The group that a new chain has first, if nothing else is said.
+pub(super) const FIRST_GROUP: &str = "main";
+
 #[derive(Debug, Args)]
 pub(super) struct FoundingArgs {
-    /// What the chain calls itself; part of every signature
+    /// What the chain calls itself; part of every signature. Its first group is called by --group, or main
     #[arg(long, default_value = "hanse")]
     chain_id: String,
-    /// What its first group calls itself
-    #[arg(long, default_value = "main")]
-    group: String,
+    #[command(flatten)]
+    terms: TermsArgs,
+}
+
+/// What the members of one group agree on.
+#[derive(Debug, Args)]
+pub(super) struct TermsArgs {
     /// How its validators agree; solo where there is one, bft where there are several, if not given
     #[arg(long, value_enum)]
     consensus: Option<Consensus>,
@@ -36,42 +44,55 @@ pub(super) struct FoundingArgs {
     account: Vec<String>,
 }
 
-/// The same, read.
+/// What founders of a group agree on, read.
 pub(super) struct Founding<'a> {
-    args: &'a FoundingArgs,
+    chain_id: &'a str,
+    group: &'a str,
+    terms: &'a TermsArgs,
     administrators: Vec<Address>,
     accounts: Vec<GenesisAccount>,
 }
 
 impl FoundingArgs {
     /// Looks up whom it names.
-    pub(super) fn read(&self) -> Result<Founding<'_>, Failure> {
+    pub(super) fn read<'a>(&'a self, common: &'a Common) -> Result<Founding<'a>, Failure> {
+        if self.chain_id == dev::CHAIN_ID {
+            let text = format!("{:?} is the name of development chains; choose another --chain-id", dev::CHAIN_ID);
+            return Err(Failure::usage(text));
+        }
+        self.terms.read(&self.chain_id, common.group.as_deref().unwrap_or(FIRST_GROUP))
+    }
+}
+
+impl TermsArgs {
+    /// Looks up whom it names, for a group of this chain.
+    pub(super) fn read<'a>(&'a self, chain_id: &'a str, group: &'a str) -> Result<Founding<'a>, Failure> {
         let (administrators, accounts) = (addresses(&self.administrator)?, balances(&self.account)?);
-        Ok(Founding { args: self, administrators, accounts })
+        Ok(Founding { chain_id, group, terms: self, administrators, accounts })
     }
 }
 
 impl Founding<'_> {
     /// The genesis of these validators, of this moment.
     pub(super) fn genesis(&self, validators: Vec<Validator>) -> Result<Genesis, Failure> {
-        let Founding { args, administrators, accounts } = self;
+        let Founding { chain_id, group, terms, administrators, accounts } = self;
         let usual = if validators.len() == 1 { ConsensusKind::Solo } else { ConsensusKind::Bft };
-        let consensus = args.consensus.map_or(usual, ConsensusKind::from);
+        let consensus = terms.consensus.map_or(usual, ConsensusKind::from);
         let administrators = match administrators.is_empty() {
             true => validators.iter().map(|validator| validator.key.address()).collect(),
             false => administrators.clone(),
         };
         let genesis = Genesis {
-            chain_id: args.chain_id.clone(),
-            group_id: args.group.clone(),
+            chain_id: (*chain_id).to_owned(),
+            group_id: (*group).to_owned(),
             timestamp: now(),
             crypto: CryptoSuite::Standard,
             consensus,
-            state_commitment: args.commitment.into(),
+            state_commitment: terms.commitment.into(),
             validators,
             administrators,
             accounts: accounts.clone(),
-            params: Params { block_interval_ms: args.block_interval, ..Params::default() },
+            params: Params { block_interval_ms: terms.block_interval, ..Params::default() },
         };
         check(&genesis)?;
         Ok(genesis)
@@ -87,16 +108,13 @@ pub(super) fn placeholder(index: usize) -> hanse_types::crypto::PublicKey {
 }
 
 fn check(genesis: &Genesis) -> Result<(), Failure> {
-    if genesis.chain_id == dev::CHAIN_ID {
-        return Err(Failure::usage(format!(
-            "{:?} is the name of development chains; choose another --chain-id",
-            dev::CHAIN_ID
-        )));
-    }
-    if let Some(name) = config::check::development_key(genesis) {
+    let has_public_keys = || config::check::development_key(genesis);
+    if genesis.chain_id != dev::CHAIN_ID
+        && let Some(name) = has_public_keys()
+    {
         return Err(Failure::usage(format!("everyone has the development key {name}; name an account of yours")));
     }
-    genesis.check().map_err(|error| Failure::usage(format!("no chain can have this genesis: {error}")))
+    genesis.check().map_err(|error| Failure::usage(format!("no group can have this genesis: {error}")))
 }
 
 fn addresses(names: &[String]) -> Result<Vec<Address>, Failure> {

@@ -16,8 +16,8 @@ use super::exit::Failure;
 use super::founding::{FoundingArgs, placeholder};
 use super::output::{Output, fields};
 use crate::config::{self, Config};
+use crate::groups::write_genesis;
 use crate::keys::file::{Algorithm, KeyFolder, PasswordSource};
-use crate::service::write_genesis;
 
 /// The validator key's name in the node's folder.
 pub(super) const KEY: &str = "validator";
@@ -64,7 +64,7 @@ pub(crate) fn run(args: InitArgs, common: &Common, output: Output) -> Result<(),
         }
     }
     // Everything that can be wrong with the command line is found before anything is written.
-    let founding = args.founding.read()?;
+    let founding = args.founding.read(common)?;
     let alone = |key| vec![Validator { name: args.name.clone(), key }];
     founding.genesis(alone(placeholder(0)))?;
 

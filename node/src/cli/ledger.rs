@@ -17,7 +17,7 @@ use super::admin::AdminArgs;
 use super::exit::{Exit, Failure};
 use super::output::{Output, fields, grouped, table};
 use super::session::Session;
-use crate::service::{ChainFolder, write_genesis};
+use crate::groups::{ChainFolder, write_genesis};
 
 /// How long a node may take to write and check a snapshot.
 const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);

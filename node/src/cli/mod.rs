@@ -21,6 +21,7 @@ mod failed;
 mod founding;
 mod gas_table;
 mod grammar;
+mod group;
 mod help;
 mod host;
 mod init;
@@ -77,6 +78,9 @@ pub(crate) struct Common {
     /// Address of the node
     #[arg(long, global = true, env = "HANSE_RPC", default_value = DEFAULT_RPC, value_name = "URL")]
     pub(crate) rpc: String,
+    /// The node's group; the one of its configuration if not given
+    #[arg(long, global = true, env = "HANSE_GROUP", value_name = "NAME")]
+    pub(crate) group: Option<String>,
     /// Print results as JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -113,6 +117,9 @@ enum Command {
     /// Write, build, deploy and call contracts
     #[command(subcommand)]
     Contract(contract::ContractCommand),
+    /// Found groups with other nodes, join and leave them, and list those of the node
+    #[command(subcommand)]
+    Group(group::GroupCommand),
     /// Take members into the group and out of it, and list them
     #[command(subcommand)]
     Member(member::MemberCommand),
@@ -205,6 +212,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Log(command) => log::run(command, &common, output).await,
         Command::Config(command) => config::run(command, output),
         Command::Contract(command) => contract::run(command, common).await,
+        Command::Group(command) => group::run(command, &common, output).await,
         Command::Member(command) => member::run(command, &common).await,
         Command::Name(command) => name::run(command, &common).await,
         Command::Net(command) => net::run(command, &common).await,

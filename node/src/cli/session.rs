@@ -33,7 +33,7 @@ pub(crate) struct Session {
 impl Session {
     /// Connects to the node that the command line names.
     pub(crate) async fn open(common: &Common) -> Result<Session, Failure> {
-        let client = Client::new(&common.rpc)?;
+        let client = client(common)?;
         let chain = first_answer(&client).await?;
         let output = Output { json: common.json, quiet: common.quiet };
         Ok(Session { client, chain, output, common: common.clone() })
@@ -106,12 +106,29 @@ pub(super) fn is_local(client: &Client) -> bool {
     ["http://127.", "http://localhost", "http://[::1]"].iter().any(|start| client.url().starts_with(start))
 }
 
+/// The client of the node and the group that the command line names.
+pub(super) fn client(common: &Common) -> Result<Client, ClientError> {
+    let client = Client::new(&common.rpc)?;
+    Ok(match &common.group {
+        Some(group) => client.in_group(group),
+        None => client,
+    })
+}
+
 /// The first answer of a node, for which a node on this machine gets a moment to start.
 pub(super) async fn first_answer(client: &Client) -> Result<ChainInfo, ClientError> {
+    patiently(client, || client.chain_info()).await
+}
+
+/// What a node answers, for which a node on this machine gets a moment to start.
+pub(super) async fn patiently<T, F: Future<Output = Result<T, ClientError>>>(
+    client: &Client,
+    ask: impl Fn() -> F,
+) -> Result<T, ClientError> {
     let deadline = Instant::now() + START_PATIENCE;
     let local = is_local(client);
     loop {
-        match client.chain_info().await {
+        match ask().await {
             Err(ClientError::Connect { .. }) if local && Instant::now() < deadline => {
                 tokio::time::sleep(ATTEMPT_INTERVAL).await;
             }

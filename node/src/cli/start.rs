@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use hanse_group::{DropLimits, Group, GroupConfig};
+use hanse_group::{DropLimits, GroupConfig};
 use hanse_ledger::LedgerOptions;
 use hanse_txpool::PoolLimits;
 use hanse_types::Genesis;
@@ -17,11 +17,12 @@ use super::exit::Failure;
 use super::output::{Output, say};
 use crate::config::keys::Rpc;
 use crate::config::{self, Loaded};
+use crate::groups::{ChainFolder, Groups, Housekeeping};
 use crate::keys::file::{PasswordSource, open_file};
 use crate::log::{FileLog, Log};
 use crate::p2p::{self, Net};
 use crate::rpc::Capacity;
-use crate::service::{self, ChainFolder, Housekeeping, Serving, Setup};
+use crate::service::{self, Serving, Setup};
 
 #[derive(Debug, Args)]
 pub(crate) struct StartArgs {
@@ -70,12 +71,14 @@ pub(crate) async fn run(args: StartArgs, common: &Common, output: Output) -> Res
         serve_metrics: loaded.config.metrics.enabled,
         folder,
         housekeeping: housekeeping(&loaded),
+        accept: loaded.config.groups.accept,
         is_development: false,
         log: log.clone(),
     };
     let any_port = rpc.listen.port() == 0;
     let served =
-        service::run(setup, service::stop_signal()?, |group, serving| announce(group, serving, any_port, output)).await;
+        service::run(setup, service::stop_signal()?, |groups, serving| announce(groups, serving, any_port, output))
+            .await;
     if let Err(error) = &served {
         tracing::error!(%error, "the node ends");
     }
@@ -187,15 +190,15 @@ fn log(loaded: &Loaded) -> Result<Log, crate::log::LogError> {
 
 /// Tells whoever started it that it takes requests: the service manager, a script that asked for JSON, a person at a
 /// terminal; and anybody, where nobody else knows the port.
-fn announce(group: &Group, serving: &Serving, any_port: bool, output: Output) -> std::io::Result<()> {
-    let genesis = group.genesis();
+fn announce(groups: &Groups, serving: &Serving, any_port: bool, output: Output) -> std::io::Result<()> {
+    let genesis = groups.home_genesis();
     let started = Started {
         url: format!("http://{}", serving.address),
         admin: serving.admin.as_ref().map(|admin| admin.address.clone()),
         chain_id: genesis.chain_id.clone(),
         group_id: genesis.group_id.clone(),
-        genesis_hash: group.genesis_hash().to_string(),
-        height: group.tip().borrow().height.0,
+        genesis_hash: genesis.hash().to_string(),
+        height: groups.running(None).map_or(0, |home| home.height().0),
     };
     match (output.json, any_port) {
         (true, _) => drop(say(&serde_json::to_string(&started).map_err(std::io::Error::other)?)?),

@@ -14,11 +14,11 @@ use libp2p::PeerId;
 use super::admin;
 use super::error::Problems;
 use super::load::Loaded;
+use crate::groups::{ChainFolder, read_genesis};
 use crate::keys::dev;
 use crate::p2p::identity;
 use crate::rpc::AdminPlace;
 use crate::rpc::admin::{check_socket_path, read_token};
-use crate::service::{ChainFolder, read_genesis};
 
 /// What was found.
 #[derive(Debug, Default)]

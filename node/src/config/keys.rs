@@ -10,6 +10,7 @@ use hanse_txpool::PoolLimits;
 
 use super::admin::AdminListen;
 use crate::cli::{DEFAULT_NETWORK_PORT, DEFAULT_PORT};
+use crate::groups::Accept;
 use crate::log::{Format, Levels, Period};
 use crate::p2p::address::{External, NodeName, PeerAddress};
 use crate::rpc;
@@ -192,7 +193,13 @@ sections! {
         /// MiB that may wait for one peer, of each kind of message; what is more is dropped, and asked for again.
         queue_mib: usize = 32, in 1..=4_096;
     }
-    /// Threads.
+    /// Groups besides the one of the genesis: nodes invite each other to them while they run.
+    groups: Groups {
+        /// Whose invitations are accepted without asking: ask (nobody's; `hanse group accept` does), or members (those of
+        /// members of this node's group).
+        accept: Accept = Accept::Ask;
+    }
+    /// Threads. Each group that runs has so many.
     execution: Execution {
         /// Threads that execute blocks and verify signatures; 0 is one per core.
         threads: usize = 0, in 0..=1_024;

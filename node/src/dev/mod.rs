@@ -10,7 +10,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use futures::FutureExt;
 use hanse_client::call::now;
-use hanse_group::{Group, GroupConfig, Network};
+use hanse_group::{GroupConfig, Network};
 use hanse_types::crypto::Signer;
 use hanse_types::genesis::{ConsensusKind, CryptoSuite, GenesisAccount, Validator};
 use hanse_types::{Address, Genesis, Params, StateCommitment};
@@ -19,11 +19,12 @@ use thiserror::Error;
 
 use crate::cli::DEFAULT_PORT;
 use crate::cli::output::say;
+use crate::groups::{Accept, ChainFolder, FolderError, Groups, Housekeeping};
 use crate::keys::dev;
 use crate::log::{Format, Log, LogError};
 use crate::rpc::admin::{SOCKET_FILE, check_socket_path};
 use crate::rpc::{self, AdminPlace};
-use crate::service::{self, ChainFolder, Ended, FolderError, Housekeeping, ServiceError, Serving, Setup};
+use crate::service::{self, Ended, ServiceError, Serving, Setup};
 
 mod command;
 mod companions;
@@ -179,8 +180,8 @@ pub(crate) async fn run(args: DevArgs, json: bool) -> Result<(), DevError> {
         let companions = Companions::start(&genesis, &folder.0, threads, &args.faults).await?;
         let group = GroupConfig { threads, ..GroupConfig::new(genesis, folder.group()) };
         let setup = setup(&args, group, companions.network(), &folder, listen, admin.clone(), log.clone());
-        let announce = |group: &Group, serving: &Serving| match std::mem::take(&mut is_first) {
-            true => announce(group, serving, &folder.0, json),
+        let announce = |groups: &Groups, serving: &Serving| match std::mem::take(&mut is_first) {
+            true => announce(groups, serving, &folder.0, json),
             false => Ok(()),
         };
         let ended = service::run(setup, stop.clone(), announce).await;
@@ -245,6 +246,7 @@ fn setup(
         serve_metrics: true,
         folder: folder.clone(),
         housekeeping: Housekeeping { keep_history: args.keep_history, ..Housekeeping::default() },
+        accept: Accept::Ask,
         is_development,
         log,
     }
@@ -280,17 +282,17 @@ pub(crate) fn example_genesis() -> Genesis {
     new_genesis(Commitment::Flat, 20, 1, None)
 }
 
-fn announce(group: &Group, serving: &Serving, directory: &Path, json: bool) -> std::io::Result<()> {
-    let genesis = group.genesis();
+fn announce(groups: &Groups, serving: &Serving, directory: &Path, json: bool) -> std::io::Result<()> {
+    let genesis = groups.home_genesis();
     let accounts = dev::NAMES.iter().filter_map(|name| dev::address(name).map(|address| Account { name, address }));
     let started = Started {
         url: format!("http://{}", serving.address),
         admin: serving.admin.as_ref().map(|admin| admin.address.clone()),
         chain_id: genesis.chain_id.clone(),
         group_id: genesis.group_id.clone(),
-        genesis_hash: group.genesis_hash().to_string(),
+        genesis_hash: genesis.hash().to_string(),
         directory: directory.display().to_string(),
-        height: group.tip().borrow().height.0,
+        height: groups.running(None).map_or(0, |home| home.height().0),
         accounts: accounts.collect(),
     };
     let line = match json {

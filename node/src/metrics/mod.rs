@@ -15,10 +15,12 @@ mod process;
 mod requests;
 mod scrape;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use hanse_group::Group;
+use hanse_types::Hash;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
@@ -31,7 +33,7 @@ pub(crate) use chain::GroupMetrics;
 use chain::ChainMetrics;
 use net::NetScrape;
 use requests::RequestMetrics;
-use scrape::Scrape;
+use scrape::{AllWatched, Scrape, Watched};
 
 /// What OpenMetrics is called in HTTP.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -41,8 +43,19 @@ pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0
 pub(crate) struct Metrics {
     registry: RwLock<Registry>,
     chain: ChainMetrics,
+    watched: Watching,
     /// Requests that were answered.
     pub(crate) requests: RequestMetrics,
+}
+
+/// The groups that are looked at when somebody asks.
+#[derive(Default)]
+struct Watching(AllWatched);
+
+impl fmt::Debug for Watching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watching")
+    }
 }
 
 impl Metrics {
@@ -53,7 +66,7 @@ impl Metrics {
         registry.register("hanse_build", "The program that runs", build);
         let chain = ChainMetrics::register(&mut registry);
         let requests = RequestMetrics::register(&mut registry);
-        Arc::new(Metrics { registry: RwLock::new(registry), chain, requests })
+        Arc::new(Metrics { registry: RwLock::new(registry), chain, watched: Watching::default(), requests })
     }
 
     /// Who keeps a group's figures.
@@ -61,10 +74,22 @@ impl Metrics {
         Arc::new(self.chain.of_group(group))
     }
 
-    /// From now on, looks at this group, its folder and the log whenever it is asked.
-    pub(crate) fn watch(&self, group: Group, folder: PathBuf, pool_capacity: usize, log: Arc<Log>) {
-        let scrape = Scrape { group, folder, pool_capacity, log };
+    /// From now on, looks at this process, its log and the disk of this folder whenever it is asked, and at the groups that
+    /// are watched.
+    pub(crate) fn watch_process(&self, folder: PathBuf, log: Arc<Log>) {
+        let scrape = Scrape { groups: self.watched.0.clone(), folder, log };
         self.registry.write().unwrap_or_else(PoisonError::into_inner).register_collector(Box::new(scrape));
+    }
+
+    /// From now on, looks at this group too.
+    pub(crate) fn watch(&self, group: Group, pool_capacity: usize) {
+        self.watched.0.write().unwrap_or_else(PoisonError::into_inner).push(Watched { group, pool_capacity });
+    }
+
+    /// Looks at the group with this genesis no more.
+    pub(crate) fn unwatch(&self, genesis: &Hash) {
+        let mut watched = self.watched.0.write().unwrap_or_else(PoisonError::into_inner);
+        watched.retain(|watched| watched.group.genesis_hash() != *genesis);
     }
 
     /// From now on, looks at the network whenever it is asked.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use hanse_group::{Agreement, Group};
 use hanse_ledger::{CacheUse, Statistics};
@@ -17,13 +17,21 @@ use super::family::GROUP;
 use super::process::Process;
 use crate::log::Log;
 
+/// A group that is looked at.
+pub(super) struct Watched {
+    pub(super) group: Group,
+    /// Most transactions in its pool.
+    pub(super) pool_capacity: usize,
+}
+
+/// Those that are.
+pub(super) type AllWatched = Arc<RwLock<Vec<Watched>>>;
+
 /// Where to look.
 pub(super) struct Scrape {
-    pub(super) group: Group,
+    pub(super) groups: AllWatched,
     /// A folder on the disk of the data.
     pub(super) folder: PathBuf,
-    /// Most transactions in the pool.
-    pub(super) pool_capacity: usize,
     pub(super) log: Arc<Log>,
 }
 
@@ -36,8 +44,12 @@ impl fmt::Debug for Scrape {
 impl Collector for Scrape {
     fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
         let mut figures = Figures(encoder);
-        self.pool(&mut figures)?;
-        self.agreement(&mut figures)?;
+        {
+            let groups = self.groups.read().unwrap_or_else(PoisonError::into_inner);
+            pools(&groups, &mut figures)?;
+            agreements(&groups, &mut figures)?;
+            ledgers(&groups, &mut figures)?;
+        }
         self.disk(&mut figures)?;
         self.lost_lines(&mut figures)?;
         match Process::read() {
@@ -48,44 +60,7 @@ impl Collector for Scrape {
 }
 
 impl Scrape {
-    fn group_label(&self) -> (&'static str, &str) {
-        (GROUP, &self.group.genesis().group_id)
-    }
-
-    fn pool(&self, figures: &mut Figures<'_>) -> fmt::Result {
-        let (status, group) = (self.group.pool_status(), self.group_label());
-        let help = "1 while the group takes transactions, 0 once it has stopped";
-        figures.gauge("hanse_group_running", help, None, &[([group], u64::from(self.group.is_running()))])?;
-        let help = "Transactions that wait, and those in blocks under way";
-        let states = [("waiting", status.waiting), ("sealed", status.sealed)];
-        let states = states.map(|(state, count)| ([group, ("state", state)], count as u64));
-        figures.gauge("hanse_pool_transactions", help, None, &states)?;
-        let help = "Canonical bytes of the transactions in the pool";
-        figures.gauge("hanse_pool", help, BYTES, &[([group], status.bytes as u64)])?;
-        let help = "Most transactions that the pool takes";
-        figures.gauge("hanse_pool_capacity_transactions", help, None, &[([group], self.pool_capacity as u64)])
-    }
-
-    fn agreement(&self, figures: &mut Figures<'_>) -> fmt::Result {
-        let group = self.group_label();
-        let Some(Agreement { round, votes, peers, .. }) = self.group.agreement() else { return Ok(()) };
-        let help = "Round of the height under way; above 0, a proposer was silent, slow or faulty";
-        figures.gauge("hanse_consensus_round", help, None, &[([group], u64::from(round.0))])?;
-        let help = "1 while this node votes, 0 while it only follows";
-        figures.gauge("hanse_consensus_votes", help, None, &[([group], u64::from(votes))])?;
-        let help = "Other members of the group that are connected";
-        figures.gauge("hanse_group_peers", help, None, &[([group], peers as u64)])
-    }
-
     fn disk(&self, figures: &mut Figures<'_>) -> fmt::Result {
-        let group = self.group_label();
-        if let Ok(statistics) = self.group.ledger().statistics() {
-            let help = "Bytes of the ledger's tables on disk";
-            figures.gauge("hanse_storage", help, BYTES, &[([group], statistics.disk_bytes)])?;
-            let help = "Oldest height whose past state can be read";
-            figures.gauge("hanse_history_oldest_height", help, None, &[([group], statistics.history_from.0)])?;
-            caches(figures, group, &statistics)?;
-        }
         let Ok(disk) = rustix::fs::statvfs(&self.folder) else { return Ok(()) };
         let [free, size] = [disk.f_bavail, disk.f_blocks].map(|blocks| blocks.saturating_mul(disk.f_frsize));
         figures.gauge("hanse_disk_free", "Bytes left for the node on the disk of its data", BYTES, &[([], free)])?;
@@ -99,13 +74,71 @@ impl Scrape {
     }
 }
 
-fn caches(figures: &mut Figures<'_>, group: (&str, &str), statistics: &Statistics) -> fmt::Result {
-    let caches = [("values", statistics.value_cache), ("pages", statistics.page_cache)];
-    let of = |count: fn(CacheUse) -> u64| caches.map(|(cache, uses)| ([group, ("cache", cache)], count(uses)));
+fn label(group: &Group) -> (&'static str, &str) {
+    (GROUP, &group.genesis().group_id)
+}
+
+fn pools(groups: &[Watched], figures: &mut Figures<'_>) -> fmt::Result {
+    let each = |value: fn(&Watched) -> u64| -> Vec<_> {
+        groups.iter().map(|watched| ([label(&watched.group)], value(watched))).collect()
+    };
+    let help = "1 while the group takes transactions, 0 once it has stopped";
+    let running = each(|watched| u64::from(watched.group.is_running()));
+    figures.gauge("hanse_group_running", help, None, &running)?;
+    let help = "Transactions that wait, and those in blocks under way";
+    let states = groups.iter().flat_map(|Watched { group, .. }| {
+        let status = group.pool_status();
+        let states = [("waiting", status.waiting), ("sealed", status.sealed)];
+        states.map(|(state, count)| ([label(group), ("state", state)], count as u64))
+    });
+    figures.gauge("hanse_pool_transactions", help, None, &states.collect::<Vec<_>>())?;
+    let help = "Canonical bytes of the transactions in the pool";
+    figures.gauge("hanse_pool", help, BYTES, &each(|watched| watched.group.pool_status().bytes as u64))?;
+    let help = "Most transactions that the pool takes";
+    figures.gauge("hanse_pool_capacity_transactions", help, None, &each(|watched| watched.pool_capacity as u64))
+}
+
+fn agreements(groups: &[Watched], figures: &mut Figures<'_>) -> fmt::Result {
+    let agreements: Vec<(&Group, Agreement)> =
+        groups.iter().filter_map(|Watched { group, .. }| Some((group, group.agreement()?))).collect();
+    if agreements.is_empty() {
+        return Ok(());
+    }
+    let each = |value: fn(&Agreement) -> u64| -> Vec<_> {
+        agreements.iter().map(|(group, agreement)| ([label(group)], value(agreement))).collect()
+    };
+    let help = "Round of the height under way; above 0, a proposer was silent, slow or faulty";
+    figures.gauge("hanse_consensus_round", help, None, &each(|agreement| u64::from(agreement.round.0)))?;
+    let help = "1 while this node votes, 0 while it only follows";
+    figures.gauge("hanse_consensus_votes", help, None, &each(|agreement| u64::from(agreement.votes)))?;
+    let help = "Other members of the group that are connected";
+    figures.gauge("hanse_group_peers", help, None, &each(|agreement| agreement.peers as u64))
+}
+
+fn ledgers(groups: &[Watched], figures: &mut Figures<'_>) -> fmt::Result {
+    let ledgers: Vec<(&Group, Statistics)> =
+        groups.iter().filter_map(|Watched { group, .. }| Some((group, group.ledger().statistics().ok()?))).collect();
+    if ledgers.is_empty() {
+        return Ok(());
+    }
+    let each = |value: fn(&Statistics) -> u64| -> Vec<_> {
+        ledgers.iter().map(|(group, statistics)| ([label(group)], value(statistics))).collect()
+    };
+    let help = "Bytes of the ledger's tables on disk";
+    figures.gauge("hanse_storage", help, BYTES, &each(|statistics| statistics.disk_bytes))?;
+    let help = "Oldest height whose past state can be read";
+    figures.gauge("hanse_history_oldest_height", help, None, &each(|statistics| statistics.history_from.0))?;
+    let caches = |count: fn(CacheUse) -> u64| -> Vec<_> {
+        let of_each = ledgers.iter().flat_map(|(group, statistics)| {
+            let caches = [("values", statistics.value_cache), ("pages", statistics.page_cache)];
+            caches.map(|(cache, uses)| ([label(group), ("cache", cache)], count(uses)))
+        });
+        of_each.collect()
+    };
     let help = "Reads of the newest state that its cache answered: values, or pages of the tree (commitment merkle)";
-    figures.counter("hanse_state_cache_hits", help, None, &of(|uses| uses.hits))?;
+    figures.counter("hanse_state_cache_hits", help, None, &caches(|uses| uses.hits))?;
     let help = "Reads of the state that went on to the database, those of older blocks included";
-    figures.counter("hanse_state_cache_misses", help, None, &of(|uses| uses.misses))
+    figures.counter("hanse_state_cache_misses", help, None, &caches(|uses| uses.misses))
 }
 
 /// The names are Prometheus' own, the same for every program.

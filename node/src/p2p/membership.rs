@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use hanse_types::crypto::PublicKey;
 use hanse_types::{Hash, Members, Role};
 
+use super::lobby::LOBBY;
+
 /// The members of one group that take part in what is sent there: each one's key and name.
 pub(crate) type GroupMembers = BTreeMap<PublicKey, String>;
 
@@ -18,9 +20,9 @@ pub(super) struct Membership {
 }
 
 impl Membership {
-    /// Whether this is a member's key.
+    /// Whether this is a member's key. In the lobby is everybody who is let in at all.
     pub(super) fn has(&self, group: &Hash, key: &PublicKey) -> bool {
-        self.groups.get(group).is_some_and(|members| members.contains_key(key))
+        *group == LOBBY || self.groups.get(group).is_some_and(|members| members.contains_key(key))
     }
 
     /// All members of all groups, with the name that the first group has for each.

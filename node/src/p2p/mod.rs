@@ -14,6 +14,7 @@
 //! | [`switch`] | between groups and peers; the check of each frame |
 //! | [`outbox`] | what waits for one peer |
 //! | [`pump`], [`frame`] | the streams' two ends, and the bytes on them |
+//! | [`lobby`] | what nodes tell each other outside of groups |
 //! | [`driver`] | connections: made, let in, cut off |
 //! | [`tcp`] | sockets for libp2p |
 //!
@@ -24,6 +25,7 @@ mod driver;
 pub(crate) mod figures;
 mod frame;
 pub(crate) mod identity;
+mod lobby;
 mod membership;
 mod outbox;
 pub(crate) mod peers;
@@ -60,6 +62,7 @@ use streams::Streams;
 use switch::Switch;
 use tcp::Tcp;
 
+pub(crate) use lobby::{Heard, Lobby};
 pub(crate) use membership::of_members;
 use membership::{GroupMembers, Membership};
 
@@ -183,6 +186,16 @@ impl Net {
             membership.groups.insert(group, members);
             changes
         });
+    }
+
+    /// This node is in this group no more. Who is in no other is cut off.
+    pub(crate) fn leave(&self, group: &Hash) {
+        self.membership.send_if_modified(|membership| membership.groups.remove(group).is_some());
+    }
+
+    /// Enters the lobby; whoever was there before hears nothing any more.
+    pub(crate) fn lobby(&self) -> Lobby {
+        Lobby::enter(&self.switch)
     }
 
     /// What this node is called.

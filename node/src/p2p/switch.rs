@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::figures::{Figures, Refused};
+use super::lobby::LOBBY;
 use super::membership::Membership;
 use super::outbox::Outbox;
 
@@ -124,7 +125,18 @@ impl Switch {
     /// Groups that run here and that this node is a member of, as well as this peer.
     pub(super) fn common_groups(&self, peer: &PublicKey) -> Vec<Hash> {
         let (state, membership) = (self.state.lock(), self.membership.borrow());
-        state.groups.keys().filter(|group| membership.has(group, peer)).copied().collect()
+        let groups = state.groups.keys().filter(|group| **group != LOBBY);
+        groups.filter(|group| membership.has(group, peer)).copied().collect()
+    }
+
+    /// The node that groups call so.
+    pub(super) fn key(&self, Peer(number): Peer) -> Option<PublicKey> {
+        self.state.lock().numbers.get(number as usize).copied()
+    }
+
+    /// What groups call this node, which is admitted.
+    pub(super) fn peer(&self, key: &PublicKey) -> Peer {
+        number(&mut self.state.lock().numbers, key)
     }
 
     fn send(&self, group: &Hash, to: Recipient, module: Module, frame: &Arc<[u8]>) {

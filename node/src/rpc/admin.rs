@@ -33,7 +33,7 @@ use thiserror::Error;
 use tokio::net::{TcpListener, UnixListener, UnixSocket};
 
 use super::caller::Caller;
-use super::{Node, dispatch, http, limits};
+use super::{Server, dispatch, http, limits};
 
 /// The socket's name in a chain's folder.
 pub(crate) const SOCKET_FILE: &str = "admin.sock";
@@ -256,11 +256,12 @@ impl AdminListener {
     /// If the listener fails.
     pub(crate) async fn serve(
         self,
-        node: Arc<Node>,
+        server: Arc<Server>,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        let routes =
-            Router::new().route("/", post(json_rpc).layer(DefaultBodyLimit::max(limits::BODY_BYTES))).with_state(node);
+        let routes = Router::new()
+            .route("/", post(json_rpc).layer(DefaultBodyLimit::max(limits::BODY_BYTES)))
+            .with_state(server);
         match self.bound {
             Bound::Socket(listener, _file) => {
                 let service = routes.into_make_service_with_connect_info::<Operator>();
@@ -309,11 +310,11 @@ impl Connected<IncomingStream<'_, TcpListener>> for Operator {
 }
 
 async fn json_rpc(
-    State(node): State<Arc<Node>>,
+    State(server): State<Arc<Server>>,
     ConnectInfo(operator): ConnectInfo<Operator>,
     body: Bytes,
 ) -> Response {
-    http::json(StatusCode::OK, &dispatch::answer(&node, &Caller::Operator(operator), &body).await)
+    http::json(StatusCode::OK, &dispatch::answer(&server, &Caller::Operator(operator), &body).await)
 }
 
 /// Lets in who sends the token.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::admin::Operator;
 use super::listener::Peer;
 use super::registry::Entry;
-use super::{Node, http};
+use super::{Server, http};
 
 /// Parameters of an operator's request that its line in the log tells, at most so many bytes of them.
 const TOLD_BYTES: usize = 200;
@@ -23,25 +23,25 @@ pub(super) enum Caller {
 
 impl Caller {
     /// Whether they may call the method.
-    pub(super) fn check(&self, node: &Node, entry: &Entry) -> Result<(), RpcError> {
+    pub(super) fn check(&self, server: &Server, entry: &Entry) -> Result<(), RpcError> {
         match (self, entry.method.access) {
             (Caller::Operator(_), _) | (Caller::Anyone(_), Access::Public) => Ok(()),
-            (Caller::Anyone(_), Access::Admin) => Err(refusal(node, entry.method.name)),
+            (Caller::Anyone(_), Access::Admin) => Err(refusal(server, entry.method.name)),
         }
     }
 
     /// Counts a request against what this client may ask for.
-    pub(super) fn request(&self, node: &Node) -> Result<(), RpcError> {
+    pub(super) fn request(&self, server: &Server) -> Result<(), RpcError> {
         match self {
-            Caller::Anyone(peer) => node.clients.request(*peer),
+            Caller::Anyone(peer) => server.clients.request(*peer),
             Caller::Operator(_) => Ok(()),
         }
     }
 
     /// The same of transactions that are submitted.
-    pub(super) fn transactions(&self, node: &Node, count: usize) -> Result<(), RpcError> {
+    pub(super) fn transactions(&self, server: &Server, count: usize) -> Result<(), RpcError> {
         match self {
-            Caller::Anyone(peer) => node.clients.transactions(*peer, count),
+            Caller::Anyone(peer) => server.clients.transactions(*peer, count),
             Caller::Operator(_) => Ok(()),
         }
     }
@@ -67,8 +67,8 @@ impl Caller {
     }
 }
 
-fn refusal(node: &Node, method: &str) -> RpcError {
-    match &node.admin {
+fn refusal(server: &Server, method: &str) -> RpcError {
+    match &server.admin {
         Some(admin) => {
             let text = format!("{method} is for the node's operators; they ask at {}", admin.address);
             RpcError::new(codes::NO_SUCH_RIGHT, text).detail(json!({ "admin": admin.address }))

@@ -1,5 +1,6 @@
 //! From a body to an answer: the envelope, batches, the group, and which method.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures::future::join_all;
@@ -11,8 +12,8 @@ use serde_json::{Map, Value};
 
 use super::caller::Caller;
 use super::http::code_of;
-use super::registry::Entry;
-use super::{Node, errors, registry};
+use super::registry::{Entry, Run};
+use super::{Server, errors, registry};
 
 /// What requests that name no method of the table are called among the methods.
 const NO_METHOD: &str = "unknown";
@@ -26,20 +27,20 @@ pub(super) enum Answer {
 }
 
 /// Answers a body; none only for a batch without a request that wants one, which strictness rules out.
-pub(super) async fn answer(node: &Node, caller: &Caller, body: &[u8]) -> Answer {
+pub(super) async fn answer(server: &Arc<Server>, caller: &Caller, body: &[u8]) -> Answer {
     match serde_json::from_slice(body) {
         Err(error) => refused(RpcError::new(codes::PARSE_ERROR, format!("the body is not JSON: {error}"))),
         Ok(Value::Array(requests)) if requests.is_empty() => {
             refused(RpcError::new(codes::INVALID_REQUEST, "the batch is empty"))
         }
-        Ok(Value::Array(requests)) if requests.len() > node.capacity.batch_requests => {
-            let (found, limit) = (requests.len(), node.capacity.batch_requests);
+        Ok(Value::Array(requests)) if requests.len() > server.capacity.batch_requests => {
+            let (found, limit) = (requests.len(), server.capacity.batch_requests);
             refused(RpcError::new(codes::TOO_LARGE, format!("the batch has {found} requests, the limit is {limit}")))
         }
         Ok(Value::Array(requests)) => {
-            Answer::Batch(join_all(requests.into_iter().map(|request| single(node, caller, request))).await)
+            Answer::Batch(join_all(requests.into_iter().map(|request| single(server, caller, request))).await)
         }
-        Ok(request) => Answer::Single(single(node, caller, request).await),
+        Ok(request) => Answer::Single(single(server, caller, request).await),
     }
 }
 
@@ -47,17 +48,17 @@ fn refused(error: RpcError) -> Answer {
     Answer::Single(Response::new(Value::Null, Err(error)))
 }
 
-async fn single(node: &Node, caller: &Caller, request: Value) -> Response {
+async fn single(server: &Arc<Server>, caller: &Caller, request: Value) -> Response {
     let id = request.get("id").filter(|id| is_id(id)).cloned().unwrap_or(Value::Null);
     let started = Instant::now();
     let (method, outcome) = match parse(request) {
         Ok(request) => match registry::find(&request.method) {
-            Some(entry) => (entry.method.name, run(node, caller, entry, request.params).await),
+            Some(entry) => (entry.method.name, run(server, caller, entry, request.params).await),
             None => (NO_METHOD, Err(unknown(&request.method))),
         },
         Err(error) => (NO_METHOD, Err(error)),
     };
-    node.metrics.requests.answered(method, code_of(&outcome), started.elapsed());
+    server.metrics.requests.answered(method, code_of(&outcome), started.elapsed());
     Response::new(id, outcome)
 }
 
@@ -78,12 +79,12 @@ fn parse(request: Value) -> Result<Request, RpcError> {
     Ok(request)
 }
 
-async fn run(node: &Node, caller: &Caller, entry: &Entry, params: Value) -> Result<Value, RpcError> {
-    caller.request(node)?;
-    caller.check(node, entry)?;
+async fn run(server: &Arc<Server>, caller: &Caller, entry: &Entry, params: Value) -> Result<Value, RpcError> {
+    caller.request(server)?;
+    caller.check(server, entry)?;
     let places = match caller {
-        Caller::Anyone(_) => &node.requests,
-        Caller::Operator(_) => &node.operator_requests,
+        Caller::Anyone(_) => &server.requests,
+        Caller::Operator(_) => &server.operator_requests,
     };
     let _permit = places.try_acquire().map_err(|_| errors::busy())?;
     let mut params = match params {
@@ -91,12 +92,16 @@ async fn run(node: &Node, caller: &Caller, entry: &Entry, params: Value) -> Resu
         Value::Object(params) => params,
         _ => return Err(invalid(entry.method.name, "params must be an object")),
     };
-    if let Some(group) = params.remove(GROUP) {
-        check_group(node, entry.method.name, &group)?;
-    }
-    caller.transactions(node, submitted(entry, &params))?;
+    let group = group_of(entry.method.name, &mut params)?;
+    caller.transactions(server, submitted(entry, &params))?;
     let told = caller.told(entry, &params);
-    let outcome = (entry.run)(node, params).await;
+    let outcome = match entry.run {
+        Run::Server(run) => run(server, params).await,
+        Run::Group(run) => match server.node(group.as_deref()) {
+            Ok(node) => run(&node, params).await,
+            Err(error) => Err(error),
+        },
+    };
     caller.log(entry, &told, &outcome);
     outcome
 }
@@ -110,13 +115,12 @@ fn submitted(entry: &Entry, params: &Map<String, Value>) -> usize {
     }
 }
 
-/// Whether the group that is asked is this one.
-fn check_group(node: &Node, method: &str, group: &Value) -> Result<(), RpcError> {
-    let own = &node.group.genesis().group_id;
-    match group.as_str() {
-        Some(name) if name == own => Ok(()),
-        Some(name) => Err(errors::not_found(format!("group {name:?} on this node, which has {own:?}"))),
-        None => Err(invalid(method, "group must be a text, the id of a group")),
+/// The group that is asked, if the request says so.
+fn group_of(method: &str, params: &mut Map<String, Value>) -> Result<Option<String>, RpcError> {
+    match params.remove(GROUP) {
+        None => Ok(None),
+        Some(Value::String(name)) => Ok(Some(name)),
+        Some(_) => Err(invalid(method, "group must be a text, the id of a group")),
     }
 }
 

@@ -8,6 +8,8 @@ use hanse_ledger::LedgerError;
 use hanse_types::TxId;
 use hanse_types::crypto::VerifyError;
 
+use crate::groups::GroupsError;
+
 /// The node serves as many requests as it may.
 pub(super) fn busy() -> RpcError {
     RpcError::new(codes::BUSY, "the node serves as many requests as it may")
@@ -16,6 +18,24 @@ pub(super) fn busy() -> RpcError {
 /// There is no such thing.
 pub(super) fn not_found(what: impl std::fmt::Display) -> RpcError {
     RpcError::new(codes::NOT_FOUND, format!("there is no {what}"))
+}
+
+/// What was asked of a group, or of the groups.
+pub(super) fn groups(error: GroupsError) -> RpcError {
+    let kind = match &error {
+        GroupsError::Unknown { .. } => return not_found(error),
+        GroupsError::NotRunning { .. } | GroupsError::InUse { .. } => codes::GROUP_STOPPED,
+        GroupsError::Exists { .. } => codes::EXISTS,
+        GroupsError::State { .. } | GroupsError::Home { .. } | GroupsError::Sealer { .. } => codes::GROUP_STATE,
+        GroupsError::OtherChain { .. }
+        | GroupsError::NotAMember { .. }
+        | GroupsError::NoNetwork
+        | GroupsError::Founding(_) => codes::BAD_FOUNDING,
+        GroupsError::Full(_) => codes::BUSY,
+        GroupsError::Open { .. } => codes::GROUP_NOT_OPENED,
+        GroupsError::Record(_) | GroupsError::Folder(_) => return internal(&error),
+    };
+    RpcError::new(kind, error.to_string())
 }
 
 /// A bulk body that is no list of transactions.

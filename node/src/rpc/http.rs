@@ -23,7 +23,8 @@ use tokio::net::TcpListener;
 use super::caller::Caller;
 use super::listener::{PatientListener, Peer};
 use super::metrics::metrics;
-use super::{Node, dispatch, errors, handlers, limits, refusals, stream};
+use super::{Server, dispatch, errors, handlers, limits, refusals, stream};
+use crate::groups::{GroupStatus, Standing};
 
 /// What the bulk path is called among the methods.
 const BULK: &str = "bulk_submit";
@@ -34,7 +35,7 @@ const BULK: &str = "bulk_submit";
 /// If the listener fails.
 pub(crate) async fn serve(
     listener: TcpListener,
-    node: Arc<Node>,
+    server: Arc<Server>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let routes = Router::new()
@@ -42,8 +43,8 @@ pub(crate) async fn serve(
         .route(
             bulk::PATH,
             post(submit_bulk)
-                .layer(DefaultBodyLimit::max(node.capacity.bulk_bytes))
-                .layer(middleware::from_fn_with_state(node.clone(), within_memory)),
+                .layer(DefaultBodyLimit::max(server.capacity.bulk_bytes))
+                .layer(middleware::from_fn_with_state(server.clone(), within_memory)),
         )
         .route(EVENTS_PATH, get(stream::events))
         .route(BLOCKS_PATH, get(stream::blocks))
@@ -51,44 +52,49 @@ pub(crate) async fn serve(
         .route("/health", get(|| async { "ok\n" }))
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
-        .with_state(node.clone());
-    let listener = PatientListener::new(listener, node.capacity.reader_patience);
+        .with_state(server.clone());
+    let listener = PatientListener::new(listener, server.capacity.reader_patience);
     let service = routes.into_make_service_with_connect_info::<Peer>();
-    let streams = node.clone();
+    let streams = server.clone();
     let stop = async move {
         stop.await;
         // Streams have no end of their own, and the server waits for all that it serves.
         streams.streams.stop();
     };
-    let telling = tokio::spawn(tell_refusals(node.clone()));
+    let beside = tokio::spawn(look_after(server.clone()));
     let served = axum::serve(listener, service).with_graceful_shutdown(stop).await;
-    telling.abort();
-    node.refusals.tell_left_out(true);
+    beside.abort();
+    server.end();
     served
 }
 
-/// Tells of refusals that were not told one by one, also when no others follow.
-async fn tell_refusals(node: Arc<Node>) {
-    let mut spans = tokio::time::interval(refusals::SPAN);
+/// Tells of refusals that were not told one by one, also when no others follow, and forgets groups that stop.
+async fn look_after(server: Arc<Server>) {
+    let (mut spans, mut changes) = (tokio::time::interval(refusals::SPAN), server.groups.follow());
     loop {
-        spans.tick().await;
-        node.refusals.tell_left_out(false);
+        tokio::select! {
+            _ = spans.tick() => server.known_nodes().iter().for_each(|node| node.refusals.tell_left_out(false)),
+            changed = changes.changed() => match changed {
+                Ok(()) => server.prune(),
+                Err(_) => return,
+            },
+        }
     }
 }
 
-async fn json_rpc(State(node): State<Arc<Node>>, ConnectInfo(peer): ConnectInfo<Peer>, body: Bytes) -> Response {
-    json(StatusCode::OK, &dispatch::answer(&node, &Caller::Anyone(peer), &body).await)
+async fn json_rpc(State(server): State<Arc<Server>>, ConnectInfo(peer): ConnectInfo<Peer>, body: Bytes) -> Response {
+    json(StatusCode::OK, &dispatch::answer(&server, &Caller::Anyone(peer), &body).await)
 }
 
 async fn submit_bulk(
-    State(node): State<Arc<Node>>,
+    State(server): State<Arc<Server>>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     RawQuery(query): RawQuery,
     body: Bytes,
 ) -> Response {
     let started = Instant::now();
-    let outcome = submit_all(&node, &Caller::Anyone(peer), query.as_deref().unwrap_or_default(), &body).await;
-    node.metrics.requests.answered(BULK, code_of(&outcome), started.elapsed());
+    let outcome = submit_all(&server, &Caller::Anyone(peer), query.as_deref().unwrap_or_default(), &body).await;
+    server.metrics.requests.answered(BULK, code_of(&outcome), started.elapsed());
     match outcome {
         Ok(answer) => json(StatusCode::OK, &answer),
         Err(error) => json(status_of(&error), &error),
@@ -96,13 +102,13 @@ async fn submit_bulk(
 }
 
 /// Lets a bulk submission in as soon as all that are being read and worked on fit into memory; until then it is not read.
-async fn within_memory(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
-    let most = node.capacity.bulk_bytes;
+async fn within_memory(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
+    let most = server.capacity.bulk_bytes;
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let kib = length.unwrap_or(most).min(most).div_ceil(1 << 10);
     let served = async {
         // It is never closed.
-        let _room = node.bulk_kib.acquire_many(kib as u32).await;
+        let _room = server.bulk_kib.acquire_many(kib as u32).await;
         next.run(request).await
     };
     match tokio::time::timeout(limits::BULK_TIME, served).await {
@@ -126,25 +132,26 @@ pub(super) fn code_of<T>(outcome: &Result<T, RpcError>) -> i32 {
 }
 
 pub(super) async fn submit_all(
-    node: &Node,
+    server: &Arc<Server>,
     caller: &Caller,
     query: &str,
     body: &[u8],
 ) -> Result<ManySubmitted, RpcError> {
-    caller.request(node)?;
-    let wait = bulk::wait_of(query).map_err(|error| RpcError::new(codes::INVALID_PARAMS, error.to_string()))?;
-    let _permit = node.requests.try_acquire().map_err(|_| errors::busy())?;
+    caller.request(server)?;
+    let query = bulk::read_query(query).map_err(|error| RpcError::new(codes::INVALID_PARAMS, error.to_string()))?;
+    let _permit = server.requests.try_acquire().map_err(|_| errors::busy())?;
+    let node = server.node(query.group.as_deref())?;
     // A node that takes nothing now does not pay for decoding what it refuses.
-    let announced = bulk::announced(body).min(node.capacity.bulk_transactions);
-    caller.transactions(node, announced)?;
+    let announced = bulk::announced(body).min(server.capacity.bulk_transactions);
+    caller.transactions(server, announced)?;
     let open = node.group.check_open(announced).map_err(errors::submit);
     open.inspect_err(|error| node.refusals.tell_unread(error, announced as u64))?;
-    let transactions = bulk::decode(body, node.capacity.bulk_transactions).map_err(errors::bulk);
+    let transactions = bulk::decode(body, server.capacity.bulk_transactions).map_err(errors::bulk);
     let transactions = transactions.inspect_err(|error| node.refusals.tell(error, || None))?;
-    let outcomes = node.group.submit_many(transactions, handlers::durability(wait)).await;
+    let outcomes = node.group.submit_many(transactions, handlers::durability(query.wait)).await;
     let summary = summary(outcomes.into_iter().map(|outcome| outcome.map(drop).map_err(errors::submit)));
     // They went into the group, and few of those that came back are told of: these are read again.
-    let transactions = LazyCell::new(|| bulk::decode(body, node.capacity.bulk_transactions).unwrap_or_default());
+    let transactions = LazyCell::new(|| bulk::decode(body, server.capacity.bulk_transactions).unwrap_or_default());
     for refused in &summary.refused {
         node.refusals.tell(&refused.error, || transactions.get(refused.index).cloned());
     }
@@ -163,11 +170,24 @@ pub(super) fn summary(outcomes: impl Iterator<Item = Result<(), RpcError>>) -> M
     summary
 }
 
-async fn ready(State(node): State<Arc<Node>>) -> (StatusCode, String) {
-    match node.group.stopped() {
-        None => (StatusCode::OK, "ready\n".into()),
-        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("the group has stopped: {reason}\n")),
+/// Whether all groups take transactions that are to, or the one that is asked for.
+async fn ready(State(server): State<Arc<Server>>, RawQuery(query): RawQuery) -> (StatusCode, String) {
+    let asked = query.as_deref().and_then(|query| query.strip_prefix("group="));
+    let mut all = server.groups.list();
+    all.retain(|status| match asked {
+        Some(name) => status.genesis.group_id == name,
+        None => status.is_home || status.standing == Standing::Active,
+    });
+    if all.is_empty() {
+        return (StatusCode::NOT_FOUND, format!("there is no group {:?} on this node\n", asked.unwrap_or_default()));
     }
+    let why = |status: &GroupStatus| match (&status.running, &status.error) {
+        (Some(_), None) => None,
+        (_, Some(error)) => Some(format!("the group {} has stopped: {error}\n", status.genesis.group_id)),
+        (None, None) => Some(format!("the group {} is {}\n", status.genesis.group_id, status.standing.name())),
+    };
+    let stopped: String = all.iter().filter_map(why).collect();
+    if stopped.is_empty() { (StatusCode::OK, "ready\n".into()) } else { (StatusCode::SERVICE_UNAVAILABLE, stopped) }
 }
 
 /// An answer in JSON.

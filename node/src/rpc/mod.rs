@@ -39,16 +39,20 @@ mod registry;
 mod render;
 mod stream;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use hanse_client::RpcError;
 use hanse_client::call::now;
 use hanse_client::views::AdminView;
 use hanse_group::Group;
 use hanse_types::Timestamp;
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
+use crate::groups::Groups;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::p2p::Net;
@@ -60,13 +64,11 @@ pub(crate) use limits::Capacity;
 
 /// What requests are answered from.
 pub(crate) struct Setup {
-    /// The group.
-    pub(crate) group: Group,
+    /// The groups.
+    pub(crate) groups: Arc<Groups>,
     /// The node's part in the network, if it is in one.
     pub(crate) net: Option<Arc<Net>>,
-    /// Where snapshots of its ledger are kept.
-    pub(crate) snapshots: PathBuf,
-    /// What they may hold, and how many are answered at a time.
+    /// What requests may hold, and how many are answered at a time.
     pub(crate) capacity: Capacity,
     /// Figures of the process.
     pub(crate) metrics: Arc<Metrics>,
@@ -74,20 +76,18 @@ pub(crate) struct Setup {
     pub(crate) serve_metrics: bool,
     /// The process's log.
     pub(crate) log: Arc<Log>,
-    /// If the chain is one in development.
-    pub(crate) development: Option<Development>,
+    /// If the configured group's chain is one in development.
+    pub(crate) development: Option<Arc<Development>>,
     /// Where operators' requests are taken, if they are.
     pub(crate) admin: Option<AdminView>,
 }
 
-/// What the handlers of one node share.
-pub(crate) struct Node {
-    group: Group,
+/// What requests to all groups share.
+pub(crate) struct Server {
+    groups: Arc<Groups>,
+    /// What is kept of groups that were asked, by name.
+    nodes: Mutex<BTreeMap<String, Arc<Node>>>,
     net: Option<Arc<Net>>,
-    /// Where snapshots of the ledger are kept.
-    snapshots: PathBuf,
-    /// Held by whoever writes one.
-    snapshot_writer: Semaphore,
     capacity: Capacity,
     /// A permit for each request that is being served.
     requests: Semaphore,
@@ -99,8 +99,6 @@ pub(crate) struct Node {
     deep_reads: Semaphore,
     /// A permit for each simulation or view that runs or waits to run.
     queries: Semaphore,
-    abis: abi::AbiCache,
-    refusals: refusals::Refusals,
     clients: clients::Clients,
     /// When it began to serve.
     started: (Instant, Timestamp),
@@ -108,30 +106,40 @@ pub(crate) struct Node {
     metrics: Arc<Metrics>,
     serve_metrics: bool,
     log: Arc<Log>,
-    /// If the chain is one in development.
-    development: Option<Development>,
+    /// If the configured group's chain is one in development.
+    development: Option<Arc<Development>>,
     /// Where operators' requests are taken, if they are.
     admin: Option<AdminView>,
 }
 
-impl Node {
+/// The node as one of its groups sees it: what handlers have at hand.
+pub(crate) struct Node {
+    server: Arc<Server>,
+    group: Group,
+    /// Where snapshots of the ledger are kept.
+    snapshots: PathBuf,
+    /// Held by whoever writes one.
+    snapshot_writer: Semaphore,
+    abis: abi::AbiCache,
+    refusals: refusals::Refusals,
+    /// If the chain is one in development.
+    development: Option<Arc<Development>>,
+}
+
+impl Server {
     /// A server's state.
-    pub(crate) fn new(setup: Setup) -> Arc<Node> {
-        let Setup { group, net, snapshots, capacity, metrics, serve_metrics, log, development, admin } = setup;
-        let refusals = refusals::Refusals::new(group.genesis_hash());
-        Arc::new(Node {
-            group,
+    pub(crate) fn new(setup: Setup) -> Arc<Server> {
+        let Setup { groups, net, capacity, metrics, serve_metrics, log, development, admin } = setup;
+        Arc::new(Server {
+            groups,
+            nodes: Mutex::default(),
             net,
-            snapshots,
-            snapshot_writer: Semaphore::new(1),
             capacity,
             requests: Semaphore::new(capacity.requests),
             operator_requests: Semaphore::new(limits::OPERATOR_REQUESTS),
             bulk_kib: Semaphore::new(capacity.bulk_memory_bytes >> 10),
             deep_reads: Semaphore::new(capacity.deep_reads),
             queries: Semaphore::new(capacity.queries),
-            abis: abi::AbiCache::default(),
-            refusals,
             clients: clients::Clients::new(&capacity),
             started: (Instant::now(), now()),
             streams: stream::Streams::new(capacity.streams, capacity.streams_per_client),
@@ -141,5 +149,54 @@ impl Node {
             development,
             admin,
         })
+    }
+
+    /// The node in the group of this name, the configured one without a name.
+    ///
+    /// # Errors
+    /// If there is no such group here, or it does not run.
+    fn node(self: &Arc<Server>, group: Option<&str>) -> Result<Arc<Node>, RpcError> {
+        // Held while the group is looked up, so that nothing is kept of one that stops meanwhile.
+        let mut nodes = self.nodes.lock();
+        let running = self.groups.running(group).map_err(errors::groups)?;
+        let name = &running.group().genesis().group_id;
+        if let Some(node) = nodes.get(name).filter(|node| node.group.is(running.group())) {
+            return Ok(node.clone());
+        }
+        let is_home = name == self.groups.home();
+        let node = Arc::new(Node {
+            server: self.clone(),
+            group: running.group().clone(),
+            snapshots: running.snapshots().clone(),
+            snapshot_writer: Semaphore::new(1),
+            abis: abi::AbiCache::default(),
+            refusals: refusals::Refusals::new(running.group().genesis_hash()),
+            development: self.development.clone().filter(|_| is_home),
+        });
+        nodes.insert(name.clone(), node.clone());
+        Ok(node)
+    }
+
+    /// Keeps nothing of groups that stop, so that their files can be closed.
+    fn prune(&self) {
+        let mut nodes = self.nodes.lock();
+        nodes.retain(|name, node| {
+            let runs = self.groups.running(Some(name)).is_ok();
+            if !runs {
+                node.refusals.tell_left_out(true);
+            }
+            runs
+        });
+    }
+
+    /// Keeps nothing more of any group: nothing is served any more.
+    pub(crate) fn end(&self) {
+        let nodes = std::mem::take(&mut *self.nodes.lock());
+        nodes.values().for_each(|node| node.refusals.tell_left_out(true));
+    }
+
+    /// Those that were asked.
+    fn known_nodes(&self) -> Vec<Arc<Node>> {
+        self.nodes.lock().values().cloned().collect()
     }
 }

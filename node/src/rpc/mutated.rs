@@ -20,7 +20,8 @@ use serde_json::{Value, json};
 use super::admin::Operator;
 use super::caller::Caller;
 use super::dispatch::{self, Answer};
-use super::{Capacity, Node, Setup, http};
+use super::{Capacity, Server, Setup, http};
+use crate::groups::{Accept, ChainFolder, Groups, Housekeeping, Shared};
 use crate::keys::dev;
 use crate::log::{Format, Log};
 use crate::metrics::Metrics;
@@ -59,7 +60,7 @@ impl Random {
     }
 }
 
-async fn node(folder: &std::path::Path) -> Arc<Node> {
+async fn server(folder: &std::path::Path) -> Arc<Server> {
     let alice = dev::address("alice").unwrap();
     let genesis = Genesis {
         chain_id: dev::CHAIN_ID.into(),
@@ -73,19 +74,31 @@ async fn node(folder: &std::path::Path) -> Arc<Node> {
         accounts: vec![GenesisAccount { address: alice, balance: 1_000 }],
         params: Params { block_interval_ms: 1, ..Params::default() },
     };
-    let config = GroupConfig { threads: 1, ..GroupConfig::new(genesis, folder.join("group")) };
-    let group = Group::open(config, Arc::new(dev::validator(0))).await.unwrap();
-    Node::new(Setup {
-        group,
+    let folder = ChainFolder(folder.to_owned());
+    let config = GroupConfig { threads: 1, ..GroupConfig::new(genesis, folder.group()) };
+    let metrics = Metrics::new();
+    let shared = Shared {
+        signer: Arc::new(dev::validator(0)),
         net: None,
-        snapshots: folder.join("snapshots"),
+        housekeeping: Housekeeping::default(),
+        metrics: metrics.clone(),
+        log: LOG.clone(),
+    };
+    let groups = Groups::open(shared, config, None, folder, Accept::Ask).await.unwrap();
+    Server::new(Setup {
+        groups,
+        net: None,
         capacity: Capacity::default(),
-        metrics: Metrics::new(),
+        metrics,
         serve_metrics: false,
         log: LOG.clone(),
         development: None,
         admin: None,
     })
+}
+
+fn group(server: &Server) -> Group {
+    server.groups.running(None).unwrap().group().clone()
 }
 
 /// Who may call every method.
@@ -97,8 +110,8 @@ fn operator() -> Caller {
 fn requests() -> Vec<Value> {
     let examples = openrpc::examples();
     let of_examples = methods::all()
-        // The one would write snapshots, the other logs without end.
-        .filter(|method| !matches!(method.name, "ledger_snapshot" | "node_logLevel"))
+        // These would write snapshots or logs without end, or stop the group that is asked.
+        .filter(|method| !matches!(method.name, "ledger_snapshot" | "node_logLevel" | "group_stop"))
         .flat_map(|method| {
             let examples = examples[method.name].as_array().cloned().unwrap_or_default();
             examples.into_iter().map(|example| (method.name, example["params"].clone()))
@@ -215,8 +228,8 @@ fn check(error: &RpcError, body: &[u8]) {
     assert_ne!(known, codes::GROUP_STOPPED, "something panicked: {error} to {told}");
 }
 
-async fn json_body(node: &Node, body: Vec<u8>) {
-    let Ok(answer) = tokio::time::timeout(PATIENCE, dispatch::answer(node, &operator(), &body)).await else { return };
+async fn json_body(server: &Arc<Server>, body: Vec<u8>) {
+    let Ok(answer) = tokio::time::timeout(PATIENCE, dispatch::answer(server, &operator(), &body)).await else { return };
     let responses = match answer {
         Answer::Single(response) => vec![response],
         Answer::Batch(responses) => responses,
@@ -230,18 +243,18 @@ async fn json_body(node: &Node, body: Vec<u8>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_body_gets_an_answer_that_blames_the_body() {
     let folder = tempfile::tempdir().unwrap();
-    let node = node(folder.path()).await;
+    let server = server(folder.path()).await;
     let requests = requests();
     let mut random = Random(number("HANSE_SEED", 1));
     let bodies = (0..number("HANSE_MUTATIONS", DEFAULT)).map(|_| body(&requests, &mut random));
-    futures::stream::iter(bodies).for_each_concurrent(AT_ONCE, |body| json_body(&node, body)).await;
-    assert_eq!(node.group.stopped(), None);
-    node.group.stop().await;
+    futures::stream::iter(bodies).for_each_concurrent(AT_ONCE, |body| json_body(&server, body)).await;
+    assert_eq!(group(&server).stopped(), None);
+    group(&server).stop().await;
 }
 
 /// A good bulk submission.
-async fn frame(node: &Node) -> Vec<u8> {
-    let asked = dispatch::answer(node, &operator(), br#"{"jsonrpc":"2.0","id":1,"method":"chain_info"}"#).await;
+async fn frame(server: &Arc<Server>) -> Vec<u8> {
+    let asked = dispatch::answer(server, &operator(), br#"{"jsonrpc":"2.0","id":1,"method":"chain_info"}"#).await;
     let Answer::Single(response) = asked else { panic!("one request, one answer") };
     let info: ChainInfo = serde_json::from_value(response.result.unwrap()).unwrap();
     let context = ChainContext::from(&info);
@@ -254,14 +267,14 @@ async fn frame(node: &Node) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_closed_node_refuses_a_submission_before_it_decodes_it() {
     let folder = tempfile::tempdir().unwrap();
-    let node = node(folder.path()).await;
-    let mut frame = frame(&node).await;
+    let server = server(folder.path()).await;
+    let mut frame = frame(&server).await;
     frame.truncate(frame.len() - 1);
     let asker = operator();
-    let submit = || http::submit_all(&node, &asker, "wait=none", &frame);
+    let submit = || http::submit_all(&server, &asker, "wait=none", &frame);
     let open = submit().await.unwrap_err();
     assert_eq!(open.code, codes::MALFORMED.code, "{open}");
-    node.group.stop().await;
+    group(&server).stop().await;
     let closed = submit().await.unwrap_err();
     assert_eq!(closed.code, codes::GROUP_STOPPED.code, "{closed}");
 }
@@ -269,17 +282,17 @@ async fn a_closed_node_refuses_a_submission_before_it_decodes_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_frame_is_taken_or_refused_as_a_whole() {
     let folder = tempfile::tempdir().unwrap();
-    let node = node(folder.path()).await;
-    let good = frame(&node).await;
+    let server = server(folder.path()).await;
+    let good = frame(&server).await;
     let mut random = Random(number("HANSE_SEED", 1) ^ 0xb01d);
     for _ in 0..number("HANSE_MUTATIONS", DEFAULT) / 4 {
         let mut frame = good.clone();
         scramble(&mut frame, &mut random);
-        match http::submit_all(&node, &operator(), "wait=none", &frame).await {
+        match http::submit_all(&server, &operator(), "wait=none", &frame).await {
             Ok(summary) => summary.refused.iter().for_each(|refused| check(&refused.error, &frame)),
             Err(error) => check(&error, &frame),
         }
     }
-    assert_eq!(node.group.stopped(), None);
-    node.group.stop().await;
+    assert_eq!(group(&server).stopped(), None);
+    group(&server).stop().await;
 }

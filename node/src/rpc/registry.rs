@@ -13,7 +13,7 @@ use hanse_client::methods::{Description, Method};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Node, handlers};
+use super::{Node, Server, handlers};
 
 /// A handler at work.
 pub(super) type Running<'a> = BoxFuture<'a, Result<Value, RpcError>>;
@@ -23,21 +23,33 @@ pub(super) struct Entry {
     /// What clients know of it.
     pub(super) method: Description,
     /// Runs it with these parameters.
-    pub(super) run: for<'a> fn(&'a Node, Map<String, Value>) -> Running<'a>,
+    pub(super) run: Run,
+}
+
+/// What a method is about.
+#[derive(Clone, Copy)]
+pub(super) enum Run {
+    /// A group.
+    Group(for<'a> fn(&'a Node, Map<String, Value>) -> Running<'a>),
+    /// The node as a whole, also while no group runs.
+    Server(for<'a> fn(&'a Server, Map<String, Value>) -> Running<'a>),
 }
 
 /// An [`Entry`] of a handler that only reads, a plain function. It blocks on the disk, so other tasks of its thread are
-/// moved away first.
+/// moved away first. What is about the node and not about a group is a `Server` one.
 macro_rules! reads {
     ($method:ident, $handler:path) => {
+        $crate::rpc::registry::reads!(Group $method, $handler)
+    };
+    ($about:ident $method:ident, $handler:path) => {
         $crate::rpc::registry::Entry {
             method: hanse_client::methods::Description::of::<hanse_client::methods::$method>(),
-            run: |node, params| {
+            run: $crate::rpc::registry::Run::$about(|node, params| {
                 Box::pin(async move {
                     let params = $crate::rpc::registry::decode::<hanse_client::methods::$method>(params)?;
                     tokio::task::block_in_place(|| $crate::rpc::registry::encode($handler(node, &params)))
                 })
-            },
+            }),
         }
     };
 }
@@ -45,14 +57,17 @@ macro_rules! reads {
 /// An [`Entry`] of a handler that waits for others, an async function.
 macro_rules! waits {
     ($method:ident, $handler:path) => {
+        $crate::rpc::registry::waits!(Group $method, $handler)
+    };
+    ($about:ident $method:ident, $handler:path) => {
         $crate::rpc::registry::Entry {
             method: hanse_client::methods::Description::of::<hanse_client::methods::$method>(),
-            run: |node, params| {
+            run: $crate::rpc::registry::Run::$about(|node, params| {
                 Box::pin(async move {
                     let params = $crate::rpc::registry::decode::<hanse_client::methods::$method>(params)?;
                     $crate::rpc::registry::encode($handler(node, params).await)
                 })
-            },
+            }),
         }
     };
 }

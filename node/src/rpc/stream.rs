@@ -32,7 +32,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use super::listener::Peer;
-use super::{Node, errors, http, limits};
+use super::{Node, Server, errors, http, limits};
 use seats::{Seat, Seats};
 
 /// What all streams of a node share.
@@ -61,32 +61,33 @@ impl Streams {
 
 /// `GET /v1/stream/events`.
 pub(super) async fn events(
-    State(node): State<Arc<Node>>,
+    State(server): State<Arc<Server>>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     headers: HeaderMap,
     params: Result<Query<EventStreamParams>, QueryRejection>,
 ) -> Response {
     let begin = |params: EventStreamParams| {
-        check_group(&node, params.group.as_deref())?;
+        let node = server.node(params.group.as_deref())?;
         let from = from(&node, &headers, params.from.as_deref())?;
-        Ok(Box::new(events::Source::new(&node, params, from)?) as Box<dyn Source>)
+        let source = events::Source::new(&node, params, from)?;
+        Ok((node, Box::new(source) as Box<dyn Source>))
     };
-    answer(&node, peer, params, begin)
+    answer(&server, peer, params, begin)
 }
 
 /// `GET /v1/stream/blocks`.
 pub(super) async fn blocks(
-    State(node): State<Arc<Node>>,
+    State(server): State<Arc<Server>>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     headers: HeaderMap,
     params: Result<Query<BlockStreamParams>, QueryRejection>,
 ) -> Response {
     let begin = |params: BlockStreamParams| {
-        check_group(&node, params.group.as_deref())?;
+        let node = server.node(params.group.as_deref())?;
         let from = from(&node, &headers, params.from.as_deref())?;
-        Ok(Box::new(blocks::Source::new(from, params.tx_ids)) as Box<dyn Source>)
+        Ok((node, Box::new(blocks::Source::new(from, params.tx_ids)) as Box<dyn Source>))
     };
-    answer(&node, peer, params, begin)
+    answer(&server, peer, params, begin)
 }
 
 /// Something that is given page by page.
@@ -116,31 +117,23 @@ fn from<C: Cursor>(node: &Node, headers: &HeaderMap, from: Option<&str>) -> Resu
     Ok(cursor)
 }
 
-fn check_group(node: &Node, group: Option<&str>) -> Result<(), RpcError> {
-    let own = &node.group.genesis().group_id;
-    match group {
-        Some(asked) if asked != own => Err(errors::not_found(format!("group {asked:?} here; this node has {own:?}"))),
-        _ => Ok(()),
-    }
-}
-
 /// The stream, or why there is none.
 fn answer<P>(
-    node: &Arc<Node>,
+    server: &Arc<Server>,
     peer: Peer,
     params: Result<Query<P>, QueryRejection>,
-    begin: impl FnOnce(P) -> Result<Box<dyn Source>, RpcError>,
+    begin: impl FnOnce(P) -> Result<(Arc<Node>, Box<dyn Source>), RpcError>,
 ) -> Response {
     let open = || {
         let Query(params) = params.map_err(|error| RpcError::new(codes::INVALID_PARAMS, error.body_text()))?;
-        let seat = node.streams.seats.take(peer)?;
-        let mut source = tokio::task::block_in_place(|| begin(params))?;
+        let seat = server.streams.seats.take(peer)?;
+        let (node, mut source) = tokio::task::block_in_place(|| begin(params))?;
         // Read before the answer begins, so that whatever is wrong with the request has its HTTP status.
-        let first = tokio::task::block_in_place(|| read(node, &mut *source))?;
-        Ok((seat, source, first))
+        let first = tokio::task::block_in_place(|| read(&node, &mut *source))?;
+        Ok((seat, node, source, first))
     };
     match open() {
-        Ok((seat, source, first)) => Follower::new(node.clone(), source, first, seat).response(),
+        Ok((seat, node, source, first)) => Follower::new(node, source, first, seat).response(),
         Err(error) => refusal(&error),
     }
 }
@@ -150,7 +143,7 @@ fn refusal(error: &RpcError) -> Response {
     let status = match error.code {
         code if code == codes::NOT_FOUND.code || code == codes::CONTRACT_NOT_FOUND.code => StatusCode::NOT_FOUND,
         code if code == codes::PRUNED.code => StatusCode::GONE,
-        code if code == codes::BUSY.code => StatusCode::SERVICE_UNAVAILABLE,
+        code if code == codes::BUSY.code || code == codes::GROUP_STOPPED.code => StatusCode::SERVICE_UNAVAILABLE,
         code if code == codes::INTERNAL.code => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,
     };
@@ -173,7 +166,7 @@ struct Follower {
 
 impl Follower {
     fn new(node: Arc<Node>, source: Box<dyn Source>, first: Vec<Event>, seat: Seat) -> Follower {
-        let (tip, stopping) = (node.group.tip(), node.streams.stopping.subscribe());
+        let (tip, stopping) = (node.group.tip(), node.server.streams.stopping.subscribe());
         let mut follower =
             Follower { node, source, tip, stopping, ready: first, spoke: Instant::now(), ended: false, _seat: seat };
         if follower.ready.is_empty() {
@@ -247,7 +240,7 @@ impl Follower {
     }
 
     async fn page(&mut self) -> Result<Vec<Event>, RpcError> {
-        let _turn = self.node.streams.reads.acquire().await.map_err(|_| stopped())?;
+        let _turn = self.node.server.streams.reads.acquire().await.map_err(|_| stopped())?;
         tokio::task::block_in_place(|| read(&self.node, &mut *self.source))
     }
 

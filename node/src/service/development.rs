@@ -12,7 +12,7 @@ use hanse_ledger::{Manifest, SnapshotError};
 use hanse_types::Hash;
 use tokio::sync::watch;
 
-use super::ChainFolder;
+use crate::groups::ChainFolder;
 
 /// The group's files as they shall be.
 const PREPARED_FOLDER: &str = "group-restored";

@@ -1,15 +1,12 @@
-//! A node as a process: one group, its listeners, what is done beside, an end when told. `hanse start` and `hanse dev` differ
+//! A node as a process: its groups, its listeners, an end when told. `hanse start` and `hanse dev` differ
 //! only in where their settings come from.
 //!
-//! It promises that nothing is served before the group is open, and that at the end requests are answered and blocks
+//! It promises that nothing is served before the configured group is open, and that at the end requests are answered and blocks
 //! written before it returns.
 //!
 //! It knows nothing of configuration files and of command lines. Start reading at [`run`].
 
 mod development;
-mod folder;
-mod housekeeping;
-mod members;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,24 +15,23 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use hanse_client::views::AdminView;
-use hanse_group::{Group, GroupConfig, Network};
-use hanse_types::crypto::{SecretKey, Signer};
+use hanse_group::{GroupConfig, Network};
+use hanse_types::crypto::SecretKey;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::groups::{Accept, ChainFolder, Groups, Housekeeping, Shared, lobby};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::p2p::Net;
-use crate::rpc::{self, AdminListener};
+use crate::rpc::{self, AdminListener, Server};
 
 pub(crate) use development::{Development, mend};
-pub(crate) use folder::{ChainFolder, FolderError, read_genesis, write_genesis};
-pub(crate) use housekeeping::Housekeeping;
 
 /// What a node is started with.
 pub(crate) struct Setup {
-    /// The group.
+    /// The configured group, and how all are run.
     pub(crate) group: GroupConfig,
     /// Its connection to other nodes, if it has any.
     pub(crate) network: Option<Network>,
@@ -55,6 +51,8 @@ pub(crate) struct Setup {
     pub(crate) folder: ChainFolder,
     /// What is done to the ledger in time.
     pub(crate) housekeeping: Housekeeping,
+    /// Whose invitations to groups are accepted without asking.
+    pub(crate) accept: Accept,
     /// Whether the chain is one in development, which its user may move ahead in time and back to a snapshot.
     pub(crate) is_development: bool,
     /// The process's log.
@@ -113,7 +111,7 @@ pub(crate) struct Serving {
 pub(crate) async fn run(
     setup: Setup,
     stop: impl Future<Output = ()> + Send + 'static,
-    announce: impl FnOnce(&Group, &Serving) -> std::io::Result<()>,
+    announce: impl FnOnce(&Groups, &Serving) -> std::io::Result<()>,
 ) -> Result<Ended, ServiceError> {
     let address = setup.listen;
     let bound = TcpListener::bind(address).await;
@@ -122,37 +120,29 @@ pub(crate) async fn run(
         Some(place) => Some(AdminListener::bind(place).await?),
         None => None,
     };
-    let signer: Arc<dyn Signer> = Arc::new(setup.signer);
     let metrics = Metrics::new();
-    let observer = metrics.observer(&setup.group.genesis.group_id);
-    let pool_capacity = setup.group.pool.count;
-    let config = GroupConfig { observer: observer.clone(), ..setup.group };
-    let group = match setup.network {
-        Some(network) => Group::join(config, signer, network).await?,
-        None => Group::open(config, signer).await?,
-    };
-    observer.start_at(group.tip().borrow().height.0);
-    metrics.watch(group.clone(), setup.folder.0.clone(), pool_capacity, setup.log.clone());
-    let following = setup.net.as_ref().map(|net| {
+    metrics.watch_process(setup.folder.0.clone(), setup.log.clone());
+    if let Some(net) = &setup.net {
         metrics.watch_net(net.clone());
-        tokio::spawn(members::tell(group.clone(), net.clone()))
-    });
-    let snapshots = setup.folder.snapshots();
-    let beside = tokio::spawn(housekeeping::run(setup.housekeeping, group.clone(), snapshots.clone()));
-    let heights = tokio::spawn(tell_heights(group.clone(), setup.log.clone()));
-
-    let genesis = group.genesis();
-    let (chain, group_id, height) = (&genesis.chain_id, &genesis.group_id, group.tip().borrow().height.0);
-    tracing::info!(height, %chain, group = %group_id, address = %listener.local_addr()?, "started");
+    }
+    let shared = Shared {
+        signer: Arc::new(setup.signer),
+        net: setup.net.clone(),
+        housekeeping: setup.housekeeping,
+        metrics: metrics.clone(),
+        log: setup.log.clone(),
+    };
+    let groups = Groups::open(shared, setup.group, setup.network, setup.folder.clone(), setup.accept).await?;
+    let lobby = setup.net.clone().map(|net| tokio::spawn(lobby::run(groups.clone(), net)));
     let address = listener.local_addr()?;
     let serving = Serving { address, admin: admin.as_ref().map(|admin| admin.view().clone()) };
-    announce(&group, &serving)?;
-    let development = setup.is_development.then(|| Development::new(setup.folder.clone()));
-    let (stop, ended) = either(stop, development.as_ref());
-    let node = rpc::Node::new(rpc::Setup {
-        group: group.clone(),
+    tracing::info!(%address, "started");
+    announce(&groups, &serving)?;
+    let development = setup.is_development.then(|| Arc::new(Development::new(setup.folder.clone())));
+    let (stop, ended) = either(stop, development.as_deref());
+    let server = Server::new(rpc::Setup {
+        groups: groups.clone(),
         net: setup.net.clone(),
-        snapshots,
         capacity: setup.capacity,
         metrics,
         serve_metrics: setup.serve_metrics,
@@ -161,14 +151,13 @@ pub(crate) async fn run(
         admin: serving.admin,
     });
     let stop = stop.boxed().shared();
-    let operators = serve_operators(admin, node.clone(), stop.clone());
-    let (served, operators) = tokio::join!(rpc::serve(listener, node, stop), operators);
-    beside.abort();
-    heights.abort();
-    if let Some(following) = following {
-        following.abort();
+    let operators = serve_operators(admin, server.clone(), stop.clone());
+    let (served, operators) = tokio::join!(rpc::serve(listener, server.clone(), stop), operators);
+    if let Some(lobby) = lobby {
+        lobby.abort();
     }
-    let is_closed = group.close(CLOSING).await;
+    server.end();
+    let is_closed = groups.close(CLOSING).await;
     if let Some(net) = &setup.net {
         net.stop().await;
     }
@@ -187,11 +176,11 @@ pub(crate) async fn run(
 
 async fn serve_operators(
     listener: Option<AdminListener>,
-    node: Arc<rpc::Node>,
+    server: Arc<Server>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     match listener {
-        Some(listener) => listener.serve(node, stop).await,
+        Some(listener) => listener.serve(server, stop).await,
         None => Ok(()),
     }
 }
@@ -217,17 +206,6 @@ fn either(
         }
     };
     (first, is_reverted)
-}
-
-/// Tells the log the chain's height.
-async fn tell_heights(group: Group, log: Arc<Log>) {
-    let mut tip = group.tip();
-    loop {
-        log.at_height(tip.borrow_and_update().height.0);
-        if tip.changed().await.is_err() {
-            return;
-        }
-    }
 }
 
 /// Completes when the process is asked to end.

@@ -13,6 +13,7 @@ mod contract;
 mod dag;
 mod dev;
 mod event;
+mod group;
 mod ledger;
 mod name;
 mod node;
@@ -33,6 +34,7 @@ pub use contract::*;
 pub use dag::*;
 pub use dev::*;
 pub use event::*;
+pub use group::*;
 pub use ledger::*;
 pub use name::*;
 pub use node::*;
@@ -147,7 +149,7 @@ fn again<T: Serialize + DeserializeOwned>(value: Value) -> Result<Value, serde_j
 
 /// All methods, by namespace; [`Discover`] aside, which describes them.
 pub fn all() -> impl Iterator<Item = &'static Description> {
-    [CHAIN, BLOCK, TX, STATE, CONTRACT, DAG, EVENT, NAME, POOL, LEDGER, NODE, DEV].into_iter().flatten()
+    [CHAIN, BLOCK, TX, STATE, CONTRACT, DAG, EVENT, NAME, POOL, LEDGER, NODE, GROUP_TABLE, DEV].into_iter().flatten()
 }
 
 /// The table of a namespace: for each method its words, its type, its name, parameters, answer, `only Admin` if it is none

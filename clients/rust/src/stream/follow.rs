@@ -85,7 +85,8 @@ impl Client {
     pub fn events(&self, filter: EventFilter, from: Option<EventCursor>) -> EventStream {
         let EventFilter { contract, name, topic } = filter;
         let from_text = from.map(|cursor| cursor.to_string());
-        let params = EventStreamParams { contract, name, topic, from: from_text, group: None };
+        let params =
+            EventStreamParams { contract, name, topic, from: from_text, group: self.group().map(str::to_owned) };
         Follow::new(self, EVENTS_PATH, &params, from)
     }
 
@@ -96,7 +97,8 @@ impl Client {
 
     /// As [`Client::blocks`], with the ids of each block's transactions if wanted.
     pub fn blocks_with(&self, from: Option<Height>, tx_ids: bool) -> BlockStream {
-        let params = BlockStreamParams { from: from.map(|height| height.to_string()), tx_ids, group: None };
+        let group = self.group().map(str::to_owned);
+        let params = BlockStreamParams { from: from.map(|height| height.to_string()), tx_ids, group };
         Follow::new(self, BLOCKS_PATH, &params, from)
     }
 }

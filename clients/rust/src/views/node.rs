@@ -24,6 +24,8 @@ pub struct LogLevels {
 pub struct NodeInfo {
     /// Its version.
     pub version: String,
+    /// Its key, by which its groups and the network know it.
+    pub key: String,
     /// How it was built.
     pub build: BuildView,
     /// What it runs on.
@@ -34,7 +36,7 @@ pub struct NodeInfo {
     pub uptime_ms: u64,
     /// What one request may hold.
     pub limits: RequestLimits,
-    /// How its group is run.
+    /// How each of its groups is run.
     pub settings: SettingsView,
     /// Where it takes what only operators may ask; absent if nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,7 +78,7 @@ pub struct MachineView {
     pub system: String,
 }
 
-/// How a node runs its group. Nothing of it is agreed on between nodes.
+/// How a node runs a group. Nothing of it is agreed on between nodes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SettingsView {
     /// Threads that execute blocks and verify signatures.

@@ -19,11 +19,11 @@ use super::super::init::{KEY, failed, make_folder};
 use super::super::output::{Output, fields, table};
 use super::super::{DEFAULT_NETWORK_PORT, DEFAULT_PORT};
 use crate::config::{self, Config};
+use crate::groups::{Accept, write_genesis};
 use crate::keys::file::{Algorithm, KeyFolder, PasswordSource};
 use crate::p2p::address::{External, PeerAddress};
 use crate::p2p::identity;
 use crate::p2p::tcp::of_socket;
-use crate::service::write_genesis;
 
 /// The genesis in each node's folder, and in the folder of all.
 const GENESIS: &str = "genesis.json";
@@ -89,7 +89,7 @@ pub(super) fn run(args: &NewArgs, common: &Common, output: Output) -> Result<(),
         return Err(Failure::usage(text).hint("name another folder"));
     }
     // Everything that can be wrong with the command line is found before anything is written.
-    let founding = args.founding.read()?;
+    let founding = args.founding.read(common)?;
     let validators = |keys: &[PublicKey]| {
         places.iter().zip(keys).map(|(place, key)| Validator { name: place.name.clone(), key: *key }).collect()
     };
@@ -158,6 +158,8 @@ fn configuration(
     let others = addresses.iter().enumerate().filter(|(other, _)| *other != index);
     config.network.peers = others.map(|(_, address)| address.clone()).collect();
     if args.hosts.is_empty() {
+        // One person runs them all, and need not ask anybody.
+        config.groups.accept = Accept::Members;
         // They share what one node takes for itself.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         config.execution.threads = (cores / addresses.len()).max(1);

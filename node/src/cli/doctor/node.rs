@@ -10,7 +10,7 @@ use hanse_client::{Client, ClientError};
 
 use super::Finding;
 use crate::config::Loaded;
-use crate::service::read_genesis;
+use crate::groups::read_genesis;
 
 const ABOUT: &str = "node";
 /// A node that takes longer to answer is not there for people.

@@ -48,7 +48,7 @@ fn get(node: &Node, params: &BlockParams) -> Result<BlockView, RpcError> {
     if params.include.is_empty() {
         return Ok(view);
     }
-    let page = Page::of(params, &header, node.capacity.block_transactions);
+    let page = Page::of(params, &header, node.server.capacity.block_transactions);
     let mut abis = Abis::new(node);
     if wants(BlockPart::Transactions) {
         view.transactions = Some(page.transactions(node, &mut abis)?);
@@ -107,7 +107,7 @@ fn list(node: &Node, params: &ListBlocksParams) -> Result<BlockList, RpcError> {
     let ledger = node.group.ledger();
     let above = ledger.height().next();
     let below = params.below.map_or(above, |below| below.min(above));
-    let first = below.0.saturating_sub(node.capacity.page(params.limit) as u64);
+    let first = below.0.saturating_sub(node.server.capacity.page(params.limit) as u64);
     let mut blocks = Vec::new();
     for height in (first..below.0).rev().map(Height) {
         let Some(header) = ledger.header(height).map_err(errors::ledger)? else { continue };
@@ -127,7 +127,7 @@ async fn wait(node: &Node, params: WaitBlockParams) -> Result<WaitedBlock, RpcEr
     let mut tip = node.group.tip();
     let beyond = tip.wait_for(|header| header.height > params.after);
     let nothing = WaitedBlock { header: None, tx_ids: Vec::new(), failed: 0 };
-    match tokio::time::timeout(node.capacity.wait(params.timeout_ms), beyond).await {
+    match tokio::time::timeout(node.server.capacity.wait(params.timeout_ms), beyond).await {
         Ok(Ok(_)) => {}
         Ok(Err(_)) | Err(_) => return Ok(nothing),
     }

@@ -39,7 +39,7 @@ pub(super) fn info(node: &Node, NoParams {}: &NoParams) -> Result<ChainInfo, Rpc
         block_time: tip.header.timestamp,
         params,
         node_version: env!("CARGO_PKG_VERSION").into(),
-        limits: node.capacity.view(),
+        limits: node.server.capacity.view(),
         clock_ahead_ms: node.development.as_ref().map(|_| node.group.clock_ahead_ms()),
         stopped: node.group.stopped().map(|reason| reason.to_string()),
     })
@@ -54,16 +54,11 @@ fn status(node: &Node, none: &NoParams) -> Result<ChainStatus, RpcError> {
     let accused = accusations.iter().map(|accusation| evidence(ledger, accusation)).collect::<Result<_, _>>()?;
     let oldest_height = ledger.statistics().map_err(errors::ledger)?.history_from;
     let stopped = node.group.stopped().map(|reason| reason.to_string());
-    let consensus = match genesis.consensus {
-        ConsensusKind::Solo => "solo",
-        ConsensusKind::Bft => "bft",
-        ConsensusKind::Raft => "raft",
-    };
     Ok(ChainStatus {
         height: tip.header.height,
         block_hash: tip.hash,
         block_time: tip.header.timestamp,
-        consensus: consensus.into(),
+        consensus: consensus_name(genesis.consensus).into(),
         validators: ledger.validators().len() as u32,
         agreement: node.group.agreement().map(|at| agreement(genesis, at)),
         evidence: accused,
@@ -72,6 +67,15 @@ fn status(node: &Node, none: &NoParams) -> Result<ChainStatus, RpcError> {
         running: stopped.is_none(),
         stopped,
     })
+}
+
+/// What a kind of consensus is called.
+pub(super) fn consensus_name(kind: ConsensusKind) -> &'static str {
+    match kind {
+        ConsensusKind::Solo => "solo",
+        ConsensusKind::Bft => "bft",
+        ConsensusKind::Raft => "raft",
+    }
 }
 
 fn agreement(genesis: &Genesis, agreement: Agreement) -> AgreementView {
@@ -109,14 +113,14 @@ fn members(node: &Node, params: &AtHeight) -> Result<ChainMembers, RpcError> {
     Ok(ChainMembers { height: past.height, members: members.as_slice().iter().map(member).collect() })
 }
 
-fn member(Member { name, key, role }: &Member) -> MemberView {
+pub(super) fn member(Member { name, key, role }: &Member) -> MemberView {
     MemberView { name: name.clone(), key: key.to_string(), role: *role }
 }
 
 /// [`hanse_client::methods::GetHandovers`].
 fn handovers(node: &Node, params: &HandoversParams) -> Result<Handovers, RpcError> {
     let from = params.from.max(1);
-    let end = from.saturating_add(node.capacity.page(params.limit) as u64);
+    let end = from.saturating_add(node.server.capacity.page(params.limit) as u64);
     let mut handovers = Vec::new();
     for epoch in from..end {
         match node.group.ledger().handover(Epoch(epoch)).map_err(errors::ledger)? {
@@ -129,11 +133,14 @@ fn handovers(node: &Node, params: &HandoversParams) -> Result<Handovers, RpcErro
 }
 
 fn handover(found: &Handover) -> HandoverView {
-    let validator = |Validator { name, key }: &Validator| ValidatorView { name: name.clone(), key: key.to_string() };
     let header = Bytes(found.header.encode());
     HandoverView {
         epoch: found.epoch().0,
         block: CertifiedHeader { header, certificate: Bytes(found.certificate.encode()) },
         validators: found.validators.as_slice().iter().map(validator).collect(),
     }
+}
+
+pub(super) fn validator(Validator { name, key }: &Validator) -> ValidatorView {
+    ValidatorView { name: name.clone(), key: key.to_string() }
 }

@@ -53,7 +53,7 @@ fn view(info: ContractInfo) -> ContractView {
 
 /// [`hanse_client::methods::ListContracts`].
 fn list(node: &Node, params: &ListContractsParams) -> Result<ContractList, RpcError> {
-    let limit = node.capacity.page(params.limit);
+    let limit = node.server.capacity.page(params.limit);
     let after = params.after.unwrap_or(Address::ZERO);
     let native = (1..=system::CONTRACTS.len() as u16).map(Address::native).filter(|address| *address > after);
     let mut addresses: Vec<Address> = native.collect();
@@ -90,7 +90,7 @@ async fn query(node: &Node, params: CallParams) -> Result<QueryView, RpcError> {
     let args = tokio::task::block_in_place(|| abi::encode_args(node, &params))?;
     let caller = params.caller.unwrap_or(Address::ZERO);
     let contract = params.contract.0.clone();
-    let _permit = node.queries.try_acquire().map_err(|_| errors::busy())?;
+    let _permit = node.server.queries.try_acquire().map_err(|_| errors::busy())?;
     let execution = node.group.query(contract, &params.method, args, caller).await.map_err(errors::query)?;
     tokio::task::block_in_place(|| {
         let mut abis = Abis::new(node);

@@ -25,10 +25,10 @@ pub(super) const METHODS: &[Entry] = &[
 
 /// [`hanse_client::methods::GetDag`].
 fn get(node: &Node, params: &DagParams) -> Result<DagView, RpcError> {
-    let _permit = node.deep_reads.try_acquire().map_err(|_| errors::busy())?;
+    let _permit = node.server.deep_reads.try_acquire().map_err(|_| errors::busy())?;
     let block = BlockData::load(node, block::header(node, params.at)?.height)?;
     let listing = match params.tx_id {
-        None => Listing::First(params.vertices.min(node.capacity.dag_vertices)),
+        None => Listing::First(params.vertices.min(node.server.capacity.dag_vertices)),
         Some(id) => Listing::One(TxId(id)),
     };
     let view = dag::view(&mut Abis::new(node), &block, listing);
@@ -46,7 +46,7 @@ fn first_of(last: Height, asked: Option<u64>) -> Height {
 
 /// [`hanse_client::methods::GetHotKeys`].
 fn hot_keys(node: &Node, params: &HotKeysParams) -> Result<HotKeys, RpcError> {
-    let _permit = node.deep_reads.try_acquire().map_err(|_| errors::busy())?;
+    let _permit = node.server.deep_reads.try_acquire().map_err(|_| errors::busy())?;
     let to_height = block::header(node, params.at)?.height;
     let from_height = first_of(to_height, params.blocks);
     let mut hot = dag::HotKeys::default();
@@ -55,13 +55,13 @@ fn hot_keys(node: &Node, params: &HotKeysParams) -> Result<HotKeys, RpcError> {
         node.group.ledger().rw_sets(height).map_err(errors::ledger)?;
         hot.add_block(&BlockData::load(node, height)?);
     }
-    let limit = params.limit.unwrap_or(limits::HOT_KEYS).clamp(1, node.capacity.page_entries);
+    let limit = params.limit.unwrap_or(limits::HOT_KEYS).clamp(1, node.server.capacity.page_entries);
     Ok(HotKeys { from_height, to_height, keys: hot.views(&mut Abis::new(node), limit) })
 }
 
 /// [`hanse_client::methods::GetDagStats`].
 fn stats(node: &Node, params: &DagStatsParams) -> Result<DagStats, RpcError> {
-    let _permit = node.deep_reads.try_acquire().map_err(|_| errors::busy())?;
+    let _permit = node.server.deep_reads.try_acquire().map_err(|_| errors::busy())?;
     let last = node.group.ledger().height();
     // The genesis block has no transactions and was not run.
     let first = first_of(last, params.last).max(Height(1));

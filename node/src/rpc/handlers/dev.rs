@@ -41,5 +41,5 @@ async fn revert(node: &Node, params: RevertParams) -> Result<Reverting, RpcError
 
 fn development(node: &Node) -> Result<&Development, RpcError> {
     let refusal = || RpcError::new(codes::NOT_DEVELOPMENT, "this chain is not for development; `hanse dev` starts one");
-    node.development.as_ref().ok_or_else(refusal)
+    node.development.as_deref().ok_or_else(refusal)
 }

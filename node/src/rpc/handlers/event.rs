@@ -24,7 +24,7 @@ pub(crate) fn query(node: &Node, params: &EventParams) -> Result<Events, RpcErro
     };
     let newest = node.group.ledger().height();
     let to = params.to_height.map_or(newest, |to| to.min(newest));
-    let limit = params.limit.unwrap_or(node.capacity.events).clamp(1, node.capacity.events);
+    let limit = params.limit.unwrap_or(node.server.capacity.events).clamp(1, node.server.capacity.events);
     match (contract, &params.name) {
         (Some(contract), Some(name)) => indexed(node, params, contract, name, to, limit),
         _ if params.topic.is_some() => {
@@ -77,7 +77,7 @@ fn scan(
     let mut abis = Abis::new(node);
     let mut events = Vec::new();
     let mut cursor = params.from;
-    let last = Height(cursor.height.0.saturating_add(node.capacity.event_blocks - 1)).min(to);
+    let last = Height(cursor.height.0.saturating_add(node.server.capacity.event_blocks - 1)).min(to);
     while cursor.height <= last {
         let receipts = node.group.ledger().receipts(cursor.height).map_err(errors::ledger)?.unwrap_or_default();
         for receipt in receipts.iter().skip(cursor.index.as_usize()) {

@@ -7,6 +7,7 @@ mod contract;
 mod dag;
 mod dev;
 pub(crate) mod event;
+mod group;
 mod ledger;
 mod name;
 mod node;
@@ -36,5 +37,6 @@ pub(super) const METHODS: &[&[Entry]] = &[
     pool::METHODS,
     ledger::METHODS,
     node::METHODS,
+    group::METHODS,
     dev::METHODS,
 ];

@@ -27,7 +27,7 @@ fn get(node: &Node, params: &NameParams) -> Result<NameView, RpcError> {
 
 /// [`hanse_client::methods::ListNames`].
 fn list(node: &Node, params: &ListNamesParams) -> Result<NameList, RpcError> {
-    let limit = node.capacity.page(params.limit);
+    let limit = node.server.capacity.page(params.limit);
     let after = params.after.as_deref().unwrap_or_default();
     let state = node.group.ledger().state();
     let mut found = names::list(&*state, after, limit + 1).map_err(|error| errors::query(error.into()))?;

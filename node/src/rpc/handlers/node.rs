@@ -6,17 +6,18 @@ use hanse_client::{RpcError, codes};
 use hanse_types::{Header, Transaction};
 
 use super::super::registry::{Entry, reads};
-use super::super::{Node, errors};
+use super::super::{Server, errors};
 use crate::log::levels;
 use crate::p2p::peers::PeerStatus;
 
 /// The methods of this namespace.
-pub(super) const METHODS: &[Entry] = &[reads!(GetNodeInfo, info), reads!(GetPeers, peers), reads!(LogLevel, log_level)];
+pub(super) const METHODS: &[Entry] =
+    &[reads!(Server GetNodeInfo, info), reads!(Server GetPeers, peers), reads!(Server LogLevel, log_level)];
 
 /// [`hanse_client::methods::LogLevel`].
-fn log_level(node: &Node, params: &LogLevelParams) -> Result<LogLevels, RpcError> {
+fn log_level(server: &Server, params: &LogLevelParams) -> Result<LogLevels, RpcError> {
     let invalid = |reason: String| RpcError::new(codes::INVALID_PARAMS, format!("node_logLevel: {reason}"));
-    let current = node.log.levels();
+    let current = server.log.levels();
     let levels = match (&params.target, &params.level) {
         (None, None) => current,
         (Some(_), None) => return Err(invalid("a target without a level changes nothing; give both, or none".into())),
@@ -24,23 +25,24 @@ fn log_level(node: &Node, params: &LogLevelParams) -> Result<LogLevels, RpcError
             let level = levels::level(level).map_err(|error| invalid(error.to_string()))?;
             let target = target.as_deref();
             target.map_or(Ok(()), |target| current.has_room(target)).map_err(|error| invalid(error.to_string()))?;
-            node.log.set_level(target, level).map_err(|error| errors::internal(&error))?
+            server.log.set_level(target, level).map_err(|error| errors::internal(&error))?
         }
     };
     let targets = levels.of_targets().map(|(target, level)| (target.to_owned(), level.to_string()));
     Ok(LogLevels {
         level: levels.of_all().to_string(),
         targets: targets.collect(),
-        lost: node.log.lost().map(|(name, count)| (name.to_owned(), count)).collect(),
+        lost: server.log.lost().map(|(name, count)| (name.to_owned(), count)).collect(),
     })
 }
 
 /// [`hanse_client::methods::GetNodeInfo`].
-fn info(node: &Node, NoParams {}: &NoParams) -> Result<NodeInfo, RpcError> {
-    let (since, started_at) = node.started;
-    let settings = node.group.settings();
+fn info(server: &Server, NoParams {}: &NoParams) -> Result<NodeInfo, RpcError> {
+    let (since, started_at) = server.started;
+    let usual = server.groups.usual();
     Ok(NodeInfo {
         version: env!("CARGO_PKG_VERSION").into(),
+        key: server.groups.key().to_string(),
         build: BuildView {
             target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
             profile: if cfg!(debug_assertions) { "debug" } else { "release" }.into(),
@@ -54,23 +56,23 @@ fn info(node: &Node, NoParams {}: &NoParams) -> Result<NodeInfo, RpcError> {
         },
         started_at,
         uptime_ms: since.elapsed().as_millis() as u64,
-        limits: node.capacity.view(),
+        limits: server.capacity.view(),
         settings: SettingsView {
-            threads: settings.threads,
-            bind_cores: settings.bind_cores,
-            query_threads: settings.query_threads,
-            pool_transactions: settings.pool.count,
-            pool_bytes: settings.pool.bytes,
-            pool_sender_transactions: settings.pool.sender_count,
-            intake_waiting: settings.intake_waiting,
+            threads: usual.threads,
+            bind_cores: usual.bind_cores,
+            query_threads: usual.query_threads,
+            pool_transactions: usual.pool.count,
+            pool_bytes: usual.pool.bytes,
+            pool_sender_transactions: usual.pool.sender_count,
+            intake_waiting: usual.intake_waiting,
         },
-        admin: node.admin.clone(),
+        admin: server.admin.clone(),
     })
 }
 
 /// [`hanse_client::methods::GetPeers`].
-fn peers(node: &Node, NoParams {}: &NoParams) -> Result<NodePeers, RpcError> {
-    let Some(net) = &node.net else { return Ok(NodePeers::default()) };
+fn peers(server: &Server, NoParams {}: &NoParams) -> Result<NodePeers, RpcError> {
+    let Some(net) = &server.net else { return Ok(NodePeers::default()) };
     Ok(NodePeers {
         id: Some(net.peer().to_string()),
         listening: net.listening().iter().map(ToString::to_string).collect(),

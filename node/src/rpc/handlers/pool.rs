@@ -32,7 +32,7 @@ pub(super) fn status(node: &Node, NoParams {}: &NoParams) -> Result<PoolView, Rp
 
 /// [`hanse_client::methods::ListPool`].
 async fn list(node: &Node, params: ListPoolParams) -> Result<PoolList, RpcError> {
-    let (found, more) = node.group.pool_list(params.after.map(TxId), node.capacity.page(params.limit)).await;
+    let (found, more) = node.group.pool_list(params.after.map(TxId), node.server.capacity.page(params.limit)).await;
     tokio::task::block_in_place(|| {
         let mut abis = Abis::new(node);
         let next = found.last().filter(|_| more).map(|last| last.transaction.id().0);

@@ -34,7 +34,8 @@ pub(super) fn at(node: &Node, height: Option<Height>) -> Result<StateAt<'_>, Rpc
     let ledger = node.group.ledger();
     let newest = ledger.height();
     let height = height.unwrap_or(newest);
-    let permit = (height != newest).then(|| node.deep_reads.try_acquire()).transpose().map_err(|_| errors::busy())?;
+    let permit =
+        (height != newest).then(|| node.server.deep_reads.try_acquire()).transpose().map_err(|_| errors::busy())?;
     let view = ledger.state_at(height).map_err(errors::ledger)?;
     Ok(StateAt { view, height, _permit: permit })
 }
@@ -62,7 +63,7 @@ fn get(node: &Node, params: &StateParams) -> Result<StateValue, RpcError> {
 
 fn prove(node: &Node, address: Address, key: &Bytes, height: Height) -> Result<StateValue, RpcError> {
     // Makes a tree anew.
-    let _permit = node.deep_reads.try_acquire().map_err(|_| errors::busy())?;
+    let _permit = node.server.deep_reads.try_acquire().map_err(|_| errors::busy())?;
     let key = full_key(&address, &key.0);
     let proven = node.group.ledger().prove_state_at(&key, height).map_err(errors::ledger)?;
     let block = render::certified(&proven.header, &proven.certificate);
@@ -72,7 +73,7 @@ fn prove(node: &Node, address: Address, key: &Bytes, height: Height) -> Result<S
 
 /// [`hanse_client::methods::GetStates`].
 fn get_many(node: &Node, params: &StatesParams) -> Result<StateValues, RpcError> {
-    let (found, limit) = (params.keys.len(), node.capacity.state_keys);
+    let (found, limit) = (params.keys.len(), node.server.capacity.state_keys);
     if found > limit {
         return Err(RpcError::new(codes::TOO_LARGE, format!("{found} keys are given, the limit is {limit}")));
     }
@@ -90,7 +91,8 @@ fn get_range(node: &Node, params: &StateRangeParams) -> Result<StateRange, RpcEr
     let state = at(node, params.height)?;
     let address = state.find(&params.contract)?;
     let from = params.from.as_ref().map(|from| from.0.as_slice());
-    let (found, next) = range::page(&*state.view, &address, &params.prefix.0, from, node.capacity.page(params.limit))?;
+    let (found, next) =
+        range::page(&*state.view, &address, &params.prefix.0, from, node.server.capacity.page(params.limit))?;
     let mut abis = Abis::new(node);
     let entries = found.iter().map(|(key, value)| render::entry(&mut abis, key, value)).collect();
     Ok(StateRange { entries, next: next.map(Bytes), height: state.height, address })

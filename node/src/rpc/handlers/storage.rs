@@ -17,7 +17,8 @@ pub(super) fn get(node: &Node, params: &StorageParams) -> Result<StoragePage, Rp
     let abi = abis.of(&address).ok_or_else(|| abi::no_abi(&params.contract))?;
     let prefix = prefix(&abi, params)?;
     let from = params.from.as_ref().map(|from| from.0.as_slice());
-    let (mut found, mut next) = range::page(&*state.view, &address, &prefix, from, node.capacity.page(params.limit))?;
+    let (mut found, mut next) =
+        range::page(&*state.view, &address, &prefix, from, node.server.capacity.page(params.limit))?;
     if params.element.is_some() {
         // A text's key may be the beginning of another's.
         found.retain(|(key, _)| state::own_key(key) == prefix);

@@ -16,8 +16,8 @@ use super::super::{Node, errors, render};
 pub(super) async fn get(node: &Node, params: TxParams) -> Result<TraceView, RpcError> {
     let id = TxId(params.tx_id);
     // It reads the past, and it runs code.
-    let _reads = node.deep_reads.try_acquire().map_err(|_| errors::busy())?;
-    let _runs = node.queries.try_acquire().map_err(|_| errors::busy())?;
+    let _reads = node.server.deep_reads.try_acquire().map_err(|_| errors::busy())?;
+    let _runs = node.server.queries.try_acquire().map_err(|_| errors::busy())?;
     let trace = node.group.trace(id).await.map_err(failed)?;
     let trace = trace.ok_or_else(|| errors::not_found(format!("transaction {id} in the chain")).tx(id.0))?;
     if !trace.differences.is_empty() {

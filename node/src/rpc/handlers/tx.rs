@@ -46,7 +46,7 @@ async fn submit(node: &Node, params: SubmitParams) -> Result<Submitted, RpcError
         sent.inspect_err(tell)?;
         return Ok(Submitted { tx_id: id.0, receipt: None });
     }
-    let timeout = node.capacity.wait(params.timeout_ms);
+    let timeout = node.server.capacity.wait(params.timeout_ms);
     let receipt = node.group.submit_and_wait(signed, timeout).await.map_err(|error| {
         let is_refused = matches!(error, WaitError::Submit(_));
         let error = errors::wait(error, id);
@@ -61,7 +61,7 @@ async fn submit(node: &Node, params: SubmitParams) -> Result<Submitted, RpcError
 
 /// [`hanse_client::methods::SubmitMany`].
 async fn submit_many(node: &Node, params: SubmitManyParams) -> Result<ManySubmitted, RpcError> {
-    let (found, limit) = (params.transactions.len(), node.capacity.bulk_transactions);
+    let (found, limit) = (params.transactions.len(), node.server.capacity.bulk_transactions);
     if found > limit {
         return Err(RpcError::new(codes::TOO_LARGE, format!("{found} transactions are given, the limit is {limit}")));
     }
@@ -140,7 +140,7 @@ async fn find(node: &Node, id: TxId, timeout_ms: u64) -> Result<Receipt, RpcErro
     if timeout_ms == 0 {
         return node.group.ledger().receipt_of(&id).map_err(errors::ledger)?.ok_or_else(missing);
     }
-    let timeout = Duration::from_millis(timeout_ms).min(node.capacity.wait);
+    let timeout = Duration::from_millis(timeout_ms).min(node.server.capacity.wait);
     match node.group.wait(id, timeout).await {
         Ok(receipt) => Ok((*receipt).clone()),
         // Whoever asks for a receipt has submitted nothing here: the transaction may never have existed.
@@ -152,8 +152,11 @@ async fn find(node: &Node, id: TxId, timeout_ms: u64) -> Result<Receipt, RpcErro
 /// [`hanse_client::methods::WaitTx`].
 async fn wait(node: &Node, params: WaitTxParams) -> Result<ReceiptView, RpcError> {
     let id = TxId(params.tx_id);
-    let receipt =
-        node.group.wait(id, node.capacity.wait(params.timeout_ms)).await.map_err(|error| errors::wait(error, id))?;
+    let receipt = node
+        .group
+        .wait(id, node.server.capacity.wait(params.timeout_ms))
+        .await
+        .map_err(|error| errors::wait(error, id))?;
     Ok(tokio::task::block_in_place(|| render::receipt(&mut Abis::new(node), &receipt)))
 }
 
@@ -174,7 +177,7 @@ fn proof(node: &Node, params: &ProveTxParams) -> Result<InclusionProof, RpcError
 }
 
 fn prove(node: &Node, id: TxId, of: ProofOf) -> Result<InclusionProof, RpcError> {
-    let _permit = node.deep_reads.try_acquire().map_err(|_| errors::busy())?;
+    let _permit = node.server.deep_reads.try_acquire().map_err(|_| errors::busy())?;
     let ledger = node.group.ledger();
     let tree = match of {
         ProofOf::Transaction => Tree::Transactions,
@@ -200,7 +203,7 @@ fn prove(node: &Node, id: TxId, of: ProofOf) -> Result<InclusionProof, RpcError>
 /// [`hanse_client::methods::SimulateTx`].
 async fn simulate(node: &Node, params: CallParams) -> Result<SimulationView, RpcError> {
     let transaction = transaction(node, &params)?;
-    let _permit = node.queries.try_acquire().map_err(|_| errors::busy())?;
+    let _permit = node.server.queries.try_acquire().map_err(|_| errors::busy())?;
     let simulation = node.group.simulate(transaction).await.map_err(errors::query)?;
     let (waiting, more) = node.group.pool_list(None, limits::CONFLICTS_LOOKED_AT).await;
     tokio::task::block_in_place(|| {
