@@ -53,9 +53,9 @@ async fn a_node_without_room_stops_says_why_and_loses_nothing() {
     let ready = reqwest::get(format!("{}/ready", node.url)).await.unwrap();
     assert_eq!(ready.status(), reqwest::StatusCode::SERVICE_UNAVAILABLE);
     let reason = ready.text().await.unwrap();
-    assert!(reason.starts_with("the group has stopped: ") && reason.contains("File too large"), "{reason}");
+    assert!(reason.starts_with("the group main has stopped: ") && reason.contains("File too large"), "{reason}");
     let status = node.run(&["status"]);
-    assert_eq!(format!("the group has stopped: {}\n", status["chain"]["stopped"].as_str().unwrap()), reason);
+    assert_eq!(format!("the group main has stopped: {}\n", status["chain"]["stopped"].as_str().unwrap()), reason);
     assert_eq!(status["chain"]["height"], kept, "what is durable can be read");
     node.kill();
 

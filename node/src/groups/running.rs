@@ -62,7 +62,10 @@ impl Running {
         let snapshots = folder.snapshots();
         let mut tasks = vec![tokio::spawn(housekeeping::run(shared.housekeeping, group.clone(), snapshots.clone()))];
         // Lines of the log that are about no group have the height of the node's own.
-        tasks.extend(is_home.then(|| tokio::spawn(tell_heights(group.clone(), shared.log.clone()))));
+        if is_home {
+            shared.log.at_height(height.0);
+            tasks.push(tokio::spawn(tell_heights(group.clone(), shared.log.clone())));
+        }
         tasks.extend(shared.net.clone().map(|net| tokio::spawn(members::tell(group.clone(), net))));
         let (chain, name) = (&group.genesis().chain_id, &group.genesis().group_id);
         tracing::info!(%chain, group = %name, height = height.0, "group opened");
