@@ -296,4 +296,6 @@ fn new_swarm(keypair: Keypair) -> Result<Swarm<Behaviour>, NetError> {
 }
 
 #[cfg(test)]
+mod matrix;
+#[cfg(test)]
 mod tests;

@@ -30,6 +30,8 @@ mod handlers;
 mod http;
 pub(crate) mod limits;
 mod listener;
+#[cfg(test)]
+mod matrix;
 mod metrics;
 #[cfg(test)]
 mod mutated;

@@ -36,6 +36,11 @@ const PATIENCE: Duration = Duration::from_millis(20);
 /// A process has one.
 static LOG: LazyLock<Arc<Log>> = LazyLock::new(|| Arc::new(Log::to_stderr(Format::Text).unwrap()));
 
+/// See [`LOG`].
+pub(super) fn log() -> Arc<Log> {
+    LOG.clone()
+}
+
 fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| text.parse().unwrap())
 }
