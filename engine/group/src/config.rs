@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hanse_consensus::bft::Timing;
 use hanse_ledger::LedgerOptions;
+use hanse_replica::sync::SyncLimits;
 use hanse_txpool::PoolLimits;
 use hanse_types::Genesis;
 
@@ -38,6 +39,8 @@ pub struct GroupConfig {
     pub observer: Arc<dyn Observe>,
     /// How long consensus waits for what, in a group of several validators.
     pub timing: Timing,
+    /// Bounds of catching up with the others.
+    pub sync: SyncLimits,
 }
 
 impl GroupConfig {
@@ -57,6 +60,7 @@ impl GroupConfig {
             ledger: LedgerOptions::default(),
             observer: Arc::new(()),
             timing: Timing::default(),
+            sync: SyncLimits::default(),
         }
     }
 }

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use hanse_consensus::{Evidence, Intent, SignedStatement, Verdict};
+use hanse_consensus::{Evidence, Intent, Peer, SignedStatement, Verdict};
 use hanse_ledger::{DroppedTransaction, Ledger};
+use hanse_replica::sync::BlockSync;
 use hanse_replica::{Amendments, Input, Output, Replica, Stage};
 use hanse_txpool::{Arrival, Dropped, PoolStatus};
 use hanse_types::{Certificate, Hash, Header, Height, Members, Timestamp, TxId, Verified};
@@ -29,6 +30,7 @@ use crate::feed::Feed;
 use crate::observe::Observation;
 use crate::queue::{Answers, Job, Queue};
 use crate::submit_error::SubmitError;
+use crate::sync::{Lie, Lies, Progress, Teller};
 use crate::window::Window;
 use crate::workers::{Execute, ExecuteJob, WriteJob};
 
@@ -49,6 +51,10 @@ pub(crate) struct Driver {
     /// Where consensus is.
     pub(crate) agreement: watch::Sender<Option<Agreement>>,
     pub(crate) accusations: Arc<Accusations>,
+    /// How far catching up is.
+    pub(crate) sync_progress: watch::Sender<Option<Progress>>,
+    pub(crate) lies: Arc<Lies>,
+    pub(crate) teller: Teller,
     /// Who takes part in the group, as the newest durable block says.
     pub(crate) members: watch::Sender<Arc<Members>>,
     pub(crate) observation: Observation,
@@ -115,6 +121,8 @@ impl Driver {
                 Ok(checked) => self.checked(block, checked, took),
                 Err(reason) => self.tell(Input::Failed { height, stage: Stage::Execution, reason }),
             },
+            Event::Synced { from, blocks } => self.tell(Input::Synced { from, blocks }),
+            Event::Examined(examined) => self.tell(Input::Examined(*examined)),
             Event::Supplied { block, transactions } => self.tell(Input::Supplied { block, transactions }),
             Event::Message { from, message } => self.tell(Input::Message { from, message }),
             Event::PeerUp(peer) => self.tell(Input::PeerUp(peer)),
@@ -214,6 +222,9 @@ impl Driver {
         self.follow_the_wait();
         self.feed.committed(Arc::new(block.header.clone()), block.content.receipts());
         self.tell(Input::Persisted { height });
+        if let Some(progress) = self.replica.sync().map(BlockSync::progress) {
+            self.teller.tell(&progress, height);
+        }
     }
 
     /// Lets as much in from now on as the block that is durable now says.
@@ -232,6 +243,8 @@ impl Driver {
         let now = self.replica.consensus().agreement(self.replica.peers());
         self.observation.moved(*self.agreement.borrow(), now);
         self.agreement.send_if_modified(|before| std::mem::replace(before, now) != now);
+        let progress = self.replica.sync().map(BlockSync::progress);
+        self.sync_progress.send_if_modified(|before| std::mem::replace(before, progress) != progress);
     }
 
     fn perform(&mut self, output: Output) {
@@ -259,6 +272,9 @@ impl Driver {
             Output::Relay(to, transactions) => self.exchange.relay(to, &transactions),
             Output::ServeDecided { to, height } => self.exchange.serve_decided(to, height),
             Output::ServeTransactions { to, block, missing } => self.exchange.serve_transactions(to, block, missing),
+            Output::Sync(to, message) => self.exchange.sync(to, message),
+            Output::Examine(examination) => self.exchange.examine(examination),
+            Output::Lied { peer, reason } => self.lied(peer, &reason),
             Output::Verify { block, transactions } => self.exchange.verify(block, transactions),
             Output::Evidence(evidence) => self.accuse(&evidence),
             Output::KeyUsedElsewhere(signed) => self.warn_of_key(&signed),
@@ -294,6 +310,13 @@ impl Driver {
                 self.tell(Input::Failed { height, stage: Stage::Writing, reason });
             }
         }
+    }
+
+    fn lied(&self, peer: Peer, reason: &str) {
+        let key = self.exchange.transport.as_ref().and_then(|transport| transport.key_of(peer));
+        let name = key.map_or_else(|| format!("number {}", peer.0), |key| key.to_string());
+        warn!(peer = name, reason, "a member sent blocks that are not the chain's; it is asked for none for a while");
+        self.lies.add(Lie { peer, key, reason: reason.into(), timestamp: self.clock.now() });
     }
 
     fn accuse(&self, evidence: &Evidence) {

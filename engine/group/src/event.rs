@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hanse_consensus::{Message, Peer, Signed};
 use hanse_ledger::Renewal;
+use hanse_replica::sync::{Blocks, Examined};
 use hanse_replica::{Shown, Whereabouts};
 use hanse_txpool::Listed;
 use hanse_types::{Hash, Height, Timestamp, TxId, Verified};
@@ -65,6 +66,13 @@ pub(crate) enum Event {
         from: Peer,
         message: Box<Message>,
     },
+    /// A peer has sent committed blocks.
+    Synced {
+        from: Peer,
+        blocks: Blocks,
+    },
+    /// It was found out what blocks are that a peer has sent.
+    Examined(Box<Examined>),
     PeerUp(Peer),
     PeerDown(Peer),
     Signed {

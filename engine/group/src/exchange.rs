@@ -8,6 +8,7 @@ use std::sync::Arc;
 use hanse_consensus::{CompactBlock, Message, Peer, Recipient};
 use hanse_ledger::{Ledger, LedgerError};
 use hanse_replica::answer;
+use hanse_replica::sync::{End, Examination, Examined, SyncMessage};
 use hanse_types::crypto::verified::Verifier;
 use hanse_types::{Canonical, Hash, Height, SignedTransaction, Verified};
 use tokio::sync::Semaphore;
@@ -22,6 +23,9 @@ const UNDER_WAY: usize = 4;
 /// Bytes of transactions in one frame of relayed ones, at most; one transaction it always has.
 const RELAY_BYTES: usize = 256 << 10;
 
+/// Ranges of blocks that are looked at at a time; others wait.
+const EXAMINATIONS: usize = 2;
+
 /// See the module. A group without a network sends nothing.
 pub(crate) struct Exchange {
     pub(crate) transport: Option<Arc<dyn Transport>>,
@@ -30,6 +34,7 @@ pub(crate) struct Exchange {
     pool: Arc<rayon::ThreadPool>,
     events: Events,
     room: Arc<Semaphore>,
+    examining: Arc<Semaphore>,
 }
 
 impl Exchange {
@@ -40,11 +45,33 @@ impl Exchange {
         pool: Arc<rayon::ThreadPool>,
         events: Events,
     ) -> Exchange {
-        Exchange { transport, ledger, verifier, pool, events, room: Arc::new(Semaphore::new(UNDER_WAY)) }
+        let (room, examining) = (Arc::new(Semaphore::new(UNDER_WAY)), Arc::new(Semaphore::new(EXAMINATIONS)));
+        Exchange { transport, ledger, verifier, pool, events, room, examining }
     }
 
     pub(crate) fn send(&self, to: Recipient, message: Message) {
         self.put(to, &Frame::Consensus(Box::new(message)));
+    }
+
+    /// Asks a peer for blocks.
+    pub(crate) fn sync(&self, to: Peer, message: SyncMessage) {
+        self.put(Recipient::One(to), &Frame::Sync(Box::new(message)));
+    }
+
+    /// Finds out what blocks are that a peer has sent, and tells the driver, whatever happens.
+    pub(crate) fn examine(&self, examination: Examination) {
+        let Examination { peer, first, epoch, .. } = examination;
+        let (chain, verifier, pool) = (self.ledger.genesis().identity(), self.verifier.clone(), self.pool.clone());
+        let (events, turns) = (self.events.clone(), self.examining.clone());
+        tokio::spawn(async move {
+            let _turn = turns.acquire().await;
+            let verify = move |all| verifier.verify_all(all).into_iter().map(Result::ok).collect();
+            let run = move || pool.install(|| examination.run(&chain, verify));
+            let nothing = |_| Examined { peer, first, epoch, blocks: Vec::new(), end: End::All };
+            let examined = tokio::task::spawn_blocking(run).await.unwrap_or_else(nothing);
+            // A driver that is gone needs nothing.
+            let _ = events.send(Event::Examined(Box::new(examined))).await;
+        });
     }
 
     /// Sends transactions that clients have submitted here.

@@ -26,6 +26,7 @@ use crate::observe::{Observe, Recent, tally};
 use crate::preparation::Preparation;
 use crate::queries::{ContractInfo, Queries, QueryError, Simulation};
 use crate::submit_error::SubmitError;
+use crate::sync::{Lies, Progress};
 use crate::timeline::Timelines;
 use crate::trace::{TraceError, TxTrace};
 use crate::window::{Verifying, Window};
@@ -57,6 +58,8 @@ pub(crate) struct Inner {
     pub(crate) agreement: watch::Receiver<Option<Agreement>>,
     pub(crate) members: watch::Receiver<Arc<Members>>,
     pub(crate) accusations: Arc<Accusations>,
+    pub(crate) sync_progress: watch::Receiver<Option<Progress>>,
+    pub(crate) lies: Arc<Lies>,
     pub(crate) observer: Arc<dyn Observe>,
     pub(crate) recent_figures: Arc<Recent>,
     pub(crate) timelines: Arc<Timelines>,

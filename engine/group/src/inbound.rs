@@ -1,8 +1,10 @@
-//! Takes in what other members send: consensus goes to the driver, transactions are verified as clients' are.
+//! Takes in what other members send: consensus goes to the driver, transactions are verified as clients' are, and who is
+//! behind is answered.
 
 use std::sync::Arc;
 
 use hanse_consensus::Peer;
+use hanse_replica::sync::SyncMessage;
 use hanse_types::{Canonical, SignedTransaction};
 use tokio::sync::Semaphore;
 use tracing::debug;
@@ -10,13 +12,14 @@ use tracing::debug;
 use crate::event::Event;
 use crate::group::Group;
 use crate::network::{Frame, Inbox, Incoming};
+use crate::sync::BlockServer;
 
 /// Frames of transactions that are under verification at a time. More are dropped: whoever accepted them still proposes
 /// them, and a block that holds them brings them.
 const UNDER_WAY: usize = 256;
 
 /// Runs until nothing can come any more, or the group has stopped.
-pub(crate) async fn run(group: Group, mut inbox: Inbox) {
+pub(crate) async fn run(group: Group, mut inbox: Inbox, server: Arc<BlockServer>) {
     let room = Arc::new(Semaphore::new(UNDER_WAY));
     while let Some(incoming) = inbox.recv().await {
         let event = match incoming {
@@ -28,6 +31,13 @@ pub(crate) async fn run(group: Group, mut inbox: Inbox) {
                     take(&group, &room, from, transactions);
                     continue;
                 }
+                Ok(Frame::Sync(message)) => match *message {
+                    SyncMessage::GetBlocks { from: height, count } => {
+                        server.serve(from, height, count);
+                        continue;
+                    }
+                    SyncMessage::Blocks(blocks) => Event::Synced { from, blocks },
+                },
                 Err(error) => {
                     debug!(peer = from.0, %error, "a member sent what is no frame");
                     continue;

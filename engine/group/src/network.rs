@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use borsh::{BorshDeserialize, BorshSerialize};
 use hanse_consensus::Message;
 pub use hanse_consensus::{Peer, Recipient};
+use hanse_replica::sync::SyncMessage;
+use hanse_types::crypto::PublicKey;
 use hanse_types::{Canonical, SignedTransaction, limits};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -27,6 +29,8 @@ pub enum Frame {
     Consensus(Box<Message>),
     /// Transactions that clients have submitted to the sender.
     Transactions(Vec<SignedTransaction>),
+    /// Committed blocks, and requests for them.
+    Sync(Box<SyncMessage>),
 }
 
 /// What a frame is about. What stands first is more urgent.
@@ -63,13 +67,14 @@ impl Frame {
                 _ => Module::Consensus,
             },
             Frame::Transactions(_) => Module::Transactions,
+            Frame::Sync(_) => Module::Sync,
         }
     }
 }
 
 impl Canonical for Frame {
     const NAME: &'static str = "frame";
-    // Of transactions it has a part of a block's at most.
+    // Of transactions it has a part of a block's at most; and a block with its certificate is shorter.
     const MAX_BYTES: usize = Message::MAX_BYTES + limits::BLOCK_BODY_BYTES;
 }
 
@@ -93,6 +98,11 @@ pub enum Incoming {
 pub trait Transport: Debug + Send + Sync {
     /// Sends a frame, the canonical bytes of a [`Frame`] that is about this. Never waits; what can't be sent is dropped.
     fn send(&self, to: Recipient, module: Module, frame: Arc<[u8]>);
+
+    /// The key of a member, where members are known by their keys.
+    fn key_of(&self, _member: Peer) -> Option<PublicKey> {
+        None
+    }
 }
 
 /// A group's connection to its other members. Dropping it ends the connection.

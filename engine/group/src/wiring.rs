@@ -8,6 +8,7 @@ use hanse_consensus::{Bft, Solo, SoloError, Standard};
 use hanse_ledger::handover::next_epoch;
 use hanse_ledger::{Ledger, LedgerError};
 use hanse_replica::Replica;
+use hanse_replica::sync::BlockSync;
 use hanse_txpool::{History, Pool};
 use hanse_types::crypto::Signer;
 use hanse_types::crypto::verified::Verifier;
@@ -42,6 +43,7 @@ use crate::queries::Queries;
 use crate::queue;
 use crate::recovery::{self, Recovered, RecoveryError};
 use crate::report;
+use crate::sync::{BlockServer, Lies, Teller};
 use crate::timeline::Timelines;
 use crate::votes::{self, Votes, VotesError};
 use crate::window::Window;
@@ -243,6 +245,10 @@ impl Parts {
         let is_among = matches!(genesis.consensus, ConsensusKind::Bft | ConsensusKind::Raft);
         let held = pool.install(|| held::read(&ledger, &verifier))?;
         let mut replica = Replica::new(if is_among { waiting.with_leaves() } else { waiting }, consensus).holding(held);
+        if is_among {
+            let (newest, set) = ((tip.header.height, tip.hash), ledger.validators());
+            replica = replica.catching_up_by(BlockSync::new(config.sync, newest, set, next_epoch(&tip.header)));
+        }
         for (block, body) in record.iter().flat_map(|record| record.blocks().zip(&record.bodies)) {
             let decoded = body.iter().filter_map(|bytes| SignedTransaction::decode(bytes).ok()).collect();
             // What doesn't read is asked for.
@@ -270,6 +276,9 @@ impl Parts {
         let (members, members_seen) = watch::channel(Arc::new(hanse_vm::system::members::load(&*ledger.state())?));
         let recent_figures = Arc::new(Recent::default());
         let (transport, inbox) = network.map(|network| (network.transport, network.incoming)).unzip();
+        let server = transport.clone().map(|transport| BlockServer::new(transport, ledger.clone()));
+        let (sync_progress, sync_seen) = watch::channel(None);
+        let lies = Arc::new(Lies::default());
         let exchange = Exchange::new(transport, ledger.clone(), verifier, pool, events.clone());
         let driver = Driver {
             replica,
@@ -285,6 +294,9 @@ impl Parts {
             stopped,
             agreement,
             accusations: accusations.clone(),
+            sync_progress,
+            lies: lies.clone(),
+            teller: Teller::default(),
             members,
             observation: Observation::new(config.observer.clone(), recent_figures.clone()),
             jobs: execute,
@@ -316,6 +328,8 @@ impl Parts {
                 stopped: stopped_seen,
                 agreement: agreement_seen,
                 accusations,
+                sync_progress: sync_seen,
+                lies,
                 members: members_seen,
                 observer: config.observer,
                 recent_figures,
@@ -330,7 +344,8 @@ impl Parts {
                 tasks: Mutex::new(Some(tasks)),
             }),
         };
-        let inbound = inbox.map(|inbox| tokio::spawn(inbound::run(group.clone(), inbox)));
+        let ways = inbox.zip(server);
+        let inbound = ways.map(|(inbox, server)| tokio::spawn(inbound::run(group.clone(), inbox, server)));
         if let Some(tasks) = &mut *group.inner.tasks.lock() {
             tasks.inbound = inbound;
         }

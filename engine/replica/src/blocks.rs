@@ -63,15 +63,29 @@ impl<C: Consensus> Replica<C> {
             Some(shown) => (shown.transactions.to_vec(), consensus::Input::Built(shown.block)),
             None => (making.transactions, consensus::Input::Executed(header)),
         };
-        self.under_way.add(Candidate { height, hash, timestamp, transactions, amendments, verdict, own: true });
+        self.under_way.add(Candidate {
+            height,
+            hash,
+            timestamp,
+            transactions,
+            amendments,
+            verdict,
+            own: true,
+            asked: true,
+        });
         self.consult(input, out)
     }
 
     /// Has another node's block run, once all of its transactions are here.
     pub(crate) fn check(&mut self, block: CompactBlock, out: &mut Vec<Output>) -> Result<(), HaltReason> {
         let hash = block.hash();
-        // It was made or run here in an earlier round, or still runs.
-        if let Some(Candidate { verdict, .. }) = self.under_way.candidate(&hash) {
+        let Header { height, timestamp, .. } = *block.header();
+        let place = Place { height, timestamp };
+        // It was made or run here in an earlier round, or ahead of its turn, or still runs.
+        if let Some(Candidate { verdict, asked, transactions, .. }) = self.under_way.candidate(&hash) {
+            let is_allowed = *asked || self.is_allowed(transactions, place);
+            let verdict = if is_allowed { *verdict } else { Some(Verdict::Bad) };
+            self.under_way.ask(&hash);
             let known = verdict.map(|verdict| consensus::Input::Checked { block: hash, verdict });
             return known.map_or(Ok(()), |known| self.consult(known, out));
         }
@@ -82,12 +96,7 @@ impl<C: Consensus> Replica<C> {
             return self.consult(consensus::Input::Missing { block: hash, transactions: missing }, out);
         }
         let transactions: Vec<Verified> = found.into_iter().flatten().cloned().collect();
-        let Header { height, timestamp, .. } = *block.header();
-        let place = Place { height, timestamp };
-        // No height begins before its parent is in the history, so nothing is unwritten.
-        let allowed =
-            admission::check_block(&transactions, self.pool.params(), self.pool.history(), place, &HashSet::new());
-        if allowed.is_err() {
+        if !self.is_allowed(&transactions, place) {
             return self.consult(consensus::Input::Checked { block: hash, verdict: Verdict::Bad }, out);
         }
         let shown = Shown { block, transactions: transactions.clone().into() };
@@ -99,9 +108,17 @@ impl<C: Consensus> Replica<C> {
             amendments: Amendments::default(),
             verdict: None,
             own: false,
+            asked: true,
         });
         out.push(Output::Check(Box::new(shown)));
         Ok(())
+    }
+
+    /// Whether these transactions may be in a block, whose height has begun.
+    fn is_allowed(&self, transactions: &[Verified], place: Place) -> bool {
+        // No height begins before its parent is in the history, so nothing is unwritten.
+        let (params, history) = (self.pool.params(), self.pool.history());
+        admission::check_block(transactions, params, history, place, &HashSet::new()).is_ok()
     }
 
     fn find(&self, block: &Hash, leaf: &Hash) -> Option<&Verified> {

@@ -19,6 +19,8 @@ use hanse_txpool::{Arrival, Dropped, Kept, Refusal};
 use hanse_types::{Certificate, Hash, Header, Height, Params, Timestamp, TxId, ValidatorSet, Verified};
 use thiserror::Error;
 
+use crate::sync::{Blocks, Examination, Examined, SyncMessage};
+
 /// What a replica is told.
 #[derive(Debug)]
 pub enum Input {
@@ -69,6 +71,15 @@ pub enum Input {
         /// What.
         message: Box<Message>,
     },
+    /// A peer has sent committed blocks. They may be anything.
+    Synced {
+        /// Who.
+        from: Peer,
+        /// What.
+        blocks: Blocks,
+    },
+    /// What came of [`Output::Examine`].
+    Examined(Examined),
     /// There is a connection to this peer, a member of the group.
     PeerUp(Peer),
     /// There is none any more.
@@ -196,6 +207,17 @@ pub enum Output {
         block: Hash,
         /// Their bytes.
         transactions: Vec<Vec<u8>>,
+    },
+    /// Send this peer this: committed blocks are asked of it.
+    Sync(Peer, SyncMessage),
+    /// Find out what these blocks are that a peer has sent, then tell with [`Input::Examined`]; answered exactly once.
+    Examine(Examination),
+    /// A peer sent blocks that are not the chain's. It is asked for none for a while; tell the operator.
+    Lied {
+        /// Who.
+        peer: Peer,
+        /// What was wrong.
+        reason: String,
     },
     /// A validator contradicted itself: keep this, and show it to the operator.
     Evidence(Evidence),

@@ -16,12 +16,16 @@
 //! It does no I/O, reads no clock and runs no blocks: batches go out, headers come back, and what else belongs to a
 //! block (receipts, access sets, state) is its driver's, by the block's hash.
 //!
-//! Start reading at [`interface`], then [`Replica`], then `blocks` and `ahead`.
+//! A node that is behind gets the blocks that the others have by [`sync`], and runs them one ahead of the one that is written.
+//!
+//! Start reading at [`interface`], then [`Replica`], then `blocks`, `ahead` and `catch_up`.
 
 mod ahead;
 mod blocks;
+mod catch_up;
 pub mod interface;
 mod replica;
+pub mod sync;
 mod under_way;
 
 pub use blocks::answer;

@@ -8,6 +8,7 @@ use hanse_txpool::{Arrival, Dropped, Kept, Pool, PoolStatus, Refusal};
 use hanse_types::{Hash, Height, Timestamp, TxId, Verified};
 
 use crate::interface::{HaltReason, Input, Output, Stage};
+use crate::sync::BlockSync;
 use crate::under_way::{Ahead, UnderWay};
 
 /// Transactions that a peer is sent when it appears: what it may have missed.
@@ -48,6 +49,10 @@ pub struct Replica<C> {
     pub(crate) held: Option<Hash>,
     /// Those that an earlier process held, by their leaves.
     pub(crate) from_before: BTreeMap<Hash, Verified>,
+    /// What it catches up with, in a group of several nodes.
+    pub(crate) sync: Option<BlockSync>,
+    /// The peer that consensus wants the next block of, if it comes from `sync`.
+    pub(crate) awaited: Option<Peer>,
     halted: bool,
 }
 
@@ -66,6 +71,8 @@ impl<C: Consensus> Replica<C> {
             peers: 0,
             held: None,
             from_before: BTreeMap::new(),
+            sync: None,
+            awaited: None,
             halted: false,
         }
     }
@@ -74,6 +81,11 @@ impl<C: Consensus> Replica<C> {
     pub fn holding(self, transactions: impl IntoIterator<Item = Verified>) -> Replica<C> {
         let from_before = transactions.into_iter().map(|transaction| (transaction.leaf(), transaction)).collect();
         Replica { from_before, ..self }
+    }
+
+    /// With a way to catch up faster than block by block. It stands on the same newest block as the rest.
+    pub fn catching_up_by(self, sync: BlockSync) -> Replica<C> {
+        Replica { sync: Some(sync), ..self }
     }
 
     /// Takes over the transactions of a block that was under way when the node stopped: it can be run without asking
@@ -170,12 +182,22 @@ impl<C: Consensus> Replica<C> {
             Input::Supplied { block, transactions } => self.supplied(&block, transactions, out),
             Input::Signed(signed) => self.consult(consensus::Input::Signed(signed), out),
             Input::Recorded => self.consult(consensus::Input::Recorded, out),
+            Input::Synced { from, blocks } => {
+                self.synced(from, blocks, out);
+                Ok(())
+            }
+            Input::Examined(examined) => {
+                self.examined(examined, out);
+                Ok(())
+            }
             Input::Message { from, message } => {
+                self.hear(from, &message, out);
                 self.consult(consensus::Input::Message { from, message: *message }, out)
             }
             Input::PeerUp(peer) => self.peer_up(peer, out),
             Input::PeerDown(peer) => {
                 self.peers = self.peers.saturating_sub(1);
+                self.source_lost(peer, out);
                 self.consult(consensus::Input::PeerDown(peer), out)
             }
         }
@@ -219,6 +241,7 @@ impl<C: Consensus> Replica<C> {
 
     fn peer_up(&mut self, peer: Peer, out: &mut Vec<Output>) -> Result<(), HaltReason> {
         self.peers += 1;
+        self.source_found(peer);
         let waiting = self.pool.oldest_waiting(CATCH_UP);
         if !waiting.is_empty() {
             out.push(Output::Relay(Recipient::One(peer), waiting));
@@ -230,6 +253,7 @@ impl<C: Consensus> Replica<C> {
         let unexpected = HaltReason::Unexpected { height, stage: Stage::Writing };
         let (block, validators) = self.under_way.persisted(height).ok_or_else(|| unexpected.clone())?;
         self.pool.committed(&block).map_err(|_| unexpected)?;
+        self.came_so_far(height, block.hash, validators.clone(), out);
         self.from_before.clear();
         self.timers.retain(|timer, _| !matches!(timer, Timer::Step { height: of, .. } if *of <= height));
         if self.halted {
@@ -252,8 +276,9 @@ impl<C: Consensus> Replica<C> {
         }
         let dropped = self.pool.expire(self.next_time());
         self.drop_from_pool(dropped, out);
+        self.catch_up(out)?;
         self.make_ahead(out);
-        if self.pool.is_due(self.now) && self.under_way.has_room() {
+        if self.pool.is_due(self.now) && self.under_way.has_room() && !self.is_over_elsewhere() {
             self.consult(consensus::Input::BatchReady, out)?;
         }
         self.offer_ahead(out)?;
@@ -271,7 +296,8 @@ impl<C: Consensus> Replica<C> {
 
     fn set_timer(&mut self, out: &mut Vec<Output>) {
         let batch = self.pool.deadline().filter(|at| *at > self.now && self.under_way.has_room());
-        let wanted = batch.into_iter().chain(self.timers.values().copied()).min();
+        let sync = self.sync.as_ref().and_then(BlockSync::deadline);
+        let wanted = batch.into_iter().chain(sync).chain(self.timers.values().copied()).min();
         if let Some(at) = wanted.filter(|_| wanted != self.timer) {
             self.timer = wanted;
             out.push(Output::SetTimer(at));
@@ -319,7 +345,11 @@ impl<C: Consensus> Replica<C> {
                 let bodies = record.blocks().map(|block| self.under_way.body(block)).collect();
                 out.push(Output::Record { record, bodies });
             }
-            consensus::Output::Send(recipient, message) => out.push(Output::Send(recipient, message)),
+            consensus::Output::Send(to, message) => {
+                if !self.takes_over(&to, &message, out) {
+                    out.push(Output::Send(to, message));
+                }
+            }
             consensus::Output::ServeDecided { to, height } => out.push(Output::ServeDecided { to, height }),
             consensus::Output::Evidence(evidence) => out.push(Output::Evidence(evidence)),
             consensus::Output::KeyUsedElsewhere(signed) => out.push(Output::KeyUsedElsewhere(signed)),

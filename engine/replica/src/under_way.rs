@@ -35,6 +35,8 @@ pub(crate) struct Candidate {
     pub(crate) verdict: Option<Verdict>,
     /// Whether it was made here, of transactions that the pool has given out for it.
     pub(crate) own: bool,
+    /// Whether consensus has asked for it. What is run before that was not looked at by the rules of admission.
+    pub(crate) asked: bool,
 }
 
 /// A block of another node whose transactions are not all here.
@@ -135,14 +137,18 @@ impl UnderWay {
         self.candidate(hash).or_else(|| self.decided.iter().find(|block| block.hash == *hash))
     }
 
-    /// Notes what running a block showed; whether it is still a candidate.
+    /// Notes what running a block showed; whether it is still a candidate, and consensus waits for that.
     pub(crate) fn checked(&mut self, hash: &Hash, verdict: Verdict, amendments: Amendments) -> bool {
-        let candidate = self.candidates.get_mut(hash);
-        let is_candidate = candidate.is_some();
-        if let Some(candidate) = candidate {
-            (candidate.verdict, candidate.amendments) = (Some(verdict), amendments);
+        let Some(candidate) = self.candidates.get_mut(hash) else { return false };
+        (candidate.verdict, candidate.amendments) = (Some(verdict), amendments);
+        candidate.asked
+    }
+
+    /// Consensus asks for a block that is being run already, or was.
+    pub(crate) fn ask(&mut self, hash: &Hash) {
+        if let Some(candidate) = self.candidates.get_mut(hash) {
+            candidate.asked = true;
         }
-        is_candidate
     }
 
     /// A block that waits for transactions.

@@ -39,7 +39,7 @@ fn nodes_agree_and_nothing_accepted_is_lost_under_faults() {
     println!("{all:?}");
     // The runs are worth something only if all of it happened.
     assert!(all.blocks > 500 && all.committed > 5_000 && all.crashes > 50, "{all:?}");
-    assert!(all.ahead > 100, "{all:?}");
+    assert!(all.ahead > 100 && all.synced > 100, "{all:?}");
     assert!(all.fetched > 50 && all.caught_up > 20 && all.highest_round > 0 && all.given_back > 20, "{all:?}");
 }
 

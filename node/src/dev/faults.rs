@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hanse_consensus::{Message, SignedStatement, Statement, Word};
+use hanse_group::SyncMessage;
 use hanse_group::network::{Frame, Module, Peer, Recipient, Transport};
 use hanse_types::crypto::{SecretKey, Signer};
 use hanse_types::{Canonical, ChainIdentity, Hash, sign_bytes};
@@ -144,12 +145,15 @@ enum Kind {
     Evidence,
     Raft,
     Relay,
+    GetBlocks,
+    Blocks,
 }
 
 impl Kind {
     fn of(frame: &Frame) -> Kind {
         let message = match frame {
             Frame::Transactions(_) => return Kind::Relay,
+            Frame::Sync(message) => return Kind::of_sync(message),
             Frame::Consensus(message) => message,
         };
         match **message {
@@ -166,6 +170,15 @@ impl Kind {
             Message::Decided { .. } => Kind::Decided,
             Message::Evidence(_) => Kind::Evidence,
             Message::Raft(_) => Kind::Raft,
+        }
+    }
+}
+
+impl Kind {
+    const fn of_sync(message: &SyncMessage) -> Kind {
+        match message {
+            SyncMessage::GetBlocks { .. } => Kind::GetBlocks,
+            SyncMessage::Blocks(_) => Kind::Blocks,
         }
     }
 }
@@ -251,7 +264,7 @@ impl Misbehaving {
         let kind = Kind::of(frame);
         let height = match frame {
             Frame::Consensus(message) => message.height(),
-            Frame::Transactions(_) => None,
+            Frame::Transactions(_) | Frame::Sync(_) => None,
         };
         self.rules.rule.iter().find(|rule| {
             let there = rule.to.is_none_or(|to| to == peer.0 + 1);

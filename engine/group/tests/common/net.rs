@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hanse_consensus::Peer;
 use hanse_consensus::bft::Timing;
-use hanse_group::{Durability, Group, GroupConfig, Hub};
+use hanse_group::{Durability, Group, GroupConfig, Hub, Network};
 use hanse_types::crypto::{SecretKey, Signer};
 use hanse_types::genesis::{ConsensusKind, Genesis, Validator};
 use hanse_types::{Height, StateCommitment, Status, TxId};
@@ -45,14 +45,20 @@ pub struct Net {
 impl Net {
     /// Validators, and after them nodes that only follow.
     pub async fn start(consensus: ConsensusKind, validators: usize, observers: usize) -> Net {
-        let (hub, folder) = (Hub::new(), tempfile::tempdir().unwrap());
         let count = validators + observers;
-        let mut net = Net { hub, folder, genesis: genesis_of(consensus, validators), groups: Vec::new() };
-        net.groups.resize_with(count, || None);
+        let mut net = Net::of(genesis_of(consensus, validators), count);
         for n in 0..count {
             net.up(n).await;
         }
         net
+    }
+
+    /// So many nodes of this chain, all of them down.
+    pub fn of(genesis: Genesis, count: usize) -> Net {
+        let (hub, folder) = (Hub::new(), tempfile::tempdir().unwrap());
+        let mut groups = Vec::new();
+        groups.resize_with(count, || None);
+        Net { hub, folder, genesis, groups }
     }
 
     pub fn directory(&self, n: usize) -> std::path::PathBuf {
@@ -60,9 +66,14 @@ impl Net {
     }
 
     pub async fn up(&mut self, n: usize) {
+        let network = self.hub.join(Peer(n as u32));
+        self.up_by(n, network).await;
+    }
+
+    /// The same over another network.
+    pub async fn up_by(&mut self, n: usize, network: Network) {
         let config =
             GroupConfig { threads: 1, timing: TIMING, ..GroupConfig::new(self.genesis.clone(), self.directory(n)) };
-        let network = self.hub.join(Peer(n as u32));
         self.groups[n] = Some(Group::join(config, Arc::new(key(n)), network).await.unwrap());
     }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hanse_consensus::raft::Record;
 use hanse_consensus::{Message, Peer, Recipient, Signed, Verdict};
+use hanse_replica::sync::SyncMessage;
 use hanse_replica::{Input, Output, Stage, answer};
 use hanse_types::genesis::{ConsensusKind, Validator};
 use hanse_types::{Canonical, Certificate, Genesis, Hash, Height, Params, SignedTransaction, TxId, Verified};
@@ -53,6 +54,8 @@ pub(crate) struct Summary {
     pub(crate) fetched: u64,
     /// Committed blocks that were sent to a node that lacked them.
     pub(crate) caught_up: u64,
+    /// Committed blocks that were fetched ahead by a node further behind.
+    pub(crate) synced: u64,
     /// Blocks that were made here and not decided.
     pub(crate) given_back: u64,
     pub(crate) highest_round: u32,
@@ -80,6 +83,7 @@ impl Summary {
         self.crashes += other.crashes;
         self.fetched += other.fetched;
         self.caught_up += other.caught_up;
+        self.synced += other.synced;
         self.ahead += other.ahead;
         self.given_back += other.given_back;
         self.highest_round = self.highest_round.max(other.highest_round);
@@ -444,6 +448,20 @@ impl Net {
                 let transactions = decoded.map(|signed| self.world.verify(signed)).collect();
                 self.plan(n, takes_ms, Event::Tell(Input::Supplied { block, transactions }));
             }
+            Output::Sync(Peer(peer), SyncMessage::GetBlocks { from, count }) => {
+                let blocks = self.nodes[peer as usize].blocks(from, count);
+                self.summary.synced += blocks.blocks.len() as u64;
+                let from = Peer(peer);
+                let to = Recipient::One(Peer(n as u32));
+                self.deliver(peer as usize, to, |_| Input::Synced { from, blocks: blocks.clone() });
+            }
+            Output::Sync(peer, message) => panic!("{message:?} is sent to {peer:?}"),
+            Output::Examine(examination) => {
+                let verify = |all: Vec<SignedTransaction>| all.into_iter().map(|tx| Some(self.world.verify(tx)));
+                let examined = examination.run(&self.world.genesis.identity(), |all| verify(all).collect());
+                self.plan(n, takes_ms, Event::Tell(Input::Examined(examined)));
+            }
+            Output::Lied { peer, reason } => panic!("node {n} says that {peer:?} lies: {reason}"),
             Output::Evidence(evidence) => panic!("node {n} accuses an honest one: {evidence:?}"),
             Output::KeyUsedElsewhere(signed) => panic!("node {n} does not remember {signed:?}"),
             Output::Halted(reason) => panic!("node {n} stops: {reason}"),

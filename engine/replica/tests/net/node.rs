@@ -11,13 +11,14 @@ use hanse_consensus::{
     Bft, CompactBlock, Consensus, Disk, DiskError, Input, Intent, LogFile, Output, Raft, SafeSigner, Signed, Slot,
     Standard, Statement, Stored, VoteLog,
 };
+use hanse_replica::sync::{BlockSync, Blocks, DecidedBlock, SyncLimits};
 use hanse_replica::{Amendments, Replica, Shown, Work};
 use hanse_txpool::{CommittedBlock, History, Pool, PoolLimits};
 use hanse_types::crypto::{PublicKey, SecretKey, Signer};
 use hanse_types::genesis::{ConsensusKind, Validator};
 use hanse_types::hash::Domain;
 use hanse_types::{
-    Canonical, Certificate, Dag, Epoch, Gas, Hash, Header, Height, SignedTransaction, Timestamp, ValidatorSet,
+    Block, Canonical, Certificate, Dag, Epoch, Gas, Hash, Header, Height, SignedTransaction, Timestamp, ValidatorSet,
     Verified, merkle,
 };
 
@@ -32,6 +33,18 @@ const TIMING: Timing = Timing {
     repair_ms: 100,
     fetch_ms: 100,
     drift_ms: 2_000,
+};
+
+/// Small, so that a node that is a little behind needs several ranges.
+const SYNC: SyncLimits = SyncLimits {
+    window_blocks: 8,
+    window_bytes: 64 << 10,
+    answer_bytes: 8 << 10,
+    request_blocks: 2,
+    requests_per_peer: 2,
+    answer_ms: 100,
+    drop_ms: 1_000,
+    behind: 2,
 };
 
 fn key(n: usize) -> SecretKey {
@@ -205,13 +218,14 @@ impl Node {
         let hash = self.chain.last().map_or(block_hash(Height(0)), |committed| committed.block.hash());
         let tip = Tip { height, hash, timestamp: self.time() };
         let (set, epoch) = self.next_set();
+        let sync = BlockSync::new(SYNC, (height, hash), set.clone(), epoch);
         let mut under_way = Vec::new();
         let (engine, votes) = match world.genesis.consensus {
             ConsensusKind::Raft => self.raft(n, tip, (set, epoch), world, &mut under_way),
             _ => self.bft(n, tip, set, world),
         };
         let pool = Pool::new(PoolLimits::default(), world.params().clone(), self.history()).with_leaves();
-        let mut replica = Replica::new(pool, engine).holding(self.held.iter().cloned());
+        let mut replica = Replica::new(pool, engine).holding(self.held.iter().cloned()).catching_up_by(sync);
         for (block, transactions) in &under_way {
             replica.recover(block, transactions.clone());
         }
@@ -282,6 +296,19 @@ impl Node {
         let beginning = raft::Beginning { tip, recent, set, epoch, record: Some(record) };
         let config = raft::Config { chain, key: Some(public_key(n)), timing: TIMING };
         (Engine::Raft(Box::new(Raft::new(config, Standard, beginning))), Votes::Leading(votes, store))
+    }
+
+    /// Blocks of its chain, as they are sent to who is behind.
+    pub(crate) fn blocks(&self, from: Height, count: u32) -> Blocks {
+        let committed = self.chain.iter().skip(from.0 as usize - 1).take(count as usize);
+        let decided = |committed: &Committed| {
+            let transactions = committed.transactions.iter().map(|tx| tx.signed().clone()).collect();
+            let (header, dag) = (committed.block.header().clone(), committed.block.dag().clone());
+            let block = Block { header, dag, transactions };
+            DecidedBlock { certificate: committed.certificate.clone(), block }.encode()
+        };
+        let tip = Height(self.chain.len() as u64);
+        Blocks { from, blocks: committed.map(decided).collect(), first: Height(1), tip }
     }
 
     pub(crate) fn begin_record(&mut self, record: &Record) {

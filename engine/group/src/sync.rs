@@ -1,0 +1,221 @@
+//! Blocks for those who are behind: answering from the ledger what other nodes ask for, and what is known of this node's own
+//! catching up.
+//!
+//! Answers are read and sent away from the group's driver, one at a time, with pauses where more is asked for than a rate
+//! allows; each peer may have a few waiting. So whoever catches up slows consensus no more than that. What there is no room
+//! for is not answered: who asked asks again, or somebody else.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hanse_consensus::{Peer, Recipient};
+use hanse_ledger::{Ledger, LedgerError};
+use hanse_replica::sync::{Blocks, DecidedBlock, SyncMessage};
+pub use hanse_replica::sync::{Progress, SyncLimits};
+use hanse_types::crypto::PublicKey;
+use hanse_types::{Canonical, Height, Timestamp};
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::group::Group;
+use crate::network::{Frame, Module, Transport};
+
+/// Requests of one peer that may wait for their answers.
+const PER_PEER: usize = 4;
+/// Bytes of blocks that one answer has at most; one block it always has.
+const ANSWER_BYTES: usize = 1 << 20;
+/// Blocks that one answer has at most.
+const ANSWER_BLOCKS: u32 = 256;
+/// Bytes that are sent in a second at most, to all peers together.
+const BYTES_PER_SECOND: u64 = 64 << 20;
+/// Lies that are remembered.
+const LIES: usize = 64;
+/// How often it is said how far catching up is.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+
+/// How far a node is in catching up with the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyncStatus {
+    /// How far it is.
+    pub progress: Progress,
+    /// What peers have sent that no honest node sends, the oldest first.
+    pub lies: Vec<Lie>,
+}
+
+/// Something that a peer has sent, and that is not the chain's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lie {
+    /// The peer, as the transport numbers it.
+    pub peer: Peer,
+    /// Its key, if the transport knows it.
+    pub key: Option<PublicKey>,
+    /// What was wrong.
+    pub reason: Arc<str>,
+    /// This node's time.
+    pub timestamp: Timestamp,
+}
+
+impl Group {
+    /// How far this node is in catching up; none in a group without other nodes.
+    pub fn sync(&self) -> Option<SyncStatus> {
+        let progress = (*self.inner.sync_progress.borrow())?;
+        Some(SyncStatus { progress, lies: self.inner.lies.all() })
+    }
+}
+
+/// The newest lies.
+#[derive(Debug, Default)]
+pub(crate) struct Lies(Mutex<VecDeque<Lie>>);
+
+impl Lies {
+    pub(crate) fn add(&self, lie: Lie) {
+        let mut lies = self.0.lock();
+        if lies.len() == LIES {
+            lies.pop_front();
+        }
+        lies.push_back(lie);
+    }
+
+    fn all(&self) -> Vec<Lie> {
+        self.0.lock().iter().cloned().collect()
+    }
+}
+
+/// Says in the log how far catching up is.
+#[derive(Debug, Default)]
+pub(crate) struct Teller {
+    since: Option<(Instant, Instant, Height)>,
+}
+
+impl Teller {
+    /// This is how far it is now.
+    pub(crate) fn tell(&mut self, progress: &Progress, height: Height) {
+        let now = Instant::now();
+        match self.since {
+            None if progress.active => {
+                let target = progress.target.unwrap_or(height).0;
+                info!(
+                    height = height.0,
+                    target, "this node is behind: blocks are fetched from several members at a time"
+                );
+                self.since = Some((now, now, height));
+            }
+            Some((began, _, first)) if !progress.active => {
+                let (blocks, took_ms) = (height.0.saturating_sub(first.0), began.elapsed().as_millis() as u64);
+                info!(height = height.0, blocks, took_ms, "this node has caught up");
+                self.since = None;
+            }
+            Some((began, told, first)) if now.duration_since(told) >= TELL_EVERY => {
+                let target = progress.target.unwrap_or(height).0;
+                let blocks = height.0.saturating_sub(first.0);
+                let per_second = blocks as f64 / began.elapsed().as_secs_f64();
+                info!(height = height.0, target, ready = progress.ready, per_second, "catching up");
+                self.since = Some((began, now, first));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Answers other nodes from the ledger.
+pub(crate) struct BlockServer {
+    transport: Arc<dyn Transport>,
+    ledger: Ledger,
+    /// Who reads.
+    turn: Semaphore,
+    /// How many requests of each peer wait.
+    waiting: Mutex<BTreeMap<Peer, usize>>,
+    /// When the next answer may be sent.
+    free_at: Mutex<Instant>,
+}
+
+impl BlockServer {
+    pub(crate) fn new(transport: Arc<dyn Transport>, ledger: Ledger) -> Arc<BlockServer> {
+        let free_at = Mutex::new(Instant::now());
+        Arc::new(BlockServer { transport, ledger, turn: Semaphore::new(1), waiting: Mutex::default(), free_at })
+    }
+
+    /// Answers a peer that asks for blocks, soon.
+    pub(crate) fn serve(self: &Arc<BlockServer>, to: Peer, from: Height, count: u32) {
+        if !self.take_seat(to) {
+            return;
+        }
+        let server = self.clone();
+        tokio::spawn(async move {
+            server.answer(to, from, count).await;
+            server.leave_seat(to);
+        });
+    }
+
+    fn take_seat(&self, peer: Peer) -> bool {
+        let mut waiting = self.waiting.lock();
+        let taken = waiting.entry(peer).or_default();
+        let is_free = *taken < PER_PEER;
+        *taken += usize::from(is_free);
+        is_free
+    }
+
+    fn leave_seat(&self, peer: Peer) {
+        let mut waiting = self.waiting.lock();
+        if let Some(taken) = waiting.get_mut(&peer) {
+            *taken -= 1;
+            if *taken == 0 {
+                waiting.remove(&peer);
+            }
+        }
+    }
+
+    async fn answer(self: &Arc<BlockServer>, to: Peer, from: Height, count: u32) {
+        // Never closed.
+        let Ok(_turn) = self.turn.acquire().await else { return };
+        let server = self.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let blocks = blocks(&server.ledger, from, count)?;
+            Ok::<_, LedgerError>(Frame::Sync(Box::new(SyncMessage::Blocks(blocks))).encode())
+        });
+        match read.await {
+            Ok(Ok(frame)) => {
+                self.keep_pace(frame.len()).await;
+                let frame: Arc<[u8]> = frame.into();
+                self.transport.send(Recipient::One(to), Module::Sync, frame);
+            }
+            Ok(Err(error)) => warn!(%error, "a peer could not be answered from the ledger"),
+            // The runtime ends.
+            Err(_) => {}
+        }
+    }
+
+    /// Waits until the rate allows another answer.
+    async fn keep_pace(&self, bytes: usize) {
+        let at = {
+            let mut free_at = self.free_at.lock();
+            let at = (*free_at).max(Instant::now());
+            *free_at = at + Duration::from_micros(bytes as u64 * 1_000_000 / BYTES_PER_SECOND);
+            at
+        };
+        tokio::time::sleep_until(at).await;
+    }
+}
+
+/// Committed blocks from a height on, as many as one answer takes.
+///
+/// # Errors
+/// If the ledger can't be read.
+pub fn blocks(ledger: &Ledger, from: Height, count: u32) -> Result<Blocks, LedgerError> {
+    let (mut blocks, mut bytes) = (Vec::new(), 0);
+    let tip = ledger.height();
+    let last = from.0.saturating_add(u64::from(count.min(ANSWER_BLOCKS))).min(tip.0.saturating_add(1));
+    for height in (from.0.max(1)..last).map(Height) {
+        let (Some(block), Some(certificate)) = (ledger.block(height)?, ledger.certificate(height)?) else { break };
+        let encoded = DecidedBlock { certificate, block }.encode();
+        bytes += encoded.len();
+        if bytes > ANSWER_BYTES && !blocks.is_empty() {
+            break;
+        }
+        blocks.push(encoded);
+    }
+    Ok(Blocks { from, blocks, first: Height(1), tip })
+}

@@ -1,0 +1,139 @@
+//! A chain of small blocks that four validators have decided; others take over in the middle of it.
+
+use std::sync::Arc;
+
+use hanse_replica::sync::{BlockSync, DecidedBlock, SyncLimits};
+use hanse_types::crypto::{SecretKey, Signer};
+use hanse_types::genesis::Validator;
+use hanse_types::hash::Domain;
+use hanse_types::{
+    Block, Canonical, Certificate, ChainIdentity, Dag, Epoch, Gas, Hash, Header, Height, Params, Round,
+    SignedTransaction, ValidatorSet, Verified, merkle,
+};
+
+use super::Kind;
+use crate::support::{World, at, block_hash};
+
+/// Validators of each set.
+const VALIDATORS: u8 = 4;
+
+pub(crate) struct Chain {
+    world: World,
+    blocks: Vec<DecidedBlock>,
+    /// The height that names the second set.
+    handover: u64,
+}
+
+fn key(set: u8, n: u8) -> SecretKey {
+    SecretKey::ed25519([100 + 10 * set + n; 32])
+}
+
+fn set(set: u8) -> ValidatorSet {
+    let validator = |n| Validator { name: format!("v{set}{n}"), key: key(set, n).public_key() };
+    ValidatorSet::new((0..VALIDATORS).map(validator).collect()).unwrap()
+}
+
+impl Chain {
+    pub(crate) fn new(length: u64) -> Chain {
+        let mut chain = Chain { world: World::new(Params::default()), blocks: Vec::new(), handover: length / 2 };
+        for height in 1..=length {
+            let epoch = u8::from(height > chain.handover);
+            let transactions = vec![chain.world.call(height as usize % 8, height, 200_000)];
+            let transactions = transactions.into_iter().map(|tx| chain.world.sign(tx)).collect();
+            let parent = chain.hash(Height(height - 1));
+            let decided = decide(&chain.world, epoch, chain.block(height, parent, transactions));
+            chain.blocks.push(decided);
+        }
+        chain
+    }
+
+    fn block(&self, height: u64, parent: Hash, transactions: Vec<SignedTransaction>) -> Block {
+        let verified: Vec<Verified> = transactions.iter().map(|tx| self.world.verify(tx.clone())).collect();
+        let dag = Dag::from_rows(&vec![[]; transactions.len()]).unwrap();
+        let epoch = u8::from(height > self.handover);
+        let header = Header {
+            version: Header::VERSION,
+            chain_id: "chain".into(),
+            group_id: "group".into(),
+            height: Height(height),
+            parent,
+            timestamp: at(height),
+            tx_root: merkle::root(&Verified::leaves(&verified)),
+            receipt_root: Hash::ZERO,
+            rw_set_root: Hash::ZERO,
+            dag_digest: dag.digest(),
+            state_root: Hash::of(Domain::Header, parent.as_bytes()),
+            validators: set(epoch).hash(),
+            next_validators: set(u8::from(height >= self.handover)).hash(),
+            epoch: Epoch(u64::from(epoch)),
+            round: Round(0),
+            proposer: 0,
+            gas_used: Gas(1),
+            tx_count: transactions.len() as u32,
+            extra: Vec::new(),
+        };
+        Block { header, dag, transactions }
+    }
+
+    pub(crate) fn identity(&self) -> ChainIdentity {
+        self.world.genesis.identity()
+    }
+
+    pub(crate) fn height(&self) -> Height {
+        Height(self.blocks.len() as u64)
+    }
+
+    pub(crate) fn hash(&self, height: Height) -> Hash {
+        match height.0.checked_sub(1) {
+            Some(at) => self.blocks[at as usize].block.header.hash(),
+            None => block_hash(Height(0)),
+        }
+    }
+
+    /// Who decides the next block, if it is others.
+    pub(crate) fn next_validators(&self, height: Height) -> Option<Arc<ValidatorSet>> {
+        (height.0 == self.handover).then(|| Arc::new(set(1)))
+    }
+
+    /// A node that has the blocks up to a height.
+    pub(crate) fn begin(&self, limits: SyncLimits, height: Height) -> BlockSync {
+        let epoch = u8::from(height.0 >= self.handover);
+        BlockSync::new(limits, (height, self.hash(height)), Arc::new(set(epoch)), Epoch(u64::from(epoch)))
+    }
+
+    /// So many blocks as they are sent, as far as there are.
+    pub(crate) fn blocks(&self, from: Height, count: u64) -> Vec<Vec<u8>> {
+        self.blocks.iter().skip(from.0 as usize - 1).take(count as usize).map(Canonical::encode).collect()
+    }
+
+    pub(crate) fn verify(&self, all: Vec<SignedTransaction>) -> Vec<Option<Verified>> {
+        let verifier = hanse_types::crypto::verified::Verifier::new(Arc::new(self.world.genesis.clone()));
+        verifier.verify_all(all).into_iter().map(Result::ok).collect()
+    }
+
+    /// A block with a lie in it.
+    pub(crate) fn tampered(&self, height: u64, lie: Kind) -> Vec<u8> {
+        let mut decided = self.blocks[height as usize - 1].clone();
+        let other = &self.blocks[(height as usize) % self.blocks.len()];
+        match lie {
+            Kind::BadCertificate => decided.certificate.signatures[1].1.0[7] ^= 1,
+            Kind::OtherContent => decided.block.transactions.clone_from(&other.block.transactions),
+            Kind::BadTransaction => decided.block.transactions[0].signature.0[7] ^= 1,
+            Kind::OwnValidators => {
+                let mut block = decided.block;
+                block.header.validators = set(2).hash();
+                decided = decide(&self.world, 2, block);
+            }
+            other => panic!("{other:?} does not tamper"),
+        }
+        decided.encode()
+    }
+}
+
+fn decide(world: &World, by: u8, block: Block) -> DecidedBlock {
+    let Header { height, round, epoch, .. } = block.header;
+    let mut certificate = Certificate { height, round, epoch, block_hash: block.header.hash(), signatures: Vec::new() };
+    let bytes = certificate.sign_bytes(&world.genesis.identity());
+    certificate.signatures = (0..3).map(|n| (u32::from(n), key(by, n).sign(&bytes).unwrap())).collect();
+    DecidedBlock { certificate, block }
+}
