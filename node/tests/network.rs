@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use common::consortium::{Consortium, PATIENCE, payment, peers, until, until_connected};
 use common::{Node, hanse};
-use hanse_client::methods::{BlockAt, BlockParams, GetBlock};
+use hanse_client::methods::{BlockAt, BlockParams, GetBlock, GetChainStatus, NoParams};
 use hanse_client::{ChainContext, Client, codes};
 use hanse_types::{Hash, Height};
 use serde_json::Value;
@@ -116,6 +116,41 @@ async fn four_nodes_make_one_chain_and_bear_the_loss_of_one() {
     let figures = reqwest::get(format!("{}/metrics", nodes[0].url)).await.unwrap().text().await.unwrap();
     assert!(figures.contains("hanse_net_peers{state=\"ready\"} 3"), "{figures}");
     assert!(figures.contains("hanse_net_bytes_total{direction=\"sent\",module=\"consensus\"}"), "{figures}");
+    nodes.into_iter().for_each(Node::stop);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_never_there_fetches_the_chain_under_load_whatever_kills_it() {
+    let consortium = Consortium::new(4);
+    let nodes: Vec<Node> = (1..=3).map(|number| consortium.start(number)).collect();
+    let clients: Vec<Client> = nodes.iter().map(Node::client).collect();
+    until_connected(&clients[0], 2).await;
+    let context = ChainContext::from(&clients[0].chain_info().await.unwrap());
+    let stop = Arc::new(AtomicBool::new(false));
+    let payers: Vec<_> =
+        (1..=3).map(|payer| tokio::spawn(pay(clients.clone(), context.clone(), payer << 32, stop.clone()))).collect();
+    until("there is something to fetch", || height(&clients[0]), |height| *height >= Height(60)).await;
+
+    let mut newcomer = consortium.start(4);
+    for part in [10, 30] {
+        let client = newcomer.client();
+        until("it is on its way", || height(&client), |height| *height >= Height(part)).await;
+        newcomer.kill();
+        newcomer = consortium.start(4);
+    }
+    let client = newcomer.client();
+    let end = height(&clients[0]).await;
+    until("it has caught up", || height(&client), |height| *height >= end).await;
+    stop.store(true, Ordering::Relaxed);
+    for payer in payers {
+        assert!(payer.await.unwrap() > 0);
+    }
+    assert_eq!(hash_at(&client, end).await, hash_at(&clients[0], end).await);
+    let sync = client.call::<GetChainStatus>(NoParams {}).await.unwrap().sync.unwrap();
+    assert!(sync.blocks > 0 && sync.lies.is_empty() && sync.dropped == 0, "{sync:?}");
+    let figures = reqwest::get(format!("{}/metrics", newcomer.url)).await.unwrap().text().await.unwrap();
+    assert!(figures.contains("hanse_sync_blocks_total{group="), "{figures}");
+    newcomer.stop();
     nodes.into_iter().for_each(Node::stop);
 }
 

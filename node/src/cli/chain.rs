@@ -10,8 +10,8 @@ use hanse_client::methods::{
 };
 use hanse_client::proof::check_receipt;
 use hanse_client::views::{
-    AgreementView, BlockView, ChainInfo, ChainStatus, EventView, EvidenceView, LocatedTransaction, NodePeers, PeerView,
-    PoolView, ReceiptView, VertexView,
+    AgreementView, BlockView, ChainInfo, ChainStatus, EventView, EvidenceView, LieView, LocatedTransaction, NodePeers,
+    PeerView, PoolView, ReceiptView, SyncView, VertexView,
 };
 use hanse_types::{Hash, Height, TxId};
 use serde::Serialize;
@@ -129,18 +129,21 @@ pub(crate) async fn status(common: &Common) -> Result<(), Failure> {
         pool: PoolView,
         #[serde(skip_serializing_if = "Option::is_none")]
         agreement: Option<AgreementView>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sync: Option<SyncView>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         evidence: Vec<EvidenceView>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         peers: Vec<PeerView>,
     }
     let session = Session::open(common).await?;
-    let ChainStatus { pool, agreement, evidence, validators, .. } =
+    let ChainStatus { pool, agreement, sync, evidence, validators, .. } =
         session.client.call::<GetChainStatus>(NoParams {}).await?;
     let NodePeers { peers, .. } = session.client.call::<GetPeers>(NoParams {}).await?;
-    session.output.result(&Status { chain: session.chain.clone(), pool, agreement, evidence, peers }, |status| {
+    session.output.result(&Status { chain: session.chain.clone(), pool, agreement, sync, evidence, peers }, |status| {
         let chain = &status.chain;
         let agreement = status.agreement.iter().map(|agreement| ("agreement", in_words(agreement, validators)));
+        let sync = status.sync.iter().flat_map(|sync| catching_up(sync, chain.height));
         let evidence = status.evidence.iter().map(|evidence| ("evidence", against(evidence)));
         let peers = status.peers.iter().map(|peer| ("peer", where_it_is(peer)));
         let lines = [
@@ -152,7 +155,7 @@ pub(crate) async fn status(common: &Common) -> Result<(), Failure> {
             ("node", format!("{} at {}", chain.node_version, session.client.url())),
             ("state", chain.stopped.as_ref().map_or("running".into(), |reason| format!("stopped: {reason}"))),
         ];
-        fields(lines.into_iter().chain(agreement).chain(peers).chain(evidence))
+        fields(lines.into_iter().chain(agreement).chain(sync).chain(peers).chain(evidence))
     })
 }
 
@@ -161,6 +164,21 @@ fn in_words(agreement: &AgreementView, validators: u32) -> String {
     let role = if *votes { "votes" } else { "does not vote" };
     let led = leader.as_ref().map(|leader| format!(" of {leader}")).unwrap_or_default();
     format!("height {}, round {round}, {step}{led}; one of {validators}, {role}, {peers} connected", grouped(height.0))
+}
+
+/// What there is to say of catching up: nothing where there is nothing to catch up with and nobody lied.
+fn catching_up(sync: &SyncView, height: Height) -> Vec<(&'static str, String)> {
+    let behind = sync.target.map_or(0, |target| target.0.saturating_sub(height.0));
+    let SyncView { ready, asked, .. } = sync;
+    let progress = || {
+        let behind = grouped(behind);
+        ("sync", format!("{behind} blocks behind, {ready} fetched and not written, {asked} requests under way"))
+    };
+    let lie = |lie: &LieView| {
+        let who = if lie.name.is_empty() { lie.key.as_deref().unwrap_or("a member") } else { &lie.name };
+        ("lie", format!("{who} sent blocks that are not the chain's: {}", lie.reason))
+    };
+    sync.active.then(progress).into_iter().chain(sync.lies.iter().map(lie)).collect()
 }
 
 fn where_it_is(peer: &PeerView) -> String {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use hanse_group::sync::Progress;
 use hanse_group::{Agreement, Group};
 use hanse_ledger::{CacheUse, Statistics};
 use prometheus_client::collector::Collector;
@@ -48,6 +49,7 @@ impl Collector for Scrape {
             let groups = self.groups.read().unwrap_or_else(PoisonError::into_inner);
             pools(&groups, &mut figures)?;
             agreements(&groups, &mut figures)?;
+            syncs(&groups, &mut figures)?;
             ledgers(&groups, &mut figures)?;
         }
         self.disk(&mut figures)?;
@@ -113,6 +115,37 @@ fn agreements(groups: &[Watched], figures: &mut Figures<'_>) -> fmt::Result {
     figures.gauge("hanse_consensus_votes", help, None, &each(|agreement| u64::from(agreement.votes)))?;
     let help = "Other members of the group that are connected";
     figures.gauge("hanse_group_peers", help, None, &each(|agreement| agreement.peers as u64))
+}
+
+fn syncs(groups: &[Watched], figures: &mut Figures<'_>) -> fmt::Result {
+    let syncs: Vec<(&Group, Progress)> =
+        groups.iter().filter_map(|Watched { group, .. }| Some((group, group.sync()?.progress))).collect();
+    if syncs.is_empty() {
+        return Ok(());
+    }
+    let each = |value: fn(&Progress) -> u64| -> Vec<_> {
+        syncs.iter().map(|(group, progress)| ([label(group)], value(progress))).collect()
+    };
+    let help = "1 while this node is behind and fetches blocks of several members at a time";
+    figures.gauge("hanse_sync_active", help, None, &each(|progress| u64::from(progress.active)))?;
+    let behind = |(group, progress): &(&Group, Progress)| {
+        let target = progress.target.map_or(0, |target| target.0);
+        ([label(group)], target.saturating_sub(group.ledger().height().0))
+    };
+    let behind: Vec<_> = syncs.iter().map(behind).collect();
+    figures.gauge("hanse_sync_behind_blocks", "Blocks that a member claims to have and this node has not", None, &behind)?;
+    let help = "Blocks that were fetched and verified, and wait to be run or written";
+    figures.gauge("hanse_sync_ready_blocks", help, None, &each(|progress| progress.ready as u64))?;
+    let help = "Members that are asked for nothing at present, as they sent blocks that are not the chain's";
+    figures.gauge("hanse_sync_dropped_peers", help, None, &each(|progress| progress.dropped as u64))?;
+    let help = "Blocks that were fetched of members and verified";
+    figures.counter("hanse_sync_blocks", help, None, &each(|progress| progress.blocks))?;
+    let help = "Bytes of blocks that were fetched of members and verified";
+    figures.counter("hanse_sync_fetched", help, BYTES, &each(|progress| progress.bytes))?;
+    let help = "Requests for blocks that were not answered in time";
+    figures.counter("hanse_sync_timeouts", help, None, &each(|progress| progress.timeouts))?;
+    let help = "Answers of members that were not the chain's blocks";
+    figures.counter("hanse_sync_lies", help, None, &each(|progress| progress.lies))
 }
 
 fn ledgers(groups: &[Watched], figures: &mut Figures<'_>) -> fmt::Result {

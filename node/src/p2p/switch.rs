@@ -178,6 +178,10 @@ impl Transport for Member {
     fn send(&self, to: Recipient, module: Module, frame: Arc<[u8]>) {
         self.switch.send(&self.group, to, module, &frame);
     }
+
+    fn key_of(&self, member: Peer) -> Option<PublicKey> {
+        self.switch.state.lock().numbers.get(member.0 as usize).copied()
+    }
 }
 
 impl Drop for Member {

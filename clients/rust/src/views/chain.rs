@@ -103,6 +103,9 @@ pub struct ChainStatus {
     /// Where they are; absent where one decides alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agreement: Option<AgreementView>,
+    /// How far this node is in catching up with the others; absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync: Option<SyncView>,
     /// Proofs that validators are faulty, the oldest first; at most 256.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<EvidenceView>,
@@ -133,6 +136,45 @@ pub struct AgreementView {
     pub votes: bool,
     /// How many other members are connected.
     pub peers: u32,
+}
+
+/// How far a node is in catching up with the other members of its group.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SyncView {
+    /// Whether it is behind and fetches blocks of several members at a time.
+    pub active: bool,
+    /// The highest block that a member claims to have, if it is above this node's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Height>,
+    /// Blocks that were fetched and verified, and wait to be run or written.
+    pub ready: usize,
+    /// Requests that wait for an answer.
+    pub asked: usize,
+    /// Blocks that were fetched and verified since the node started,
+    pub blocks: u64,
+    /// and bytes of them.
+    pub bytes: u64,
+    /// Requests since then that were not answered in time.
+    pub timeouts: u64,
+    /// Members that are asked for nothing at present, as they sent blocks that are not the chain's.
+    pub dropped: usize,
+    /// What they sent, the oldest first; at most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lies: Vec<LieView>,
+}
+
+/// Something that a member has sent as a block of the chain, and that is none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LieView {
+    /// What the group calls the member; empty if it is none any more.
+    pub name: String,
+    /// Its key; absent if it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What was wrong.
+    pub reason: String,
+    /// When this node had it.
+    pub timestamp: Timestamp,
 }
 
 /// A proof that a validator is faulty: it signed two statements that contradict each other.

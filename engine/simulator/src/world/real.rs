@@ -71,6 +71,10 @@ impl World {
             }
             Output::Sign(intent) => self.begin_job(at, Job::Sign(intent)),
             Output::Record { .. } => self.oracle.fail(format!("node {at} acts like a raft")),
+            Output::Sync(..) | Output::Examine(_) | Output::Lied { .. } => {
+                self.oracle
+                    .fail(format!("node {at} fetches ranges of blocks, which its replica was not given a way to"));
+            }
             Output::Persist { certificate, .. } => self.decide(at, certificate),
             Output::SetTimer(time) => {
                 let after = time.since_ms(self.nodes[at].now(self.time));

@@ -3,11 +3,13 @@
 use hanse_client::methods::{AtHeight, Handovers, HandoversParams, NoParams};
 use hanse_client::views::{
     AgreementView, CertifiedHeader, ChainInfo, ChainMembers, ChainParams, ChainStatus, EvidenceView, HandoverView,
-    MemberView, ValidatorView,
+    LieView, MemberView, SyncView, ValidatorView,
 };
 use hanse_client::{Bytes, RpcError};
-use hanse_group::{Accusation, Agreement, Part};
+use hanse_group::sync::Progress;
+use hanse_group::{Accusation, Agreement, Lie, Part, SyncStatus};
 use hanse_ledger::{Handover, Ledger};
+use hanse_types::crypto::PublicKey;
 use hanse_types::genesis::{ConsensusKind, Validator};
 use hanse_types::{Canonical, Epoch, Genesis, Member};
 use hanse_vm::system;
@@ -61,6 +63,7 @@ fn status(node: &Node, none: &NoParams) -> Result<ChainStatus, RpcError> {
         consensus: consensus_name(genesis.consensus).into(),
         validators: ledger.validators().len() as u32,
         agreement: node.group.agreement().map(|at| agreement(genesis, at)),
+        sync: node.group.sync().map(|status| sync(node, status)),
         evidence: accused,
         pool: pool::status(node, none)?,
         oldest_height,
@@ -82,6 +85,20 @@ fn agreement(genesis: &Genesis, agreement: Agreement) -> AgreementView {
     let Agreement { height, round, part, leader, votes, peers } = agreement;
     let leader = leader.and_then(|index| genesis.validators.get(index as usize)).map(|leader| leader.name.clone());
     AgreementView { height, round: round.0, step: part.name().into(), leader, votes, peers: peers as u32 }
+}
+
+fn sync(node: &Node, SyncStatus { progress, lies }: SyncStatus) -> SyncView {
+    let Progress { active, target, ready, asked, blocks, bytes, timeouts, dropped, .. } = progress;
+    let members = node.group.members().borrow().clone();
+    let name_of = |key: &PublicKey| members.as_slice().iter().find(|member| member.key == *key);
+    let lie = |lie: Lie| LieView {
+        name: lie.key.as_ref().and_then(name_of).map(|member| member.name.clone()).unwrap_or_default(),
+        key: lie.key.map(|key| key.to_string()),
+        reason: lie.reason.to_string(),
+        timestamp: lie.timestamp,
+    };
+    let lies = lies.into_iter().map(lie).collect();
+    SyncView { active, target, ready, asked, blocks, bytes, timeouts, dropped, lies }
 }
 
 fn evidence(ledger: &Ledger, Accusation { evidence, timestamp }: &Accusation) -> Result<EvidenceView, RpcError> {
