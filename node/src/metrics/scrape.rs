@@ -128,11 +128,11 @@ fn syncs(groups: &[Watched], figures: &mut Figures<'_>) -> fmt::Result {
     };
     let help = "1 while this node is behind and fetches blocks of several members at a time";
     figures.gauge("hanse_sync_active", help, None, &each(|progress| u64::from(progress.active)))?;
-    let behind = |(group, progress): &(&Group, Progress)| {
+    let behind = syncs.iter().map(|(group, progress)| {
         let target = progress.target.map_or(0, |target| target.0);
         ([label(group)], target.saturating_sub(group.ledger().height().0))
-    };
-    let behind: Vec<_> = syncs.iter().map(behind).collect();
+    });
+    let behind: Vec<_> = behind.collect();
     figures.gauge(
         "hanse_sync_behind_blocks",
         "Blocks that a member claims to have and this node has not",

@@ -219,8 +219,8 @@ impl BlockSync {
         }
     }
 
-    /// Consensus lacks the block of this height: whether it comes from here, now or later. If not, it is to be asked for as
-    /// if there were no such thing as this.
+    /// Consensus lacks the block of this height: whether it comes from here, now or soon. If not, it is to be asked for as if
+    /// there were no such thing as this: so nobody who claims to have a block and does not send it holds a node up.
     pub fn want(&mut self, height: Height, now: Timestamp, out: &mut Vec<SyncOutput>) -> bool {
         self.now = self.now.max(now);
         if height != self.tip.0.next() {
@@ -229,7 +229,11 @@ impl BlockSync {
         let missing = self.target().0.saturating_sub(self.tip.0.0);
         self.active |= missing >= self.limits.behind;
         self.ask(out);
-        self.ready.contains_key(&height) || self.covering(height).is_some()
+        let is_soon = |range: &Range| match range.stage {
+            Stage::Asked { at, .. } => self.now.since_ms(at) < self.limits.answer_ms / 4,
+            Stage::Examining => true,
+        };
+        self.ready.contains_key(&height) || self.covering(height).is_some_and(|(_, range)| is_soon(range))
     }
 
     /// Time has passed: what was not answered is asked of others.
