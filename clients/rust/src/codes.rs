@@ -135,6 +135,9 @@ codes! {
         "The transaction would not fit into any block.", "Split the work.";
     INVALID_CODE = 2017, "invalid_code", Never,
         "The code to deploy is no contract that this chain allows.", "The message names the rule that it breaks.";
+    ENGINE_FAILED = 2018, "engine_failed", Later,
+        "The node failed when it ran the transaction, and again when it ran nothing but it, so it was dropped.",
+        "Report it; send the same again to a node that has been mended (`hanse tx failed retry`).";
     REFUSED = 2099, "refused", NewTransaction,
         "The transaction was refused, or dropped before it ran, for the reason given.",
         "Read the reason; make and sign it anew.";
@@ -217,6 +220,7 @@ pub const ADMISSION: &[ErrorCode] = &[
     UNSUPPORTED_VERSION,
     TRANSACTION_TOO_LARGE,
     INVALID_CODE,
+    ENGINE_FAILED,
     REFUSED,
     GROUP_STOPPED,
 ];

@@ -8,17 +8,18 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use hanse_consensus::{Evidence, Intent, Peer, SignedStatement, Verdict};
+use hanse_consensus::{Evidence, Intent, Peer, Recipient, SignedStatement, Verdict};
 use hanse_ledger::{DroppedTransaction, Ledger};
 use hanse_replica::sync::BlockSync;
-use hanse_replica::{Amendments, Input, Output, Replica, Stage};
-use hanse_txpool::{Arrival, Dropped, PoolStatus};
+use hanse_replica::{Amendments, Blamed, Input, Output, Replica, Stage};
+use hanse_txpool::{Arrival, Dropped, PoolStatus, Suspicion};
 use hanse_types::{Certificate, Hash, Header, Height, Members, Timestamp, TxId, Verified};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use crate::agreement::{Accusation, Accusations, Agreement};
+use crate::blame::RunFailure;
 use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::drops::Drops;
@@ -66,6 +67,8 @@ pub(crate) struct Driver {
     pub(crate) hold: Vec<Verified>,
     /// Writes that were handed out and not reported.
     pub(crate) writing: usize,
+    /// Whether this start was counted, as something waited.
+    pub(crate) counts_starts: bool,
 }
 
 impl Driver {
@@ -97,6 +100,9 @@ impl Driver {
         // What only the pool has is not lost by a stop.
         let (kept, needed_from) = (self.replica.keep_all(), self.replica.oldest());
         self.queue.push(Job::Keep { kept, answers: None }, needed_from);
+        if self.counts_starts {
+            self.queue.push(Job::End, needed_from);
+        }
         self.set_stopped("it was told to stop");
         self.feed.close();
         debug!("group driver stopped");
@@ -104,8 +110,13 @@ impl Driver {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Submitted { transactions, since, from, keep, reply } => {
-                self.submitted(Input::Submitted { transactions, since, from, keep }, reply);
+            Event::Submitted { mut transactions, since, from, keep, reply } => {
+                let convicted = self.drops.convicted_among(&transactions);
+                // Those of clients here are asked for once more; peers only don't know.
+                if from.is_some() && !convicted.is_empty() {
+                    transactions.retain(|transaction| !convicted.contains(&transaction.id()));
+                }
+                self.submitted(Input::Submitted { transactions, since, from, keep }, convicted, reply);
             }
             // Whoever asked may have gone.
             Event::Locate { id, reply } => drop(reply.send(self.replica.locate(&id))),
@@ -115,11 +126,11 @@ impl Driver {
             Event::NotKept { reason } => self.tell(Input::NotKept { reason }),
             Event::Executed { height, result, took } => match result {
                 Ok(made) => self.executed(made, took),
-                Err(reason) => self.tell(Input::Failed { height, stage: Stage::Execution, reason }),
+                Err(failure) => self.not_run(height, failure),
             },
             Event::Checked { height, block, result, took } => match result {
                 Ok(checked) => self.checked(block, checked, took),
-                Err(reason) => self.tell(Input::Failed { height, stage: Stage::Execution, reason }),
+                Err(failure) => self.not_run(height, failure),
             },
             Event::Synced { from, blocks } => self.tell(Input::Synced { from, blocks }),
             Event::Examined(examined) => self.tell(Input::Examined(*examined)),
@@ -156,9 +167,16 @@ impl Driver {
         }
     }
 
-    fn submitted(&mut self, input: Input, reply: oneshot::Sender<Vec<Result<TxId, SubmitError>>>) {
+    fn submitted(
+        &mut self,
+        input: Input,
+        convicted: Vec<TxId>,
+        reply: oneshot::Sender<Vec<Result<TxId, SubmitError>>>,
+    ) {
         let mut outputs = Vec::new();
+        self.replica.suspect_on_arrival(convicted.clone());
         self.replica.step(input, self.clock.now(), &mut outputs);
+        self.replica.suspect_on_arrival(Vec::new());
         // Whoever is answered sees what came of it.
         self.status.send_replace(self.replica.pool_status());
         let (mut reply, mut held) = (Some(reply), None);
@@ -173,6 +191,8 @@ impl Driver {
         }
         // Nothing was promised that has to be kept.
         held.into_iter().for_each(Answers::give);
+        let again = convicted.iter().filter_map(|id| self.replica.pool().suspicion(id)).collect();
+        self.suspect(again);
     }
 
     fn executed(&mut self, made: Made, took: Duration) {
@@ -187,6 +207,7 @@ impl Driver {
             edges = block.stats.edges,
             "block executed"
         );
+        self.acquit(block.content.transactions());
         self.chain.executed(block);
         self.tell(Input::Executed { header, shown, amendments });
     }
@@ -196,6 +217,7 @@ impl Driver {
             Checked::Good(made) => {
                 self.observation.executed(made.header.height, took);
                 let amendments = made.amendments.clone();
+                self.acquit(made.content.transactions());
                 self.chain.executed(Arc::new(*made));
                 (Verdict::Good, amendments)
             }
@@ -256,10 +278,13 @@ impl Driver {
                 self.observation.dropped(dropped.iter().map(|dropped| dropped.refusal.code()));
                 self.dropped(dropped, needed_from);
             }
-            Output::Execute(work) => self.execute(work.height(), work.parent(), Execute::Make(work)),
+            Output::Execute(work) => {
+                let trial = self.replica.try_alone(&work.batch);
+                self.execute(work.height(), work.parent(), Execute::Make(work), trial);
+            }
             Output::Check(shown) => {
                 let Header { height, parent, .. } = *shown.block.header();
-                self.execute(height, parent, Execute::Check(shown));
+                self.execute(height, parent, Execute::Check(shown), None);
             }
             Output::Hold { transactions, .. } => self.hold = transactions,
             Output::Sign(intent) => self.sign(intent),
@@ -269,7 +294,7 @@ impl Driver {
             Output::Persist { height, certificate } => self.persist(height, certificate),
             Output::SetTimer(time) => self.timer = Some(time),
             Output::Send(to, message) => self.exchange.send(to, message),
-            Output::Relay(to, transactions) => self.exchange.relay(to, &transactions),
+            Output::Relay(to, transactions) => self.relay(to, transactions),
             Output::ServeDecided { to, height } => self.exchange.serve_decided(to, height),
             Output::ServeTransactions { to, block, missing } => self.exchange.serve_transactions(to, block, missing),
             Output::Sync(to, message) => self.exchange.sync(to, message),
@@ -286,13 +311,55 @@ impl Driver {
         }
     }
 
-    fn execute(&mut self, height: Height, parent: Hash, what: Execute) {
+    fn execute(&mut self, height: Height, parent: Hash, what: Execute, trial: Option<Suspicion>) {
         let Some((base, recent_hashes)) = self.chain.base(&parent) else {
             let reason = format!("its parent {parent} is not at the end of this chain; this is a bug in the node");
             return self.tell(Input::Failed { height, stage: Stage::Execution, reason });
         };
-        if self.jobs.try_send(ExecuteJob { what, base, recent_hashes }).is_err() {
+        if self.jobs.try_send(ExecuteJob { what, base, recent_hashes, trial }).is_err() {
             self.not_taken(height, Stage::Execution);
+        }
+    }
+
+    /// A block could not be run: what that may be put down to is marked before the group stops.
+    fn not_run(&mut self, height: Height, failure: RunFailure) {
+        let RunFailure { reason, blamed, alone } = failure;
+        let Blamed { kept, suspects, convicted } = self.replica.blame(&blamed, alone, &reason);
+        if !kept.is_empty() {
+            self.push(Job::Keep { kept, answers: None });
+        }
+        for Suspicion { id, .. } in &suspects {
+            error!(tx = %id, height = height.0, reason, "the node failed, maybe by this: after a start it is run alone");
+        }
+        self.suspect(suspects);
+        if let Some(convicted) = convicted {
+            self.observation.dropped(std::iter::once(convicted.refusal.code()));
+            self.dropped(vec![convicted], self.replica.oldest());
+        }
+        self.tell(Input::Failed { height, stage: Stage::Execution, reason });
+    }
+
+    fn suspect(&self, suspects: Vec<Suspicion>) {
+        if !suspects.is_empty() {
+            self.push(Job::Suspect(suspects));
+        }
+    }
+
+    /// These were run, and the node stands.
+    fn acquit(&mut self, transactions: &[Verified]) {
+        let acquitted = self.replica.acquit(transactions);
+        if !acquitted.is_empty() {
+            self.push(Job::Acquit(acquitted));
+        }
+    }
+
+    /// Sends what clients have submitted here to peers, but none by which they might fail.
+    fn relay(&self, to: Recipient, mut transactions: Vec<Verified>) {
+        if self.replica.pool().has_suspects() {
+            transactions.retain(|transaction| self.replica.pool().suspicion(&transaction.id()).is_none());
+        }
+        if !transactions.is_empty() {
+            self.exchange.relay(to, &transactions);
         }
     }
 

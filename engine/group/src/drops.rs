@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use hanse_ledger::{DroppedTransaction, Ledger, LedgerError, QueueWrite};
-use hanse_types::{Canonical, Height, Timestamp, TxId};
+use hanse_types::{Canonical, Height, Timestamp, TxId, Verified};
 use parking_lot::Mutex;
 
 /// How much of dropped transactions is kept. The oldest make room for the newest.
@@ -66,9 +66,14 @@ struct Index {
     numbers: HashMap<TxId, u64>,
     /// Handed over to be recorded.
     pending: HashSet<TxId>,
+    /// Those by which the node failed.
+    convicted: HashSet<TxId>,
     bytes: usize,
     next: u64,
 }
+
+/// The stable name of [`Refusal::EngineFailed`](hanse_txpool::Refusal::EngineFailed).
+pub(crate) const ENGINE_FAILED: &str = "engine_failed";
 
 /// Entries that are read at a time.
 const PAGE: usize = 1_024;
@@ -116,6 +121,15 @@ impl Drops {
             return Some(Known::Dropping);
         }
         index.numbers.get(id).and_then(|number| index.recorded.get(number)).cloned().map(Known::Dropped)
+    }
+
+    /// Those of them by which the node failed before.
+    pub(crate) fn convicted_among(&self, transactions: &[Verified]) -> Vec<TxId> {
+        let index = self.index.lock();
+        if index.convicted.is_empty() {
+            return Vec::new();
+        }
+        transactions.iter().map(Verified::id).filter(|id| index.convicted.contains(id)).collect()
     }
 
     /// The number under which a transaction is recorded.
@@ -170,6 +184,9 @@ impl Index {
     fn insert(&mut self, number: u64, drop: DropRecord) {
         self.bytes += drop.bytes;
         self.numbers.insert(drop.id, number);
+        if drop.reason == ENGINE_FAILED {
+            self.convicted.insert(drop.id);
+        }
         self.recorded.insert(number, drop);
     }
 
@@ -190,6 +207,7 @@ impl Index {
         self.bytes -= drop.bytes;
         if self.numbers.get(&drop.id) == Some(&number) {
             self.numbers.remove(&drop.id);
+            self.convicted.remove(&drop.id);
             return Some(drop);
         }
         None

@@ -11,6 +11,7 @@ use hanse_txpool::Listed;
 use hanse_types::{Hash, Height, Timestamp, TxId, Verified};
 use tokio::sync::oneshot;
 
+use crate::blame::RunFailure;
 use crate::execution::{Checked, ExecutedBlock};
 use crate::submit_error::SubmitError;
 
@@ -48,13 +49,13 @@ pub(crate) enum Event {
     },
     Executed {
         height: Height,
-        result: Result<Made, String>,
+        result: Result<Made, RunFailure>,
         took: Duration,
     },
     Checked {
         height: Height,
         block: Hash,
-        result: Result<Checked, String>,
+        result: Result<Checked, RunFailure>,
         took: Duration,
     },
     /// Transactions that a peer has sent for a block are good.

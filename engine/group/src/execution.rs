@@ -173,6 +173,9 @@ pub enum ExecutionError {
     /// What came out is no block.
     #[error(transparent)]
     Content(#[from] ContentError),
+    /// What came out can't be shown to others.
+    #[error(transparent)]
+    Show(#[from] CompactBlockError),
 }
 
 /// Makes blocks, one after another.

@@ -13,6 +13,7 @@
 //! Start reading at [`wiring`], then `driver.rs` and [`execution`].
 
 pub mod agreement;
+mod blame;
 pub mod chain;
 mod clock;
 pub mod config;
@@ -40,6 +41,7 @@ pub mod recovery;
 mod report;
 pub mod status;
 mod submit_error;
+mod suspects;
 pub mod sync;
 pub mod timeline;
 pub mod trace;

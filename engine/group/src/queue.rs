@@ -13,7 +13,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 
 use hanse_ledger::{DroppedTransaction, Ledger, QueueWrite, Renewal};
-use hanse_txpool::{Arrival, Kept, Refusal};
+use hanse_txpool::{Arrival, Kept, Refusal, Suspicion};
 use hanse_types::TxId;
 use tokio::sync::oneshot;
 use tracing::error;
@@ -24,6 +24,7 @@ use crate::feed::Feed;
 use crate::guarded::guarded;
 use crate::report;
 use crate::submit_error::SubmitError;
+use crate::suspects::mark;
 
 /// Bytes after which a write takes no more: what waits then is the next one.
 const WRITE_BYTES: usize = 16 << 20;
@@ -63,6 +64,12 @@ pub(crate) enum Job {
     Keep { kept: Vec<Kept>, answers: Option<Answers> },
     /// Transactions that were dropped.
     Drop(Vec<DroppedTransaction>),
+    /// Transactions that may have brought the node down.
+    Suspect(Vec<Suspicion>),
+    /// Some of these that did not.
+    Acquit(Vec<Suspicion>),
+    /// The group ends in peace: its starts are counted no more.
+    End,
     /// What a failed transaction is replaced by, if it is.
     Renew { id: TxId, renewal: Option<Renewal>, done: oneshot::Sender<()> },
 }
@@ -153,6 +160,9 @@ impl Writer {
                 kept.iter().for_each(|kept| write.keep(kept.arrival, kept.transaction.signed()));
             }
             Job::Drop(dropped) => self.drops.record(write, dropped),
+            Job::Suspect(suspects) => suspects.iter().for_each(|suspicion| write.mark(&mark(*suspicion))),
+            Job::Acquit(suspects) => suspects.iter().for_each(|suspicion| write.unmark(suspicion.arrival)),
+            Job::End => write.forget_starts(),
             Job::Renew { id, renewal: Some(renewal), .. } => write.renew(id, renewal),
             Job::Renew { id, renewal: None, .. } => write.forget_renewal(id),
         }
@@ -180,6 +190,7 @@ impl Writer {
             }
             // Whoever asked may have gone.
             Job::Renew { done, .. } => drop(done.send(())),
+            Job::Suspect(_) | Job::Acquit(_) | Job::End => {}
         }
     }
 }

@@ -3,7 +3,7 @@
 //! What is in the chain by now, or was recorded as dropped, is done with; the rest is verified anew and gets its old
 //! place. Whether it can still be in a block is the pool's to judge, which drops it with the reason if not.
 
-use hanse_ledger::{Ledger, LedgerError};
+use hanse_ledger::{Ledger, LedgerError, SuspectMark};
 use hanse_txpool::{Arrival, Kept};
 use hanse_types::SignedTransaction;
 use hanse_types::crypto::verified::{Verifier, VerifyError};
@@ -22,6 +22,10 @@ pub(crate) struct Recovered {
     pub(crate) next_arrival: Arrival,
     /// How many entries there were that are done with.
     pub(crate) done_with: usize,
+    /// Those that may have brought an earlier process down, as [`suspects`](crate::suspects) judges.
+    pub(crate) suspects: Vec<SuspectMark>,
+    /// Whether starts are being counted.
+    pub(crate) counts_starts: bool,
 }
 
 /// Why the queue could not be taken over.

@@ -26,7 +26,7 @@ use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::config::GroupConfig;
 use crate::driver::{Driver, durable_base};
-use crate::drops::Drops;
+use crate::drops::{Drops, ENGINE_FAILED};
 use crate::engine::Engine;
 use crate::exchange::Exchange;
 use crate::execution::Executor;
@@ -43,6 +43,7 @@ use crate::queries::Queries;
 use crate::queue;
 use crate::recovery::{self, Recovered, RecoveryError};
 use crate::report;
+use crate::suspects;
 use crate::sync::{BlockServer, Lies, Teller};
 use crate::timeline::Timelines;
 use crate::votes::{self, Votes, VotesError};
@@ -131,9 +132,36 @@ impl Group {
     /// # Errors
     /// As there.
     pub async fn open_on(ledger: Ledger, config: GroupConfig, signer: Arc<dyn Signer>) -> Result<Group, OpenError> {
-        let opened = tokio::task::spawn_blocking(move || Parts::with(ledger, config, signer)).await;
-        let parts = opened.map_err(|error| OpenError::Threads(error.to_string()))??;
-        parts.start(None)
+        Group::start_on(ledger, None, config, signer).await
+    }
+
+    /// Opens a group as [`Group::join`] does, on a ledger that is open already: on another store than the usual one. Its
+    /// directory is for votes and caches. `is_new` if the ledger was made just now: one that was there before, without votes
+    /// beside it, has lost them.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn join_on(
+        ledger: Ledger,
+        is_new: bool,
+        config: GroupConfig,
+        signer: Arc<dyn Signer>,
+        network: Network,
+    ) -> Result<Group, OpenError> {
+        Group::start_on(ledger, Some((network, is_new)), config, signer).await
+    }
+
+    async fn start_on(
+        ledger: Ledger,
+        network: Option<(Network, bool)>,
+        config: GroupConfig,
+        signer: Arc<dyn Signer>,
+    ) -> Result<Group, OpenError> {
+        let (network, is_new) = network.map_or((None, false), |(network, is_new)| (Some(network), is_new));
+        let open = move || Parts::with(ledger, config, signer).map(|parts| Parts { is_new, ..parts });
+        let parts =
+            tokio::task::spawn_blocking(open).await.map_err(|error| OpenError::Threads(error.to_string()))??;
+        parts.start(network)
     }
 }
 
@@ -239,7 +267,12 @@ impl Parts {
         history.load_window(ledger.window(tip.header.timestamp)?);
         let verifier = Verifier::new(genesis.clone());
         let drops = Arc::new(Drops::load(&ledger, config.drops)?);
-        let recovered = pool.install(|| recovery::read(&ledger, &drops, &verifier))?;
+        let mut recovered = pool.install(|| recovery::read(&ledger, &drops, &verifier))?;
+        let convicted = suspects::judge(&ledger, &drops, &mut recovered, &params, clock.now())?;
+        if convicted > 0 {
+            config.observer.dropped(ENGINE_FAILED, convicted);
+        }
+        let counts_starts = recovered.counts_starts;
         let mut waiting = Pool::new(config.pool, params, history);
         restore(&mut waiting, recovered, clock.now());
         let is_among = matches!(genesis.consensus, ConsensusKind::Bft | ConsensusKind::Raft);
@@ -258,7 +291,8 @@ impl Parts {
         let threads = |error: std::io::Error| OpenError::Threads(error.to_string());
         let timelines = Arc::new(Timelines::default());
         let executor = Executor::new(execution, genesis.clone()).recording_to(timelines.clone());
-        let (execute, executing) = spawn_executor(executor, is_among, pool.clone(), events.clone()).map_err(threads)?;
+        let (execute, executing) =
+            spawn_executor(executor, ledger.clone(), is_among, pool.clone(), events.clone()).map_err(threads)?;
         let (reports, reporting) = report::spawn().map_err(threads)?;
         let (write, writing) =
             spawn_writer(ledger.clone(), votes, identity, signer, reports, events.clone()).map_err(threads)?;
@@ -304,6 +338,7 @@ impl Parts {
             timer: None,
             hold: Vec::new(),
             writing: 0,
+            counts_starts,
         };
         let tasks = Tasks {
             driver: tokio::spawn(driver.run(happened)),
@@ -362,12 +397,15 @@ fn headers_before(ledger: &Ledger, height: Height) -> Result<Vec<Header>, OpenEr
 
 /// Puts what an earlier process left where it was.
 fn restore(pool: &mut Pool, recovered: Recovered, now: Timestamp) {
-    let Recovered { waiting, next_arrival, done_with } = recovered;
+    let Recovered { waiting, next_arrival, done_with, suspects, counts_starts: _ } = recovered;
     if !waiting.is_empty() || done_with > 0 {
         info!(waiting = waiting.len(), done_with, "took over the queue of accepted transactions");
     }
     waiting.into_iter().for_each(|kept| pool.restore(kept, now));
     pool.resume(next_arrival);
+    for suspect in suspects {
+        pool.suspect(&suspect.id, suspect.trials);
+    }
 }
 
 /// What threads are for.

@@ -9,14 +9,17 @@ use hanse_consensus::Intent;
 use hanse_consensus::raft::Record;
 use hanse_ledger::{Ledger, NewBlock};
 use hanse_replica::{Shown, Work};
+use hanse_txpool::Suspicion;
 use hanse_types::crypto::Signer;
 use hanse_types::{Certificate, ChainIdentity, Hash, Verified};
 
+use crate::blame::{RunFailure, Tried};
 use crate::event::{Event, Events, Made};
-use crate::execution::{Base, ExecutedBlock, Executor};
+use crate::execution::{Base, ExecutedBlock, ExecutionError, Executor};
 use crate::guarded::guarded;
 use crate::held;
 use crate::report::Reports;
+use crate::suspects;
 use crate::votes::Votes;
 
 /// Work that may be handed to a thread before it takes it: a replica has two blocks of its own under way at most, and two
@@ -28,6 +31,8 @@ pub(crate) struct ExecuteJob {
     pub(crate) what: Execute,
     pub(crate) base: Base,
     pub(crate) recent_hashes: Vec<Hash>,
+    /// That its only transaction is under suspicion, to be durable before it is run.
+    pub(crate) trial: Option<Suspicion>,
 }
 
 /// What is to be done with it.
@@ -59,24 +64,30 @@ pub(crate) enum WriteJob {
 /// Starts the thread that runs blocks; `shows` if what it makes is shown to others.
 pub(crate) fn spawn_executor(
     mut executor: Executor,
+    ledger: Ledger,
     shows: bool,
     pool: Arc<rayon::ThreadPool>,
     events: Events,
 ) -> std::io::Result<(SyncSender<ExecuteJob>, JoinHandle<()>)> {
     let (sender, jobs): (_, Receiver<ExecuteJob>) = mpsc::sync_channel(JOBS);
     let run = move || {
-        for ExecuteJob { what, base, recent_hashes } in jobs {
+        for ExecuteJob { what, base, recent_hashes, trial } in jobs {
             let start = Instant::now();
             let event = match what {
                 Execute::Make(work) => {
-                    let height = work.height();
-                    let make = || pool.install(|| made(executor.make(work, &base, recent_hashes), shows));
-                    Event::Executed { height, result: guarded(make), took: start.elapsed() }
+                    let (height, tried) = (work.height(), Tried::new(&work.batch, true));
+                    let make = || pool.install(|| made(executor.make(work, &base, recent_hashes)?, shows));
+                    let result = match trial.map_or(Ok(()), |trial| announced(&ledger, trial)) {
+                        Ok(()) => tried.run(make),
+                        Err(reason) => Err(RunFailure::by_none(reason)),
+                    };
+                    Event::Executed { height, result, took: start.elapsed() }
                 }
                 Execute::Check(shown) => {
                     let (height, block) = (shown.block.header().height, shown.block.hash());
+                    let tried = Tried::new(&shown.transactions, false);
                     let check = || pool.install(|| executor.check(&shown, &base, recent_hashes));
-                    Event::Checked { height, block, result: guarded(check), took: start.elapsed() }
+                    Event::Checked { height, block, result: tried.run(check), took: start.elapsed() }
                 }
             };
             if events.blocking_send(event).is_err() {
@@ -88,9 +99,12 @@ pub(crate) fn spawn_executor(
     Ok((sender, thread))
 }
 
-fn made<E: ToString>(block: Result<ExecutedBlock, E>, shows: bool) -> Result<Made, String> {
-    let block = block.map_err(|error| error.to_string())?;
-    let shown = shows.then(|| block.show().map(Box::new)).transpose().map_err(|error| error.to_string())?;
+fn announced(ledger: &Ledger, trial: Suspicion) -> Result<(), String> {
+    guarded(|| suspects::announce(ledger, trial))
+}
+
+fn made(block: ExecutedBlock, shows: bool) -> Result<Made, ExecutionError> {
+    let shown = shows.then(|| block.show().map(Box::new)).transpose()?;
     Ok(Made { block: Arc::new(block), shown })
 }
 

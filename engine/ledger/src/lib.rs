@@ -14,7 +14,8 @@
 //!   checked. It takes nobody's word.
 //! - Who decides blocks may change; whoever trusts the founders can follow from set to set ([`handover`]).
 //! - The state after any block can be read, and proven where the group's commitment can, until history is pruned.
-//! - Transactions that are in no block yet are kept beside the chain if they shall outlive the process ([`queue`]).
+//! - Transactions that are in no block yet are kept beside the chain if they shall outlive the process ([`queue`]), with
+//!   marks at those that may have brought the node down ([`suspects`]).
 //! - A snapshot of it, taken while it runs, is whole or is none.
 //!
 //! Without the feature `rocksdb` there is the store in memory only: for simulators, never for a node.
@@ -39,6 +40,7 @@ pub mod queue;
 #[cfg(feature = "rocksdb")]
 pub mod snapshot;
 pub mod store;
+pub mod suspects;
 
 mod cache;
 mod chunks;
@@ -64,3 +66,4 @@ pub use snapshot::{Manifest, SnapshotError};
 #[cfg(feature = "rocksdb")]
 pub use store::RocksStore;
 pub use store::{Closed, MemoryStore, Store};
+pub use suspects::{Starts, SuspectMark};

@@ -50,7 +50,7 @@ pub struct Renewal {
 
 /// Changes that become durable together.
 #[derive(Clone, Debug, Default)]
-pub struct QueueWrite(Batch);
+pub struct QueueWrite(pub(crate) Batch);
 
 impl QueueWrite {
     /// Adds an accepted transaction to the queue.
@@ -164,7 +164,7 @@ fn renewed_key(id: &TxId) -> [u8; 33] {
     key
 }
 
-fn number(key: &[u8]) -> Option<u64> {
+pub(crate) fn number(key: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(key.try_into().ok()?))
 }
 

@@ -25,9 +25,11 @@ mod blocks;
 mod catch_up;
 pub mod interface;
 mod replica;
+mod suspicion;
 pub mod sync;
 mod under_way;
 
 pub use blocks::answer;
 pub use interface::{Amendments, HaltReason, Input, Output, Shown, Stage, Work};
 pub use replica::{Replica, Whereabouts};
+pub use suspicion::Blamed;

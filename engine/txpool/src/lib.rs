@@ -15,6 +15,8 @@
 //! done with ([`Pool::keep`], [`Pool::oldest`]); a new pool takes that in again ([`Pool::restore`]). Transactions go out in
 //! the order of those numbers, so what is done with is always a beginning of them.
 //!
+//! A transaction by which the node may have failed is given out alone ([`suspicion`]).
+//!
 //! It does no I/O and reads no clock: time comes in as an argument. It does not know signatures (a
 //! [`Verified`](hanse_types::Verified) transaction has a good one), blocks under way, consensus or storage.
 //!
@@ -26,6 +28,7 @@ mod listing;
 mod pool;
 mod refusal;
 mod sealing;
+pub mod suspicion;
 
 pub use admission::Place;
 pub use history::{CommittedBlock, History, NotNext, REF_BLOCKS_MAX};
@@ -33,3 +36,4 @@ pub use listing::Listed;
 pub use pool::{Arrival, Kept, Pool, PoolLimits, PoolStatus};
 pub use refusal::{BlockRefusal, Refusal, Retry};
 pub use sealing::{Dropped, Sealed};
+pub use suspicion::Suspicion;

@@ -76,6 +76,10 @@ pub struct Pool {
     pub(crate) sealed: BTreeMap<Arrival, Entry>,
     /// Both of them.
     pub(crate) arrivals: HashMap<TxId, Arrival>,
+    /// Those that may have brought the node down, with how often each was begun to be run alone.
+    pub(crate) suspects: BTreeMap<Arrival, u8>,
+    /// Those that are under suspicion as soon as they come.
+    pub(crate) suspect_on_arrival: Vec<TxId>,
     /// The waiting ones by expiration.
     expirations: BTreeSet<(Timestamp, Arrival)>,
     total: Usage,
@@ -161,6 +165,8 @@ impl Pool {
             load: Load::default(),
             sealed: BTreeMap::new(),
             arrivals: HashMap::new(),
+            suspects: BTreeMap::new(),
+            suspect_on_arrival: Vec::new(),
             expirations: BTreeSet::new(),
             total: Usage::default(),
             senders: HashMap::new(),
@@ -267,6 +273,9 @@ impl Pool {
         let arrival = self.next_arrival;
         self.next_arrival += 1;
         self.enter(arrival, &transaction);
+        if self.suspect_on_arrival.contains(&id) {
+            self.suspect(&id, 0);
+        }
         let since = self.waits_since(since.min(now));
         self.wait(arrival, Entry { transaction, since, kept: false });
         Ok(id)
@@ -371,6 +380,7 @@ impl Pool {
     /// Strikes one that was taken from the books.
     pub(crate) fn drop_taken(&mut self, arrival: Arrival, transaction: Verified, refusal: Refusal) -> Dropped {
         self.arrivals.remove(&transaction.id());
+        self.suspects.remove(&arrival);
         self.leave(&transaction);
         Dropped { transaction, arrival, refusal }
     }
@@ -388,6 +398,7 @@ impl Pool {
 
     fn remove(&mut self, id: &TxId) {
         let Some(arrival) = self.arrivals.remove(id) else { return };
+        self.suspects.remove(&arrival);
         if let Some(entry) = self.sealed.remove(&arrival).or_else(|| self.take_waiting(arrival)) {
             self.leave(&entry.transaction);
         }

@@ -121,6 +121,15 @@ pub enum Refusal {
         /// For how long the oldest has.
         waited_ms: u64,
     },
+    /// The node failed while it ran nothing but this.
+    #[error(
+        "the node failed when it ran the transaction, and again when it ran nothing but it: {reason}; report it, and send \
+         the transaction again to a node that has been mended"
+    )]
+    EngineFailed {
+        /// What was seen of the last failure.
+        reason: String,
+    },
     /// The group has stopped after a failure.
     #[error("the group has stopped on this node and takes no transactions; ask its operator, or another node")]
     GroupStopped,
@@ -155,6 +164,7 @@ impl Refusal {
             Refusal::AlreadyCommitted { .. } => "already_committed",
             Refusal::SenderLimit { .. } => "sender_limit",
             Refusal::PoolFull { .. } | Refusal::PoolSlow { .. } => "pool_full",
+            Refusal::EngineFailed { .. } => "engine_failed",
             Refusal::GroupStopped => "group_stopped",
         }
     }
@@ -166,6 +176,7 @@ impl Refusal {
             | Refusal::SenderLimit { .. }
             | Refusal::PoolFull { .. }
             | Refusal::PoolSlow { .. }
+            | Refusal::EngineFailed { .. }
             | Refusal::GroupStopped => Retry::Later,
             Refusal::Expired { .. } | Refusal::ExpiresTooLate { .. } | Refusal::ReferenceTooOld { .. } => Retry::Renew,
             Refusal::AlreadyInPool { .. } | Refusal::AlreadyCommitted { .. } => Retry::AskForReceipt,

@@ -1,7 +1,8 @@
 //! When a batch is ready, and what is in it.
 //!
 //! A batch is ready when it is full, or when its oldest transaction has waited the chain's block interval. It takes
-//! transactions in the order of their arrival; none overtakes another, so none starves.
+//! transactions in the order of their arrival; none overtakes another, so none starves. One that is under suspicion is a
+//! batch alone.
 
 use hanse_types::{Timestamp, TxId, Verified};
 
@@ -57,7 +58,8 @@ impl Pool {
         while let Some((arrival, oldest)) = self.waiting.first_key_value() {
             let arrival = *arrival;
             let checked = admission::check_place(&oldest.transaction, &self.params, &self.history, place);
-            if checked.is_ok() && !room.take(&oldest.transaction) {
+            let is_suspect = self.suspects.contains_key(&arrival);
+            if checked.is_ok() && !(if is_suspect { room.take_all() } else { room.take(&oldest.transaction) }) {
                 break;
             }
             let Some(entry) = self.take_waiting(arrival) else { break };
@@ -120,5 +122,12 @@ impl Room {
         self.bytes = self.bytes.saturating_sub(bytes);
         self.gas = self.gas.saturating_sub(gas);
         true
+    }
+
+    /// Takes all the room for one transaction, if nothing else has taken any.
+    fn take_all(&mut self) -> bool {
+        let is_free = std::mem::replace(&mut self.empty, false);
+        self.count = 0;
+        is_free
     }
 }

@@ -189,3 +189,42 @@ fn memory_is_bounded_in_all_and_for_each_sender() {
     submit(&mut pool, 1, 0).unwrap();
     assert_eq!(submit(&mut pool, 2, 0), Err("pool_full"));
 }
+
+#[test]
+fn a_suspect_is_sealed_alone_in_its_place_until_it_is_acquitted_or_convicted() {
+    let world = World::new(params());
+    let mut pool = world.pool(PoolLimits::default());
+    let all = submit(&mut pool, &world, 0..6, 0);
+    let ids: Vec<_> = all.iter().map(Verified::id).collect();
+    assert_eq!(pool.suspect(&ids[2], 0).map(|suspicion| suspicion.arrival), Some(2));
+    assert!(pool.suspect(&ids[3], 1).is_some());
+    assert_eq!(pool.suspect(&world.plain(99).id(), 0), None);
+    let seal = |pool: &mut Pool, height| {
+        let batch = pool.seal(place(height, 10_000)).batch;
+        batch.iter().map(Verified::id).collect::<Vec<_>>()
+    };
+
+    assert_eq!(seal(&mut pool, 1), ids[..2]);
+    assert_eq!(seal(&mut pool, 1), ids[2..3]);
+    // A block that failed gives it back to its place, and the trial counts.
+    assert_eq!(pool.try_alone(&ids[2]).map(|suspicion| suspicion.trials), Some(1));
+    pool.returned([ids[2]]);
+    assert_eq!(seal(&mut pool, 1), ids[2..3]);
+    assert_eq!(pool.acquit(&ids[2]).map(|suspicion| suspicion.trials), Some(1));
+    assert_eq!(pool.acquit(&ids[2]), None);
+
+    assert_eq!(seal(&mut pool, 1), ids[3..4]);
+    let dropped = pool.convict(&ids[3], "it broke".into()).unwrap();
+    assert_eq!((dropped.id(), dropped.arrival, dropped.refusal.code()), (ids[3], 3, "engine_failed"));
+    assert_eq!(pool.convict(&ids[3], "it broke".into()), None);
+    assert!(!pool.contains(&ids[3]) && !pool.has_suspects());
+    assert_eq!(seal(&mut pool, 1), ids[4..]);
+
+    // One that was named before it came is a suspect from the start.
+    let late = world.plain(50);
+    pool.suspect_on_arrival(vec![late.id()]);
+    pool.submit(late.clone(), at(0), at(0)).unwrap();
+    submit(&mut pool, &world, 51..53, 0);
+    assert_eq!(seal(&mut pool, 1), [late.id()]);
+    assert_eq!(pool.status().waiting, 2);
+}

@@ -1,0 +1,249 @@
+//! A transaction by which the node fails: it is found, runs alone, and is dropped with a reason; everything else is
+//! executed, in its order.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+#[path = "common/harm.rs"]
+mod harm;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use common::*;
+use hanse_consensus::Peer;
+use hanse_group::{Durability, FailedPlace, Failure, Group, GroupConfig, Hub, TransactionStatus};
+use hanse_ledger::{Ledger, LedgerOptions, MemoryStore};
+use hanse_types::crypto::{SecretKey, Signer};
+use hanse_types::genesis::{ConsensusKind, Genesis, Validator};
+use hanse_types::{Address, Height, SignedTransaction, StateCommitment, Status, TxId};
+use harm::{Harm, HarmfulStore, POISON};
+
+fn ledger_on(store: &HarmfulStore, genesis: &Genesis) -> Ledger {
+    let initial = hanse_vm::system::genesis_state(genesis);
+    Ledger::open_store(Arc::new(store.clone()), genesis, &initial, LedgerOptions::default()).unwrap()
+}
+
+async fn open_on(store: &HarmfulStore, folder: &Path) -> Group {
+    let genesis = genesis(StateCommitment::Merkle);
+    let ledger = ledger_on(store, &genesis);
+    let config = GroupConfig { threads: 2, ..GroupConfig::new(genesis, folder.to_owned()) };
+    Group::open_on(ledger, config, Arc::new(validator())).await.unwrap()
+}
+
+fn new_store(harm: Harm) -> HarmfulStore {
+    HarmfulStore::new(MemoryStore::default(), harm)
+}
+
+/// By which the node fails.
+fn poison(group: &Group, nonce: u64) -> SignedTransaction {
+    let args = borsh::to_vec(&(POISON, "poison".to_owned())).unwrap();
+    signed(group, 7, call(group, 7, nonce, Address::native(1), "create_account", args))
+}
+
+fn id(group: &Group, transaction: &SignedTransaction) -> TxId {
+    transaction.transaction.id(&group.genesis_hash())
+}
+
+/// Ten payments, the poison, ten payments: all promised to outlive a crash. The ids, and which of them is the poison.
+async fn submit_all(group: &Group) -> (Vec<TxId>, usize) {
+    let mut all: Vec<_> = (0..20).map(|nonce| transfer(group, 1, 2, 1, nonce)).collect();
+    all.insert(10, poison(group, 0));
+    let answers = group.submit_many(all, Durability::Disk).await;
+    (answers.into_iter().map(Result::unwrap).collect(), 10)
+}
+
+async fn has_stopped(group: &Group) {
+    let stopped = async {
+        while group.is_running() {
+            // Ends with an unknown outcome when the group fails.
+            let never = transfer(group, 19, 1, 1, 1_000_000);
+            drop(group.wait(id(group, &never), PATIENCE).await);
+        }
+    };
+    tokio::time::timeout(PATIENCE, stopped).await.expect("the group does not stop");
+}
+
+async fn committed_in_order(group: &Group, ids: &[TxId]) {
+    let mut places = Vec::new();
+    for id in ids {
+        let receipt = group.wait(*id, PATIENCE).await.unwrap();
+        assert_eq!(receipt.status, Status::Success);
+        places.push((receipt.height, receipt.index));
+    }
+    assert!(places.is_sorted(), "{places:?}");
+    replay_all(group);
+}
+
+async fn assert_dropped(group: &Group, id: TxId, how: &str) {
+    let TransactionStatus::Dropped(dropped) = group.status(id).await.unwrap() else { panic!("not dropped") };
+    assert_eq!(dropped.reason, "engine_failed");
+    assert!(dropped.message.contains(how), "{}", dropped.message);
+    let failed = group.failed(FailedPlace::END, 10).unwrap();
+    assert!(!failed.is_empty());
+    assert!(failed.iter().all(|one| one.id == id && matches!(one.failure, Failure::Dropped(_))), "{failed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_panics_inside_the_node_is_dropped_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = new_store(Harm::Panic);
+    let group = open_on(&store, folder.path()).await;
+    let (mut ids, at) = submit_all(&group).await;
+    has_stopped(&group).await;
+    assert!(group.stopped().unwrap().contains("harmed by the poisoned account"));
+    group.stop().await;
+    assert_eq!(group.ledger().suspects().unwrap().iter().map(|mark| mark.id).collect::<Vec<_>>(), [ids[at]]);
+
+    // What came before it is executed, then it is tried alone.
+    let store = store.crashed(Harm::Panic);
+    let group = open_on(&store, folder.path()).await;
+    has_stopped(&group).await;
+    group.stop().await;
+    assert_dropped(&group, ids[at], "harmed").await;
+
+    let store = store.crashed(Harm::Panic);
+    let group = open_on(&store, folder.path()).await;
+    let culprit = ids.remove(at);
+    committed_in_order(&group, &ids).await;
+    assert_dropped(&group, culprit, "harmed").await;
+    assert_eq!(balance(&group, 2).await, RICHES + 20);
+    assert!(group.ledger().suspects().unwrap().is_empty());
+
+    // Tried again it is alone at once.
+    assert_eq!(group.retry(culprit).await, Ok(culprit));
+    has_stopped(&group).await;
+    group.stop().await;
+    assert_dropped(&group, culprit, "harmed").await;
+
+    // A node that was mended takes it.
+    let group = open_on(&store.crashed(Harm::None), folder.path()).await;
+    assert_eq!(group.retry(culprit).await, Ok(culprit));
+    assert_eq!(group.wait(culprit, PATIENCE).await.unwrap().status, Status::Success);
+    group.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_ends_the_process_is_found_by_its_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = new_store(Harm::Hang);
+    let mut group = open_on(&store, folder.path()).await;
+    let (mut ids, at) = submit_all(&group).await;
+    let mut starts = 0;
+    // Each time it hangs, the process ends.
+    while !matches!(group.status(ids[at]).await.unwrap(), TransactionStatus::Dropped(_)) {
+        tokio::time::timeout(PATIENCE, store.has_harmed()).await.unwrap();
+        store = store.crashed(Harm::Hang);
+        group = open_on(&store, folder.path()).await;
+        starts += 1;
+        assert!(starts < 10, "it is not found");
+    }
+    // Two without a block, then two trials, and the one that drops it.
+    assert_eq!(starts, 5);
+    let culprit = ids.remove(at);
+    committed_in_order(&group, &ids).await;
+    assert_dropped(&group, culprit, "the process ended").await;
+    group.stop().await;
+    assert_eq!(group.ledger().starts().unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fault_of_a_disk_is_no_transactions() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = new_store(Harm::Error);
+    let group = open_on(&store, folder.path()).await;
+    let (ids, _) = submit_all(&group).await;
+    has_stopped(&group).await;
+    group.stop().await;
+    assert!(group.ledger().suspects().unwrap().is_empty());
+    let group = open_on(&store.crashed(Harm::None), folder.path()).await;
+    committed_in_order(&group, &ids).await;
+    group.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_with_nothing_to_do_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = new_store(Harm::None);
+    open_on(&store, folder.path()).await.stop().await;
+    let store = store.crashed(Harm::None);
+    open_on(&store, folder.path()).await.stop().await;
+    assert_eq!(store.writes(), 0);
+}
+
+/// A node that is started again whenever it has stopped, as by a supervisor.
+struct Member {
+    number: usize,
+    folder: tempfile::TempDir,
+    store: HarmfulStore,
+    group: Group,
+    stops: usize,
+}
+
+fn key(n: usize) -> SecretKey {
+    SecretKey::ed25519([150 + n as u8; 32])
+}
+
+async fn join(hub: &Arc<Hub>, number: usize, store: &HarmfulStore, is_new: bool, folder: &Path) -> Group {
+    let validators = (0..4).map(|n| Validator { name: format!("v{n}"), key: key(n).public_key() }).collect();
+    let genesis = Genesis { consensus: ConsensusKind::Bft, validators, ..genesis(StateCommitment::Merkle) };
+    let ledger = ledger_on(store, &genesis);
+    let config = GroupConfig { threads: 1, ..GroupConfig::new(genesis, folder.to_owned()) };
+    Group::join_on(ledger, is_new, config, Arc::new(key(number)), hub.join(Peer(number as u32))).await.unwrap()
+}
+
+impl Member {
+    async fn start(hub: &Arc<Hub>, number: usize) -> Member {
+        let (folder, store) = (tempfile::tempdir().unwrap(), new_store(Harm::Panic));
+        let group = join(hub, number, &store, true, folder.path()).await;
+        Member { number, folder, store, group, stops: 0 }
+    }
+
+    async fn restart_if_stopped(&mut self, hub: &Arc<Hub>) {
+        if self.group.is_running() {
+            return;
+        }
+        self.group.stop().await;
+        self.stops += 1;
+        self.store = self.store.crashed(Harm::Panic);
+        self.group = join(hub, self.number, &self.store, false, self.folder.path()).await;
+    }
+
+    fn has(&self, id: &TxId) -> bool {
+        self.group.ledger().find_transaction(id).unwrap().is_some()
+    }
+}
+
+/// All of four validators fail by it, wherever it goes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_of_several_validators_gets_over_it() {
+    let hub = Hub::new();
+    let mut members = Vec::new();
+    for number in 0..4 {
+        members.push(Member::start(&hub, number).await);
+    }
+    let (mut ids, at) = submit_all(&members[0].group).await;
+    let culprit = ids.remove(at);
+    let all_over = async {
+        let mut tick = tokio::time::interval(std::time::Duration::from_millis(50));
+        while !members.iter().all(|member| member.group.is_running() && ids.iter().all(|id| member.has(id))) {
+            tick.tick().await;
+            for member in &mut members {
+                member.restart_if_stopped(&hub).await;
+            }
+        }
+    };
+    tokio::time::timeout(2 * PATIENCE, all_over).await.expect("the group does not get over it");
+    let stops: usize = members.iter().map(|member| member.stops).sum();
+    assert!((1..=12).contains(&stops), "{stops} stops");
+    // More may come: whoever still has the poison fails by it. What all have stays.
+    for member in &members {
+        assert!(!member.has(&culprit));
+        for height in 1..=member.group.ledger().height().0 {
+            let other = members[0].group.ledger().block_hash(Height(height)).unwrap();
+            assert!(other.is_none() || member.group.ledger().block_hash(Height(height)).unwrap() == other);
+        }
+    }
+    for member in members {
+        member.group.stop().await;
+    }
+}

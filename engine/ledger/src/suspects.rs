@@ -1,0 +1,96 @@
+//! What is durable of transactions that may have brought the node down while it ran them.
+//!
+//! A suspect lies in the queue like any other; here is its mark, under its place there, with how often it was begun to be run
+//! alone. And here is how often the process was started since the newest block came, for failures that leave no time to mark
+//! anything. Marks outlive what they are of: whoever reads them compares with the queue, and removes those that are done with
+//! before places in the queue are given anew.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use hanse_types::{Height, TxId};
+
+use crate::error::LedgerError;
+use crate::ledger::Ledger;
+use crate::queue::{QueueWrite, number};
+use crate::store::{RangeQuery, Table};
+
+/// What starts a key of the table of exceptions.
+const SUSPECT: u8 = b's';
+const STARTS: &[u8] = b"u";
+
+/// An accepted transaction that may have brought the node down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct SuspectMark {
+    /// Its place in the queue.
+    pub arrival: u64,
+    /// Its identity.
+    pub id: TxId,
+    /// How often it was begun to be run alone and not seen to end.
+    pub trials: u8,
+}
+
+/// How often the process was started on the same chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Starts {
+    /// The newest block.
+    pub height: Height,
+    /// Starts with this block as the newest, the last one included.
+    pub count: u32,
+}
+
+impl QueueWrite {
+    /// Marks a transaction, in the place of its mark before.
+    pub fn mark(&mut self, mark: &SuspectMark) {
+        let bytes = borsh::to_vec(mark).expect("a bounded value encodes into memory");
+        self.0.put(Table::Exception, &suspect_key(mark.arrival), &bytes);
+    }
+
+    /// Removes the mark of a place.
+    pub fn unmark(&mut self, arrival: u64) {
+        self.0.remove(Table::Exception, &suspect_key(arrival));
+    }
+
+    /// Notes the starts, in the place of what was noted before.
+    pub fn note_starts(&mut self, starts: &Starts) {
+        let bytes = borsh::to_vec(starts).expect("a bounded value encodes into memory");
+        self.0.put(Table::Exception, STARTS, &bytes);
+    }
+
+    /// Forgets the starts.
+    pub fn forget_starts(&mut self) {
+        self.0.remove(Table::Exception, STARTS);
+    }
+}
+
+impl Ledger {
+    /// All marks, by place.
+    ///
+    /// # Errors
+    /// If the store fails or holds damaged bytes.
+    pub fn suspects(&self) -> Result<Vec<SuspectMark>, LedgerError> {
+        let (start, end) = (suspect_key(0), suspect_key(u64::MAX));
+        // There are no more than transactions in the queue.
+        let query = RangeQuery { start: &start, end: &end, limit: usize::MAX, reverse: false };
+        let read = |(key, value): (Vec<u8>, Vec<u8>)| {
+            let mark: Option<SuspectMark> = borsh::from_slice(&value).ok();
+            let place = key.get(1..).and_then(number);
+            let damaged = || LedgerError::damaged("the record of suspects", format!("the mark of place {place:?}"));
+            mark.filter(|mark| Some(mark.arrival) == place).ok_or_else(damaged)
+        };
+        self.shared.store.range(Table::Exception, query)?.into_iter().map(read).collect()
+    }
+
+    /// The starts that were noted, if any.
+    ///
+    /// # Errors
+    /// If the store fails or holds damaged bytes.
+    pub fn starts(&self) -> Result<Option<Starts>, LedgerError> {
+        let Some(bytes) = self.shared.store.get(Table::Exception, STARTS)? else { return Ok(None) };
+        borsh::from_slice(&bytes).map(Some).map_err(|error| LedgerError::damaged("the record of starts", error))
+    }
+}
+
+fn suspect_key(arrival: u64) -> [u8; 9] {
+    let mut key = [SUSPECT; 9];
+    key[1..].copy_from_slice(&arrival.to_be_bytes());
+    key
+}
