@@ -24,10 +24,10 @@ methods! { TX:
     /// A committed transaction.
     GetTx = "tx_get", TxParams => LocatedTransaction, fails [];
     /// A committed transaction's receipt, with a proof if asked for; waits for it if asked to.
-    GetReceipt = "tx_receipt", ReceiptParams => ReceiptAnswer, fails [&[codes::EXPIRED, codes::REFUSED]];
+    GetReceipt = "tx_receipt", ReceiptParams => ReceiptAnswer, fails [&[codes::EXPIRED, codes::ENGINE_FAILED, codes::REFUSED]];
     /// Waits until a transaction is in a block. The end of the wait is no failure of the transaction.
     WaitTx = "tx_wait", WaitTxParams => ReceiptView,
-        fails [&[codes::EXPIRED, codes::REFUSED, codes::OUTCOME_UNKNOWN]];
+        fails [&[codes::EXPIRED, codes::ENGINE_FAILED, codes::REFUSED, codes::OUTCOME_UNKNOWN]];
     /// What a committed transaction observed and did, key by key.
     GetRwSet = "tx_rwset", TxParams => TxAccess, fails [&[codes::PRUNED]];
     /// Runs a committed transaction again on the state before it, and tells its calls, and what they read, wrote and emitted,
