@@ -56,6 +56,15 @@ fn solo(last_vote: Option<Precommit>) -> Solo {
     Solo::new(chain(), validators(1), TIP, last_vote).unwrap()
 }
 
+#[test]
+fn what_it_was_not_asked_for_stops_it() {
+    for input in [Input::Persisted { height: TIP.0 }, Input::Recorded] {
+        let mut solo = solo(None);
+        assert!(matches!(tell(&mut solo, input.clone()).as_slice(), [Output::Halt(Fault::Unexpected { .. })]));
+        assert_eq!(tell(&mut solo, Input::BatchReady), []);
+    }
+}
+
 fn tell(solo: &mut Solo, input: Input) -> Vec<Output> {
     let mut out = Vec::new();
     solo.step(input, Timestamp(0), &mut out);

@@ -131,6 +131,14 @@ impl Chain {
         }
     }
 
+    /// A block names validators that were not there before.
+    pub(crate) fn learn(&mut self, set: &Arc<ValidatorSet>) {
+        let hash = set.hash();
+        if self.set(&hash).is_none() {
+            self.sets.push((hash, set.clone()));
+        }
+    }
+
     pub(crate) fn set(&self, hash: &Hash) -> Option<&Arc<ValidatorSet>> {
         self.sets.iter().find(|(of, _)| of == hash).map(|(_, set)| set)
     }

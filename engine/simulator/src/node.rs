@@ -84,6 +84,10 @@ pub(crate) struct Node {
     pub(crate) lives: u32,
     /// What a whole node has on its disk beside its votes.
     pub(crate) place: Option<Place>,
+    /// Until when what it has given to its queue is being written, in virtual time.
+    pub(crate) queue_until: u64,
+    /// Transactions that it took over from what an earlier life had promised to keep.
+    pub(crate) taken_over: u64,
     pub(crate) life: Option<Life>,
 }
 
@@ -116,6 +120,8 @@ impl Node {
             has_lost: false,
             lives: 0,
             place: None,
+            queue_until: 0,
+            taken_over: 0,
             life: None,
         }
     }
@@ -164,7 +170,13 @@ impl Node {
     }
 
     /// Starts it on what its disk has.
-    pub(crate) fn start(&mut self, chain: &Chain, real: Option<&Real>, bugs: Bugs) -> Result<(), String> {
+    pub(crate) fn start(
+        &mut self,
+        chain: &Chain,
+        real: Option<&Real>,
+        bugs: Bugs,
+        now: Timestamp,
+    ) -> Result<(), String> {
         let ledger = real.map(|real| self.open(real)).transpose()?;
         let files = self.disk.files();
         let forgets = self.adversary.as_ref().is_some_and(|adversary| adversary.kind.forgets());
@@ -192,7 +204,12 @@ impl Node {
         };
         let engine = Bft::new(config, self.keys.clone(), beginning);
         let mind = match real.zip(ledger) {
-            Some((real, ledger)) => Mind::Whole(Box::new(Whole::new(real, ledger, engine)?)),
+            Some((real, ledger)) => {
+                let place = self.place.get_or_insert_default();
+                let (whole, taken_over) = Whole::new(real, ledger, engine, &place.queue, now)?;
+                self.taken_over += taken_over;
+                Mind::Whole(Box::new(whole))
+            }
             None => Mind::Engine(Box::new(engine)),
         };
         self.votes_from = signer.from();

@@ -6,10 +6,13 @@
 //! starts again from what that holds. What a block should have been is found by a [`Reference`]: a ledger of nobody's, on
 //! which every decided block is run again, along its DAG on one thread, and in a plain loop.
 //!
-//! Such runs have one validator set, and clocks that go on.
+//! Validators change by transactions in a share of them. Clients are promised that what a node has accepted outlives it:
+//! at the end each such transaction is in the chain, or was recorded as dropped, or waits there still ([`Queue`]). Clocks
+//! differ, but go on: a node measures time by one that does, whatever the system's shows.
 
 mod clients;
 mod node;
+mod queue;
 mod reference;
 
 use std::collections::BTreeMap;
@@ -31,6 +34,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use self::clients::Clients;
 pub(crate) use self::node::{Place, Whole, noted};
+pub(crate) use self::queue::{Queue, Write};
 use self::reference::Reference;
 use crate::keys::Keyring;
 use crate::node::EPOCH_MS;
@@ -61,12 +65,13 @@ pub(crate) struct Real {
 }
 
 impl Real {
-    /// A chain whose validators have these keys.
+    /// A chain whose validators have these keys: the first so many of these nodes.
     ///
     /// # Errors
     /// If it doesn't begin, which would be a mistake in it.
-    pub(crate) fn new(seed: u64, validators: usize, ring: &Keyring) -> Result<Real, String> {
-        let clients = Clients::default();
+    pub(crate) fn new(seed: u64, (validators, nodes): (usize, usize), ring: &Keyring) -> Result<Real, String> {
+        let mut clients = Clients::default();
+        clients.rotate((0..nodes).map(|node| ring.public(node as u8)).collect(), validators);
         let genesis = Arc::new(genesis(seed, validators, ring, &clients));
         let first_state = hanse_vm::system::genesis_state(&genesis);
         let vm = Vm::new(&VmConfig { threads: 1, artifacts: None }).map_err(|error| error.to_string())?;

@@ -126,10 +126,10 @@ impl Scenario {
         if seed % WHOLE_EVERY == WHOLE { scenario.of_whole_nodes() } else { scenario }
     }
 
-    /// The same with whole nodes: with one set of validators, clocks that go on, and disks whose failure stops a node.
+    /// The same with whole nodes: with clocks that go on, and disks whose failure stops a node.
     fn of_whole_nodes(self) -> Scenario {
         let others = Vec::new();
-        Scenario { whole: true, real_keys: true, spares: 0, astray: others, stops: true, ..self }
+        Scenario { whole: true, real_keys: true, astray: others, stops: true, ..self }
     }
 
     /// Faults of all kinds among so many validators.

@@ -20,7 +20,7 @@ use crate::network::Network;
 use crate::node::{Mind, Node};
 use crate::oracle::Oracle;
 use crate::random::Random;
-use crate::real::{Place, Real, for_replica};
+use crate::real::{Place, Real, Write, for_replica};
 use crate::scenario::Scenario;
 use crate::trace;
 
@@ -45,6 +45,12 @@ enum Event {
         life: u32,
         timer: Timer,
         setting: u64,
+    },
+    /// A whole node has written something to its queue.
+    Queued {
+        node: usize,
+        life: u32,
+        write: Box<Write>,
     },
     /// As `Input`, at a whole node.
     Whole {
@@ -148,6 +154,12 @@ pub struct Summary {
     pub whole: bool,
     /// Transactions that clients sent to whole nodes.
     pub sent: u64,
+    /// Times that the validators of whole nodes changed.
+    pub epochs: u64,
+    /// Transactions that whole nodes had promised to keep, and of these, those that outlived the node that had.
+    pub kept: u64,
+    /// Of these, those that a node took over from an earlier life.
+    pub taken_over: u64,
     /// Blocks that honest whole nodes refused, as they were not what running them gives.
     pub refused: u64,
     /// When and how each block was first decided by an honest node.
@@ -219,8 +231,9 @@ impl World {
         scenario.whole &= bugs == Bugs::default();
         let count = scenario.nodes();
         let ring = Arc::new(Keyring::new(count as u8, scenario.real_keys));
-        let real =
-            scenario.whole.then(|| Real::new(scenario.seed, count, &ring).expect("a genesis made here is sound"));
+        let real = scenario.whole.then(|| {
+            Real::new(scenario.seed, (scenario.validators, count), &ring).expect("a genesis made here is sound")
+        });
         let chain = match &real {
             Some(real) => Chain::beginning(real.ledger()),
             None => Chain::new(&scenario, &ring),
@@ -292,6 +305,7 @@ impl World {
             }
         }
         self.compare_ledgers();
+        self.check_promises();
         self.summary.failure = self.oracle.violation().map(str::to_owned);
         self.summary.evidence = self.oracle.evidence;
         self.summary.decisions = std::mem::take(&mut self.oracle.decisions);
@@ -355,8 +369,10 @@ impl World {
             Event::Timer { node, life, timer, setting } if self.is_alive(node, life) => self.ring(node, timer, setting),
             Event::Job { node, life } if self.is_alive(node, life) => self.job_done(node),
             Event::Whole { node, life, input } if self.is_alive(node, life) => self.tell_whole(node, *input),
+            Event::Queued { node, life, write } if self.is_alive(node, life) => self.queued(node, *write),
             Event::Relayed { to, from, transactions } => self.relayed(to, from, transactions),
-            Event::Input { .. } | Event::Timer { .. } | Event::Job { .. } | Event::Whole { .. } => {}
+            Event::Input { .. } | Event::Timer { .. } | Event::Job { .. } => {}
+            Event::Whole { .. } | Event::Queued { .. } => {}
             Event::Transaction => self.transaction(),
             Event::Crash => self.crash_somebody(),
             Event::Restart { node } => {
@@ -390,7 +406,7 @@ impl World {
         let node = match event {
             Event::Deliver { to, .. } | Event::Relayed { to, .. } => *to,
             Event::Input { node, .. } | Event::Timer { node, .. } => *node,
-            Event::Job { node, .. } | Event::Whole { node, .. } => *node,
+            Event::Job { node, .. } | Event::Whole { node, .. } | Event::Queued { node, .. } => *node,
             _ => return None,
         };
         Some(self.nodes[node].paused_until).filter(|until| *until > self.time)

@@ -54,6 +54,9 @@ fn no_seed_breaks_anything() {
         ("seeds with whole nodes", sum(|run| u64::from(run.whole)), 9),
         ("blocks of whole nodes", sum(|run| if run.whole { run.blocks } else { 0 }), 60),
         ("transactions sent to them", sum(|run| run.sent), 800),
+        ("transactions that they had promised to keep", sum(|run| run.kept), 400),
+        ("of these, taken over by a later life", sum(|run| run.taken_over), 10),
+        ("changes of their validators", sum(|run| run.epochs), 1),
     ];
     let rounds = summaries.iter().map(|run| run.rounds_after_heal).max().unwrap();
     let of = of.into_iter().chain(whole).collect::<Vec<_>>();

@@ -110,26 +110,32 @@ fn place(term: u32, index: u64) -> Position {
 
 /// A block for the height after a tip, signed by its proposer.
 fn made(set: &ValidatorSet, tip: &Tip, proposer: u32, round: u32, name: u8) -> (Certificate, CompactBlock) {
-    let header = Header {
+    certified(Header {
         state_root: Hash([name; 32]),
         timestamp: tip.timestamp.plus_ms(1),
         round: Round(round),
         proposer,
         gas_used: Gas(0),
         ..test_values::header(tip.height.next(), tip.hash, set)
-    };
+    })
+}
+
+/// The block of a header, signed by its proposer.
+fn certified(header: Header) -> (Certificate, CompactBlock) {
+    let Header { height, round, epoch, proposer, .. } = header;
     let block = CompactBlock::new(header, Dag::empty(), Vec::new()).unwrap();
-    let (height, block_hash) = (tip.height.next(), block.hash());
-    let bytes = sign_bytes::precommit(&chain(), Epoch(0), height, Round(round), &block_hash);
+    let block_hash = block.hash();
+    let bytes = sign_bytes::precommit(&chain(), epoch, height, round, &block_hash);
     let signatures = vec![(proposer, key(proposer as usize).sign(&bytes).unwrap())];
-    (Certificate { height, round: Round(round), epoch: Epoch(0), block_hash, signatures }, block)
+    (Certificate { height, round, epoch, block_hash, signatures }, block)
 }
 
 #[test]
 fn one_that_is_alone_leads_and_decides_what_it_made() {
     let mut bench = Bench::new(1, Some(Record::default()));
     bench.tell(Input::Recorded);
-    for height in 1..=3 {
+    // More than it remembers the hashes of.
+    for height in 1..=RECENT as u64 + 3 {
         bench.outputs.clear();
         bench.tell(Input::BatchReady);
         let (_, rest) = bench.take();
@@ -230,7 +236,18 @@ fn blocks_of_other_chains_heights_and_signers_are_not_even_run() {
     forged.0.signatures[0].1 = made(&bench.set, &TIP, 1, 1, 2).0.signatures[0].1;
     let mut twice = good.clone();
     twice.0.signatures.push((2, twice.0.signatures[0].1));
-    for (certificate, block) in [later, elsewhere, forged, twice] {
+    let mut other = good.clone();
+    other.0.block_hash = Hash([3; 32]);
+    let header = |change: fn(&mut Header)| {
+        let mut header = good.1.header().clone();
+        change(&mut header);
+        certified(header)
+    };
+    let early = header(|header| header.timestamp = TIP.timestamp);
+    let epoch = header(|header| header.epoch = Epoch(1));
+    let set = header(|header| header.validators = Hash([4; 32]));
+    let chain = header(|header| header.chain_id = "other".into());
+    for (certificate, block) in [later, elsewhere, forged, twice, other, early, epoch, set, chain] {
         let entries = vec![Entry::Block { certificate, block }];
         bench.hear(RaftWord::Append { committed: 1, before: place(1, 1), entries }, 1);
         let (_, rest) = bench.take();
@@ -466,6 +483,119 @@ fn the_log_goes_on_from_the_ledger_when_entries_are_gone() {
     assert_eq!(bench.record().base, Base { position: place(5, 9), height: Height(1) });
 }
 
+/// The leader of term 2 of three, with all settled.
+fn leading() -> Bench {
+    let mut bench = Bench::follower();
+    bench.tell(Input::Timeout(Timer::Lead));
+    bench.hear(RaftWord::Canvassed { granted: true }, 1);
+    bench.tell(Input::Recorded);
+    bench.hear(RaftWord::Elected { granted: true }, 2);
+    bench.tell(Input::Recorded);
+    bench.hear(RaftWord::Appended { last: place(2, 2) }, 2);
+    assert_eq!(bench.engine.leader(), Some(0));
+    bench.outputs.clear();
+    bench
+}
+
+fn asked(bench: &mut Bench) -> Slot {
+    bench.tell(Input::BatchReady);
+    let (_, rest) = bench.take();
+    let [Output::Propose(slot)] = rest.as_slice() else { panic!("{rest:?}") };
+    *slot
+}
+
+#[test]
+fn a_block_whose_maker_leads_no_more_comes_to_nothing() {
+    // It hears of a later term before its block is made.
+    let mut bench = leading();
+    let slot = asked(&mut bench);
+    assert_eq!((slot.round, slot.proposer), (Round(2), 0));
+    let (_, block) = made(&bench.set, &TIP, 0, 2, 1);
+    bench.hear(RaftWord::Elect { last: place(2, 9) }, 3);
+    bench.outputs.clear();
+    bench.tell(Input::Built(block.clone()));
+    assert_eq!(bench.take().1, []);
+    // Or before it is signed.
+    let mut bench = leading();
+    asked(&mut bench);
+    bench.tell(Input::Built(block));
+    let (_, rest) = bench.take();
+    let [Output::Sign(intent)] = rest.as_slice() else { panic!("{rest:?}") };
+    let signed = bench.votes.sign(intent.precommit().unwrap(), &chain(), &key(0)).unwrap();
+    bench.hear(RaftWord::Elect { last: place(2, 9) }, 3);
+    bench.tell(Input::Recorded);
+    bench.outputs.clear();
+    bench.tell(Input::Signed(signed.clone().into()));
+    assert_eq!(bench.take().1, []);
+    // The word of another block than the one that waits is none.
+    bench.tell(Input::Signed(signed.into()));
+    assert_eq!(bench.take().1, []);
+}
+
+#[test]
+fn what_was_not_asked_for_stops_it_for_good() {
+    let block = made(&validators(3), &TIP, 0, 2, 1).1;
+    let stopped = |mut bench: Bench, input| {
+        bench.outputs.clear();
+        bench.tell(input);
+        let (_, rest) = bench.take();
+        let [Output::Halt(fault)] = rest.as_slice() else { panic!("{rest:?}") };
+        let fault = fault.clone();
+        bench.tell(Input::Timeout(Timer::Lead));
+        assert_eq!(bench.take(), (Vec::new(), Vec::new()));
+        fault
+    };
+    let unexpected = |what| Fault::Unexpected { what, height: Height(1) };
+    assert_eq!(stopped(leading(), Input::Built(block.clone())), unexpected("an executed block"));
+    assert_eq!(stopped(leading(), Input::Persisted { height: Height(1) }), unexpected("a durable block"));
+    assert_eq!(stopped(leading(), Input::Recorded), unexpected("a durable record"));
+    let header = Box::new(block.header().clone());
+    assert_eq!(stopped(leading(), Input::Executed(header)), unexpected("a block without its body"));
+    let mut bench = leading();
+    asked(&mut bench);
+    let other = made(&bench.set, &TIP, 0, 7, 1).1;
+    assert_eq!(stopped(bench, Input::Built(other)), Fault::WrongBlock { found: Height(1), expected: Height(1) });
+}
+
+#[test]
+fn words_in_its_own_name_of_strangers_and_of_other_groups_are_not_heard() {
+    let mut bench = Bench::new(3, Some(Record::default()));
+    let word = RaftWord::Elect { last: place(9, 9) };
+    for (from, to) in [(0, None), (9, None), (1, Some(9)), (1, Some(2))] {
+        let message = RaftMessage { epoch: Epoch(0), from, to, term: Round(9), word: word.clone() };
+        bench.tell(Input::Message { from: LEADER, message: Message::Raft(message) });
+    }
+    bench.tell(Input::Message { from: LEADER, message: Message::Request(Request::Decided(Height(7))) });
+    bench.tell(Input::Message { from: Peer(77), message: Message::Request(Request::Decided(Height(0))) });
+    assert_eq!((bench.take(), bench.engine.position().1), ((Vec::new(), Vec::new()), Round(0)));
+}
+
+#[test]
+fn one_whose_ledger_is_behind_its_log_does_not_ask_to_lead() {
+    let base = Base { position: place(4, 9), height: Height(5) };
+    let mut bench = Bench::new(3, Some(Record { term: Round(4), base, ..Record::default() }));
+    bench.tell(Input::Timeout(Timer::Lead));
+    assert_eq!((bench.said(), bench.engine.position().1), (Vec::new(), Round(4)));
+}
+
+#[test]
+fn who_says_a_validators_words_last_gets_the_answers() {
+    let mut bench = Bench::new(3, Some(Record::default()));
+    let asks = |bench: &mut Bench, through: u32| {
+        let word = RaftWord::Canvass { last: place(0, 0) };
+        let message = RaftMessage { epoch: Epoch(0), from: 2, to: None, term: Round(0), word };
+        bench.tell(Input::Message { from: Peer(through), message: Message::Raft(message) });
+        let answered = bench.outputs.drain(..).find_map(|output| match output {
+            Output::Send(to, Message::Raft(_)) => Some(to),
+            _ => None,
+        });
+        answered.unwrap()
+    };
+    assert_eq!(asks(&mut bench, 1), Recipient::One(Peer(1)));
+    assert_eq!(asks(&mut bench, 2), Recipient::One(Peer(2)));
+    assert_eq!(asks(&mut bench, 1), Recipient::One(Peer(1)));
+}
+
 #[test]
 fn messages_that_no_raft_says_are_not_read() {
     let sound = |word, term| RaftMessage { epoch: Epoch(0), from: 1, to: None, term: Round(term), word }.is_sound(3);
@@ -477,6 +607,7 @@ fn messages_that_no_raft_says_are_not_read() {
     assert!(!sound(append(place(1, 4), vec![entry.clone(), entry.clone()]), 1));
     assert!(!sound(append(place(2, 4), vec![entry]), 2));
     assert!(!sound(append(place(1, 1 << 48), Vec::new()), 1));
+    assert!(!sound(RaftWord::Append { committed: 1 << 48, before: place(1, 4), entries: Vec::new() }, 1));
     assert!(!sound(append(place(2, 4), Vec::new()), 1));
     assert!(!sound(append(place(1, 4), vec![Entry::Term(Round(1))]), 1));
     assert!(!sound(append(place(1, 4), vec![Entry::Term(Round(3))]), 2));

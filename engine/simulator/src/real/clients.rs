@@ -1,10 +1,10 @@
 //! Clients, and what they want of the native contracts: payments that conflict and payments that commute, names that
-//! several want, what only administrators may do, too little gas, parameters that change.
+//! several want, what only administrators may do, too little gas, parameters that change, validators that come and go.
 
-use hanse_types::crypto::{SecretKey, Signer};
+use hanse_types::crypto::{PublicKey, SecretKey, Signer};
 use hanse_types::{Address, ContractRef, Gas, Genesis, Hash, Height, SignedTransaction, Timestamp, Transaction};
 use hanse_vm::native::encode;
-use hanse_vm::system::{account, names, params};
+use hanse_vm::system::{account, members, names, params};
 
 use crate::random::Random;
 
@@ -18,11 +18,19 @@ const SHORT_LIVES_MS: (u64, u64) = (50, 500);
 pub(super) struct Clients {
     keys: Vec<SecretKey>,
     sent: u64,
+    /// Keys of nodes, if more than are validators at a time, and how many are.
+    nodes: Vec<PublicKey>,
+    seats: usize,
 }
 
 impl Default for Clients {
     fn default() -> Clients {
-        Clients { keys: (0..COUNT).map(|client| SecretKey::ed25519([100 + client; 32])).collect(), sent: 0 }
+        Clients {
+            keys: (0..COUNT).map(|client| SecretKey::ed25519([100 + client; 32])).collect(),
+            sent: 0,
+            nodes: Vec::new(),
+            seats: 0,
+        }
     }
 }
 
@@ -39,12 +47,21 @@ impl Call {
         Call { contract: account::ADDRESS, name: "account", method, args }
     }
 
+    fn members(method: &'static str, args: Vec<u8>) -> Call {
+        Call { contract: members::ADDRESS, name: "members", method, args }
+    }
+
     fn names(method: &'static str, args: Vec<u8>) -> Call {
         Call { contract: names::ADDRESS, name: "names", method, args }
     }
 }
 
 impl Clients {
+    /// Of these nodes so many are validators, by turns.
+    pub(super) fn rotate(&mut self, nodes: Vec<PublicKey>, seats: usize) {
+        (self.nodes, self.seats) = (nodes, seats);
+    }
+
     pub(super) fn addresses(&self) -> impl Iterator<Item = Address> {
         self.keys.iter().map(|key| key.public_key().address())
     }
@@ -66,7 +83,7 @@ impl Clients {
         now: Timestamp,
     ) -> SignedTransaction {
         let call = self.call(dice);
-        let governs = call.contract == params::ADDRESS && dice.chance(800);
+        let governs = [params::ADDRESS, members::ADDRESS].contains(&call.contract) && dice.chance(800);
         let key = &self.keys[if governs { 0 } else { dice.below(u64::from(COUNT)) as usize }];
         let (short_least, short_most) = SHORT_LIVES_MS;
         let lives_ms = if dice.chance(50) { dice.between(short_least, short_most) } else { LIVES_MS };
@@ -96,7 +113,17 @@ impl Clients {
         SignedTransaction { public_key: key.public_key(), transaction, signature }
     }
 
+    /// A seat is given to another node, if that has none; or to one that has, which is refused.
+    fn rotation(&self, dice: &mut Random) -> Call {
+        let seat = format!("node-{}", dice.below(self.seats as u64));
+        let key = self.nodes[dice.below(self.nodes.len() as u64) as usize];
+        Call::members("replace_key", encode(&(seat, key.to_string())))
+    }
+
     fn call(&self, dice: &mut Random) -> Call {
+        if self.seats < self.nodes.len() && dice.chance(60) {
+            return self.rotation(dice);
+        }
         let amount = u128::from(dice.below(200));
         let popular = Address([9; 20]);
         let name = format!("name-{}", dice.below(6));

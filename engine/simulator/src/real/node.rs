@@ -10,15 +10,17 @@ use hanse_ledger::{Ledger, LedgerError, MemoryStore, NewBlock};
 use hanse_replica::Replica;
 use hanse_state::ChangeSet;
 use hanse_txpool::{History, Pool, PoolLimits};
-use hanse_types::{Certificate, Genesis, Hash};
+use hanse_types::{Certificate, Genesis, Hash, Timestamp};
 
-use super::{Real, base, options, recent};
+use super::{Queue, Real, base, options, recent};
 use crate::keys::Keys;
 
 /// What outlives a node's lives: the store below its ledger.
 #[derive(Debug, Default)]
 pub(crate) struct Place {
     store: Arc<MemoryStore>,
+    /// What was promised to be kept.
+    pub(crate) queue: Queue,
 }
 
 impl Place {
@@ -58,20 +60,29 @@ pub(crate) struct Whole {
 
 impl Whole {
     /// A node around an engine that stands on the newest block of a ledger.
-    pub(crate) fn new(real: &Real, ledger: Ledger, engine: Bft<Keys>) -> Result<Whole, String> {
+    /// It takes over what its queue has; how much that is.
+    pub(crate) fn new(
+        real: &Real,
+        ledger: Ledger,
+        engine: Bft<Keys>,
+        queue: &Queue,
+        now: Timestamp,
+    ) -> Result<(Whole, u64), String> {
         let (tip, hashes) = (ledger.tip(), recent(&ledger));
         let mut history = History::new(tip.header.height, tip.header.timestamp, hashes.iter().rev().copied());
         history.load_window(ledger.window(tip.header.timestamp).map_err(|error| error.to_string())?);
         let params = hanse_vm::system::params::load(&*ledger.state()).map_err(|error| error.to_string())?;
-        let pool = Pool::new(PoolLimits::default(), params, history).with_leaves();
+        let mut pool = Pool::new(PoolLimits::default(), params, history).with_leaves();
+        let taken_over = queue.restore(&ledger, &mut pool, now)?;
         let held = hanse_group::held::read(&ledger, &real.verifier).map_err(|error| error.to_string())?;
-        Ok(Whole {
+        let whole = Whole {
             replica: Replica::new(pool, engine).holding(held),
             executor: Executor::new(real.vm.clone(), real.genesis.clone()),
             chain: Chain::new(base(&ledger), hashes),
             ledger,
             failed: false,
-        })
+        };
+        Ok((whole, taken_over))
     }
 
     /// Makes a decided block durable, with what was noted of votes.

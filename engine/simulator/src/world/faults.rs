@@ -18,7 +18,8 @@ impl World {
         let node = &mut self.nodes[at];
         let (before, losses) = (node.votes_from, node.disk.power_losses());
         node.disk.restart(fuse);
-        let started = node.start(&self.chain, self.real.as_ref(), self.bugs);
+        let now = node.now(self.time);
+        let started = node.start(&self.chain, self.real.as_ref(), self.bugs, now);
         if node.disk.power_losses() > losses || (started.is_err() && node.disk.has_failed()) {
             return self.crash(at);
         }

@@ -185,6 +185,9 @@ impl World {
     /// Counts blocks, and the rounds that the first one after everything healed has taken.
     fn note_progress(&mut self, certificate: &Certificate) {
         self.summary.blocks = self.summary.blocks.max(certificate.height.0);
+        if self.scenario.whole {
+            self.summary.epochs = self.summary.epochs.max(certificate.epoch.0);
+        }
         if let Some(healed) = self.healed.filter(|_| !self.scenario.is_far())
             && certificate.height == healed.height.next()
         {

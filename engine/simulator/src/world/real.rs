@@ -7,12 +7,13 @@ use hanse_group::execution::Checked;
 use hanse_ledger::store::Fault;
 use hanse_ledger::{Ledger, LedgerError};
 use hanse_replica::{Amendments, HaltReason, Input, Output, Shown, Stage, Work};
-use hanse_types::{Certificate, Header, Verified};
+use hanse_txpool::Dropped;
+use hanse_types::{Certificate, Header, TxId, Verified};
 
 use crate::byzantine::Kind as Behaviour;
 use crate::cut::Kind;
 use crate::node::{Committed, Job, Mind};
-use crate::real::{Whole, on_threads_of};
+use crate::real::{Whole, Write, on_threads_of};
 use crate::world::{Event, World};
 
 /// Of a thousand writes of a ledger, those that fail.
@@ -30,7 +31,7 @@ impl World {
         let transactions: Vec<Verified> = (0..count).map(|_| real.send(&mut self.work, since)).collect();
         if comes {
             self.summary.sent += count;
-            self.tell_whole(at, Input::Submitted { transactions, since, from: None, keep: false });
+            self.tell_whole(at, Input::Submitted { transactions, since, from: None, keep: true });
         }
         let (least, most) = self.scenario.transaction_ms;
         let pause = self.work.between(least, most);
@@ -55,11 +56,74 @@ impl World {
         if self.nodes[at].is_honest() {
             self.oracle.kept(at, kept, self.nodes.len());
         }
-        out.into_iter().for_each(|output| self.perform_whole(at, output));
+        // Clients are answered when what they were promised is written.
+        let mut answered = Vec::new();
+        for output in out {
+            match output {
+                Output::Admitted(answers) => answered.extend(answers.into_iter().filter_map(Result::ok)),
+                Output::Keep { kept, needed_from } => {
+                    let promised = std::mem::take(&mut answered);
+                    self.enqueue(at, Write { kept, promised, dropped: Vec::new(), needed_from });
+                }
+                Output::Dropped { dropped, needed_from } => {
+                    let dropped = dropped.iter().map(Dropped::id).collect();
+                    self.enqueue(at, Write { kept: Vec::new(), promised: Vec::new(), dropped, needed_from });
+                }
+                output => self.perform_whole(at, output),
+            }
+        }
+    }
+
+    /// Writes are done in their order; what a crash overtakes may be lost.
+    fn enqueue(&mut self, at: usize, write: Write) {
+        let after = self.takes(at, 1, 3);
+        let node = &mut self.nodes[at];
+        // One that is behind a slow one is done after it.
+        node.queue_until = node.queue_until.max(self.time + after);
+        let (after, life) = (node.queue_until - self.time, node.lives);
+        self.plan(after, Event::Queued { node: at, life, write: Box::new(write) });
+    }
+
+    pub(super) fn queued(&mut self, at: usize, write: Write) {
+        let is_full = self.nodes[at].disk.is_full();
+        if let Some(place) = self.nodes[at].place.as_mut().filter(|_| !is_full) {
+            return place.queue.write(write);
+        }
+        self.summary.disk_failures += 1;
+        if let Some(whole) = self.whole(at) {
+            whole.failed = true;
+        }
+        self.tell_whole(at, Input::NotKept { reason: "no space is left".into() });
+    }
+
+    /// What clients of honest nodes were promised: each transaction is in the chain, or was recorded as dropped, or waits
+    /// where it was accepted.
+    pub(super) fn check_promises(&mut self) {
+        let honest: Vec<usize> = (0..self.nodes.len()).filter(|at| self.nodes[*at].is_honest()).collect();
+        self.summary.taken_over = honest.iter().map(|at| self.nodes[*at].taken_over).sum();
+        for at in honest {
+            let Some(place) = &self.nodes[at].place else { continue };
+            let promised: Vec<(TxId, bool)> = place.queue.promised().collect();
+            self.summary.kept += promised.len() as u64;
+            for (id, dropped) in promised {
+                let Some(whole) = self.whole(at) else { continue };
+                let waits = whole.replica.is_pending(&id);
+                let found = whole.ledger.find_transaction(&id).map(|place| place.is_some());
+                match found {
+                    Ok(true) if dropped => self.oracle.fail(format!("node {at} dropped {id}, which is in the chain")),
+                    Ok(found) if !found && !dropped && !waits => {
+                        self.oracle.fail(format!("node {at} has lost {id}, which it had promised to keep"));
+                    }
+                    Ok(_) => {}
+                    Err(error) => self.oracle.fail(format!("node {at} can't read its ledger: {error}")),
+                }
+            }
+        }
     }
 
     fn perform_whole(&mut self, at: usize, output: Output) {
         match output {
+            // These go to the queue.
             Output::Admitted(_) | Output::Keep { .. } | Output::Dropped { .. } => {}
             Output::Execute(work) => self.make_whole(at, work),
             Output::Check(shown) => self.check_whole(at, *shown),
@@ -137,6 +201,8 @@ impl World {
             Err(reason) => return self.oracle.fail(format!("node {at} can't make block {height}: {reason}")),
         };
         let (header, amendments) = (Box::new(made.header.clone()), made.amendments.clone());
+        self.learn(&amendments);
+        let Some(whole) = self.whole(at) else { return };
         whole.chain.executed(Arc::new(made));
         self.has_run(at, &shown);
         let after = self.takes(at, 1, 8);
@@ -162,6 +228,7 @@ impl World {
             }
             Err(error) => return self.oracle.fail(format!("node {at} can't run block {height}: {error}")),
         };
+        self.learn(&amendments);
         self.has_run(at, &shown);
         let after = self.takes(at, 1, 8);
         self.plan_whole(at, after, Input::Checked { block: shown.block.hash(), verdict, amendments });
@@ -179,6 +246,13 @@ impl World {
         let maker = self.owner_of(at, shown.block.header().proposer);
         if maker.is_some_and(|maker| self.scenario.kind(maker).is_none()) {
             self.oracle.fail(format!("node {at} refuses block {}: {reason}", shown.block.header().height));
+        }
+    }
+
+    /// Everybody who runs a block knows whom it makes the validators.
+    fn learn(&mut self, amendments: &Amendments) {
+        if let Some(set) = &amendments.validators {
+            self.chain.learn(set);
         }
     }
 
