@@ -156,10 +156,12 @@ pub struct Summary {
     pub sent: u64,
     /// Times that the validators of whole nodes changed.
     pub epochs: u64,
-    /// Transactions that whole nodes had promised to keep, and of these, those that outlived the node that had.
+    /// Transactions that whole nodes had promised to keep.
     pub kept: u64,
     /// Of these, those that a node took over from an earlier life.
     pub taken_over: u64,
+    /// Of these, those that a node reported as expired by its own clock, and which are in the chain nevertheless.
+    pub taken_back: u64,
     /// Blocks that honest whole nodes refused, as they were not what running them gives.
     pub refused: u64,
     /// When and how each block was first decided by an honest node.

@@ -14,7 +14,7 @@ pub(crate) struct Write {
     /// What clients are told to be accepted, once this is written.
     pub(crate) promised: Vec<TxId>,
     /// To be recorded as dropped.
-    pub(crate) dropped: Vec<TxId>,
+    pub(crate) dropped: Vec<(TxId, &'static str)>,
     /// What is before this place may be removed.
     pub(crate) needed_from: Arrival,
 }
@@ -23,7 +23,7 @@ pub(crate) struct Write {
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     waiting: BTreeMap<Arrival, Verified>,
-    dropped: BTreeSet<TxId>,
+    dropped: BTreeMap<TxId, &'static str>,
     next: Arrival,
     /// What clients were told, which is not on the disk.
     promised: BTreeSet<TxId>,
@@ -47,7 +47,7 @@ impl Queue {
         for (arrival, transaction) in &self.waiting {
             let id = transaction.id();
             let found = ledger.find_transaction(&id).map_err(|error| error.to_string())?;
-            if found.is_none() && !self.dropped.contains(&id) {
+            if found.is_none() && !self.dropped.contains_key(&id) {
                 pool.restore(Kept { arrival: *arrival, transaction: transaction.clone() }, now);
                 count += 1;
             }
@@ -56,8 +56,8 @@ impl Queue {
         Ok(count)
     }
 
-    /// What clients were promised, and whether it was recorded as dropped.
-    pub(crate) fn promised(&self) -> impl Iterator<Item = (TxId, bool)> {
-        self.promised.iter().map(|id| (*id, self.dropped.contains(id)))
+    /// What clients were promised, and why it was dropped, if that is recorded.
+    pub(crate) fn promised(&self) -> impl Iterator<Item = (TxId, Option<&'static str>)> {
+        self.promised.iter().map(|id| (*id, self.dropped.get(id).copied()))
     }
 }

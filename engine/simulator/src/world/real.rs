@@ -7,7 +7,6 @@ use hanse_group::execution::Checked;
 use hanse_ledger::store::Fault;
 use hanse_ledger::{Ledger, LedgerError};
 use hanse_replica::{Amendments, HaltReason, Input, Output, Shown, Stage, Work};
-use hanse_txpool::Dropped;
 use hanse_types::{Certificate, Header, TxId, Verified};
 
 use crate::byzantine::Kind as Behaviour;
@@ -18,6 +17,8 @@ use crate::world::{Event, World};
 
 /// Of a thousand writes of a ledger, those that fail.
 const WRITES_FAIL: u64 = 30;
+/// Why a node drops what it could not put into a block in time.
+const EXPIRED: &str = "expired";
 /// Transactions that clients send at once, at most.
 const BURST: u64 = 8;
 
@@ -66,7 +67,7 @@ impl World {
                     self.enqueue(at, Write { kept, promised, dropped: Vec::new(), needed_from });
                 }
                 Output::Dropped { dropped, needed_from } => {
-                    let dropped = dropped.iter().map(Dropped::id).collect();
+                    let dropped = dropped.iter().map(|dropped| (dropped.id(), dropped.refusal.code())).collect();
                     self.enqueue(at, Write { kept: Vec::new(), promised: Vec::new(), dropped, needed_from });
                 }
                 output => self.perform_whole(at, output),
@@ -103,15 +104,19 @@ impl World {
         self.summary.taken_over = honest.iter().map(|at| self.nodes[*at].taken_over).sum();
         for at in honest {
             let Some(place) = &self.nodes[at].place else { continue };
-            let promised: Vec<(TxId, bool)> = place.queue.promised().collect();
+            let promised: Vec<(TxId, Option<&str>)> = place.queue.promised().collect();
             self.summary.kept += promised.len() as u64;
             for (id, dropped) in promised {
                 let Some(whole) = self.whole(at) else { continue };
                 let waits = whole.replica.is_pending(&id);
                 let found = whole.ledger.find_transaction(&id).map(|place| place.is_some());
                 match found {
-                    Ok(true) if dropped => self.oracle.fail(format!("node {at} dropped {id}, which is in the chain")),
-                    Ok(found) if !found && !dropped && !waits => {
+                    // Its clock was ahead of the block's, or the block was on its way: known, and counted.
+                    Ok(true) if dropped == Some(EXPIRED) => self.summary.taken_back += 1,
+                    Ok(true) if dropped.is_some() => {
+                        self.oracle.fail(format!("node {at} dropped {id} ({dropped:?}), which is in the chain"));
+                    }
+                    Ok(false) if dropped.is_none() && !waits => {
                         self.oracle.fail(format!("node {at} has lost {id}, which it had promised to keep"));
                     }
                     Ok(_) => {}
