@@ -8,8 +8,10 @@
 //! | 3 | `names` | names of contracts, with versions |
 //! | 4 | `params` | parameters and administrators |
 //! | 5 | `members` | who takes part in the group, and how |
+//! | 6 | `admission` | who is let into the network of the group's nodes, and who is kept out |
 
 pub mod account;
+pub mod admission;
 pub mod lifecycle;
 pub mod members;
 pub mod names;
@@ -24,8 +26,14 @@ use hanse_types::{Address, Genesis, Value};
 use crate::native::{NativeContract, encode};
 
 /// Every system contract, in the order of their numbers, from 1.
-pub static CONTRACTS: [&dyn NativeContract; 5] =
-    [&account::Account, &lifecycle::Lifecycle, &names::Names, &params::ParamsContract, &members::MembersContract];
+pub static CONTRACTS: [&dyn NativeContract; 6] = [
+    &account::Account,
+    &lifecycle::Lifecycle,
+    &names::Names,
+    &params::ParamsContract,
+    &members::MembersContract,
+    &admission::Admission,
+];
 
 /// The system contract at an address.
 pub fn contract(address: &Address) -> Option<&'static dyn NativeContract> {

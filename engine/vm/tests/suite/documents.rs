@@ -7,7 +7,7 @@ use hanse_state::StateView;
 use hanse_types::{Address, Execution, Status};
 use hanse_vm::contract_address;
 use hanse_vm::native::NativeContract;
-use hanse_vm::system::{CONTRACTS, account, lifecycle, members, names, params};
+use hanse_vm::system::{CONTRACTS, account, admission, lifecycle, members, names, params};
 use serde_json::{Value, json};
 
 use crate::world::{ADMIN, ALICE, BOB, World, module, node_key, wasm};
@@ -45,6 +45,7 @@ fn no_method_is_left_out() {
         include_str!("../../src/system/names.rs"),
         include_str!("../../src/system/params.rs"),
         include_str!("../../src/system/members.rs"),
+        include_str!("../../src/system/admission.rs"),
     ];
     for (contract, source) in CONTRACTS.iter().zip(sources) {
         let abi = document(*contract);
@@ -160,6 +161,19 @@ fn arguments_results_events_and_errors_are_as_described() {
     assert_eq!(caller.call(ALICE, taking_part, "list", json!({}))[1], regulator);
     caller.call(ADMIN, taking_part, "remove", json!({"name": "regulator"}));
     assert_eq!(caller.call(ALICE, taking_part, "get", json!({"name": "regulator"})), json!(null));
+
+    let letting_in = &admission::Admission;
+    caller.call(ADMIN, letting_in, "trust", json!({"key": key(2), "certificate": "0x3000"}));
+    caller.call(ADMIN, letting_in, "trust", json!({"key": key(3), "certificate": "0x3001"}));
+    caller.call(ADMIN, letting_in, "distrust", json!({"key": key(2)}));
+    caller.call(ADMIN, letting_in, "deny", json!({"key": key(4)}));
+    caller.call(ADMIN, letting_in, "deny", json!({"key": key(5)}));
+    caller.call(ADMIN, letting_in, "pardon", json!({"key": key(5)}));
+    let rules = caller.call(ALICE, letting_in, "rules", json!({}));
+    assert_eq!(
+        (&rules["authorities"][0]["certificate"], rules["denied"].as_array().unwrap().len()),
+        (&json!("0x3001"), 1)
+    );
 
     let described: BTreeSet<_> = CONTRACTS
         .iter()

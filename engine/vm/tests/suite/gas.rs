@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use hanse_types::{Address, Execution, Role, Status};
-use hanse_vm::system::{CONTRACTS, account, lifecycle, members, names, params};
+use hanse_vm::system::{CONTRACTS, account, admission, lifecycle, members, names, params};
 
 use crate::compiling::shapes;
 use crate::world::{ADMIN, ALICE, BOB, World, encode, machine, module, node_key, wasm};
@@ -210,6 +210,11 @@ fn system_contracts() {
         (ADMIN, members::ADDRESS, "get", encode(&"two")),
         (ADMIN, members::ADDRESS, "list", none()),
         (ADMIN, members::ADDRESS, "remove", encode(&"two")),
+        (ADMIN, admission::ADDRESS, "trust", encode(&(node_key(2).to_string(), vec![7u8; 400]))),
+        (ADMIN, admission::ADDRESS, "deny", encode(&node_key(3).to_string())),
+        (ADMIN, admission::ADDRESS, "rules", none()),
+        (ADMIN, admission::ADDRESS, "pardon", encode(&node_key(3).to_string())),
+        (ADMIN, admission::ADDRESS, "distrust", encode(&node_key(2).to_string())),
         (ADMIN, BOB, "run", none()),
     ];
     for (sender, contract, method, args) in calls {

@@ -4,7 +4,7 @@ use hanse_types::genesis::ConsensusKind;
 use hanse_types::{Address, ContractRef, Execution, Params, Role, Status, limits};
 use hanse_vm::contract_address;
 use hanse_vm::system::lifecycle::{Condition, Info, Record};
-use hanse_vm::system::{account, lifecycle, members, names, params};
+use hanse_vm::system::{account, admission, lifecycle, members, names, params};
 
 use crate::world::{ADMIN, ALICE, BOB, WEALTH, World, encode, module, node_key, wasm};
 
@@ -379,4 +379,28 @@ fn who_decides_alone_is_not_replaced_and_may_be_watched() {
     refused(second, Status::InvalidOperation, "decides alone");
     let other = world.system(ADMIN, members::ADDRESS, "replace_key", &("founder", node_key(3).to_string()));
     refused(other, Status::InvalidOperation, "decides alone");
+}
+
+#[test]
+fn who_is_let_in_is_said_by_administrators_and_kept_in_order() {
+    let mut world = World::new();
+    let key = |n| node_key(n).to_string();
+    let mut call = |by, method: &str, args: &[u8]| world.call_as(by, admission::ADDRESS, method, args);
+    let one = |key: String| encode(&key);
+    refused(call(ALICE, "deny", &one(key(2))), Status::PermissionDenied, "no administrator");
+    refused(call(ADMIN, "deny", &one("ed25519:12".into())), Status::InvalidArguments, "is written as");
+    refused(call(ADMIN, "pardon", &one(key(2))), Status::InvalidArguments, "is not denied");
+    refused(call(ADMIN, "distrust", &one(key(2))), Status::InvalidArguments, "no authority");
+    refused(call(ADMIN, "trust", &encode(&(key(2), vec![0u8; 1_025]))), Status::InvalidArguments, "1 to 1024 bytes");
+    for n in 2..10 {
+        done(call(ADMIN, "deny", &one(key(n))));
+    }
+    refused(call(ADMIN, "deny", &one(key(2))), Status::InvalidArguments, "is denied already");
+    done(call(ADMIN, "pardon", &one(key(3))));
+    done(call(ADMIN, "trust", &encode(&(key(2), vec![1u8]))));
+    done(call(ADMIN, "trust", &encode(&(key(2), vec![2u8]))));
+    let rules = admission::load(&*world.view).unwrap();
+    assert!(rules.denied.is_sorted() && rules.denied.len() == 7 && !rules.denied.contains(&node_key(3)));
+    let authority = admission::TrustedAuthority { key: node_key(2), certificate: vec![2] };
+    assert_eq!(rules.authorities, [authority]);
 }
