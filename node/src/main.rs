@@ -21,6 +21,7 @@ mod keys;
 mod log;
 mod metrics;
 mod p2p;
+mod pki;
 mod random;
 mod rpc;
 mod service;

@@ -59,9 +59,10 @@ async fn methods_for_operators_are_served_at_the_admin_listener_only() {
         assert_ne!(answer["error"]["code"], codes::NO_SUCH_RIGHT.code, "{name}");
     }
     let expected = ["dag_recordTimelines", "pool_retry", "ledger_snapshot", "ledger_prune", "node_logLevel"];
+    let of_nodes = ["allow", "deny", "forget"].map(|verb| format!("node_{verb}"));
     let of_groups = ["create", "export", "import", "accept", "start", "stop", "leave", "remove"];
-    let expected: Vec<String> =
-        expected.map(str::to_owned).into_iter().chain(of_groups.map(|verb| format!("group_{verb}"))).collect();
+    let of_groups = of_groups.map(|verb| format!("group_{verb}"));
+    let expected: Vec<String> = expected.map(str::to_owned).into_iter().chain(of_nodes).chain(of_groups).collect();
     assert_eq!(for_operators, expected);
 
     // A batch is no way around.

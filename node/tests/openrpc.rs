@@ -6,10 +6,11 @@ mod common;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use common::consortium::Consortium;
 use common::{Node, token_module};
 use hanse_client::methods::{self, Discover, NoParams};
 use hanse_client::{Bytes, Call, ChainContext, Client, Contract, openrpc};
-use hanse_types::crypto::SecretKey;
+use hanse_types::crypto::{SecretKey, Signer};
 use hanse_types::{Address, Canonical, Hash, Params, SignedTransaction};
 use serde_json::{Value, json};
 
@@ -231,6 +232,7 @@ async fn operation(world: &mut Recorder) {
         .operate("node_logLevel", "one part, more closely", json!({ "target": "hanse_group", "level": "debug" }))
         .await;
     groups(world).await;
+    admission(world).await;
     world.call("dev_advanceTime", "an hour", json!({ "by_ms": 3_600_000 })).await;
     // The last one: the node starts again.
     world.call("dev_revert", "to a snapshot", json!({ "snapshot": "monday" })).await;
@@ -259,6 +261,20 @@ async fn groups(world: &mut Recorder) {
     world.operate("group_leave", "by force", json!({ "name": "trade", "force": true })).await;
     world.call("group_list", "the configured one, one that runs, one that was left", json!({})).await;
     world.operate("group_remove", "its files are deleted", name).await;
+}
+
+/// Who is let into a network, at a node that is in one.
+async fn admission(world: &mut Recorder) {
+    let consortium = Consortium::new(2);
+    let mut node = consortium.start(1);
+    std::mem::swap(&mut world.node, &mut node);
+    let key = SecretKey::ed25519([77; 32]).public_key().to_string();
+    world.operate("node_allow", "a client", json!({ "node": key })).await;
+    world.operate("node_deny", "the same", json!({ "key": key })).await;
+    world.call("node_admission", "by certificate", json!({})).await;
+    world.operate("node_forget", "it again", json!({ "key": key })).await;
+    std::mem::swap(&mut world.node, &mut node);
+    node.stop();
 }
 
 /// What a value is made of, without the values: those differ from run to run.

@@ -62,7 +62,8 @@ async fn figure(node: &Node, name: &str) -> f64 {
     line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
-const REFUSED: &str = "hanse_net_refused_total{reason=\"not_admitted\"}";
+const NO_CERTIFICATE: &str = "hanse_net_refused_total{reason=\"no_certificate\"}";
+const BANNED: &str = "hanse_net_refused_total{reason=\"banned\"}";
 const NOT_A_MEMBER: &str = "hanse_net_refused_total{reason=\"not_a_member\"}";
 const MALFORMED: &str = "hanse_net_refused_total{reason=\"malformed\"}";
 
@@ -116,7 +117,7 @@ async fn a_stock_client_is_let_in_if_its_node_says_so_and_refused_otherwise() {
     following.abort();
 
     let mut stranger = client(Keypair::generate_ed25519());
-    let before = figure(&node, REFUSED).await;
+    let before = figure(&node, NO_CERTIFICATE).await;
     stranger.dial(address).unwrap();
     until_event(&mut stranger, |event| match event {
         SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { .. })) => {
@@ -126,7 +127,7 @@ async fn a_stock_client_is_let_in_if_its_node_says_so_and_refused_otherwise() {
         _ => None,
     })
     .await;
-    assert!(figure(&node, REFUSED).await > before);
+    assert!(figure(&node, NO_CERTIFICATE).await > before);
     node.stop();
 }
 
@@ -139,7 +140,9 @@ fn frame(group: Hash, module: u8, payload: &[u8]) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_that_says_what_it_may_not_is_not_heard_and_kept_out() {
     let consortium = Consortium::new(2);
-    let node = consortium.start(1);
+    // This client has no certificate.
+    let node = consortium
+        .start_with(1, &[("HANSE_NETWORK__ALLOW", &key_of(&consortium, 2).public().to_peer_id().to_string())]);
     let address: Multiaddr = consortium.address(1).parse().unwrap();
     let peer: PeerId = consortium.address(1).rsplit('/').next().unwrap().parse().unwrap();
     let mut swarm = client(key_of(&consortium, 2));
@@ -174,13 +177,13 @@ async fn a_member_that_says_what_it_may_not_is_not_heard_and_kept_out() {
     assert_eq!(figure(&node, MALFORMED).await, 1.0);
     let banned = peers(&client_of).await;
     assert!(banned.peers.iter().any(|peer| peer.name == "node-2" && peer.state == "banned"), "{banned:?}");
-    let (before, since) = (figure(&node, REFUSED).await, Instant::now());
+    let (before, since) = (figure(&node, BANNED).await, Instant::now());
     swarm.dial(address).unwrap();
     until_event(&mut swarm, |event| match event {
         SwarmEvent::ConnectionClosed { .. } | SwarmEvent::OutgoingConnectionError { .. } => Some(()),
         _ => None,
     })
     .await;
-    assert!(figure(&node, REFUSED).await > before || since.elapsed() > Duration::from_secs(30));
+    assert!(figure(&node, BANNED).await > before || since.elapsed() > Duration::from_secs(30));
     node.stop();
 }

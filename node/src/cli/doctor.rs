@@ -4,6 +4,7 @@
 //! something from working; a *warning* may. What there is to look at decides what is looked at: without a configuration
 //! there is none to check.
 
+mod certificates;
 mod disk;
 mod machine;
 mod node;
@@ -78,6 +79,7 @@ pub(crate) async fn run(args: DoctorArgs, common: &Common, output: Output) -> Re
     tools::look(&mut findings);
     machine::look(&mut findings);
     let loaded = configuration(args.config, &mut findings);
+    certificates::look(loaded.as_ref(), &mut findings);
     disk::look(loaded.as_ref(), &mut findings);
     machine::look_at_keys(&mut findings);
     let configured = loaded.as_ref().and_then(url_of).filter(|_| common.rpc == DEFAULT_RPC);

@@ -5,10 +5,12 @@
 //! unless standard input is a terminal; wherever an address is expected, a name does.
 
 mod admin;
+mod admission;
 mod arguments;
 mod bench;
 mod bindings;
 mod build;
+mod ca;
 mod chain;
 mod changes;
 mod config;
@@ -123,12 +125,18 @@ enum Command {
     /// Take members into the group and out of it, and list them
     #[command(subcommand)]
     Member(member::MemberCommand),
+    /// Say who is let into the network and who is kept out, by transaction
+    #[command(subcommand)]
+    Admission(admission::AdmissionCommand),
     /// Register, show and list names of contracts
     #[command(subcommand)]
     Name(name::NameCommand),
-    /// Look at the network between nodes
+    /// Look at the network between nodes, and say who is let in
     #[command(subcommand)]
     Net(net::NetCommand),
+    /// Make an organisation's authority and the certificates of its nodes
+    #[command(subcommand)]
+    Ca(ca::CaCommand),
     /// Make and list signing keys
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -214,8 +222,10 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Contract(command) => contract::run(command, common).await,
         Command::Group(command) => group::run(command, &common, output).await,
         Command::Member(command) => member::run(command, &common).await,
+        Command::Admission(command) => admission::run(command, &common).await,
         Command::Name(command) => name::run(command, &common).await,
         Command::Net(command) => net::run(command, &common).await,
+        Command::Ca(command) => ca::run(command, &common, output),
         Command::Key(command) => key::run(command, &common, output),
         Command::Tx(command) => chain::tx(command, &common).await,
         Command::Block(command) => chain::block(command, &common).await,

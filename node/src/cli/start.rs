@@ -24,6 +24,9 @@ use crate::p2p::{self, Net};
 use crate::rpc::Capacity;
 use crate::service::{self, Serving, Setup};
 
+/// What operators allow and deny, in the chain's folder.
+const LISTS_FILE: &str = "admission.json";
+
 #[derive(Debug, Args)]
 pub(crate) struct StartArgs {
     /// The configuration
@@ -57,7 +60,7 @@ pub(crate) async fn run(args: StartArgs, common: &Common, output: Output) -> Res
 
     let rpc = &loaded.config.rpc;
     let net = match config::check::is_among_nodes(&genesis) {
-        true => Some(connect(&loaded, &signer).await?),
+        true => Some(connect(&loaded, &signer, &genesis.group_id).await?),
         false => None,
     };
     let setup = Setup {
@@ -87,13 +90,16 @@ pub(crate) async fn run(args: StartArgs, common: &Common, output: Output) -> Res
 }
 
 /// Takes part in the network of the group's members.
-async fn connect(loaded: &Loaded, key: &SecretKey) -> Result<Arc<Net>, Failure> {
+async fn connect(loaded: &Loaded, key: &SecretKey, own_group: &str) -> Result<Arc<Net>, Failure> {
     let network = &loaded.config.network;
     let settings = p2p::Settings {
         listen: network.listen,
         external: network.external.0.clone(),
         peers: network.peers.clone(),
         allow: network.allow.iter().map(|node| node.0).collect(),
+        trust: config::trust(loaded),
+        system_group: if network.system_group.is_empty() { own_group.into() } else { network.system_group.clone() },
+        lists: Some(loaded.resolve(&loaded.config.node.data).join(LISTS_FILE)),
         queue_bytes: network.queue_mib << 20,
     };
     Net::start(settings, key).await.map_err(|error| Failure::error(error.to_string()))

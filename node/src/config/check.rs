@@ -11,9 +11,9 @@ use hanse_types::genesis::ConsensusKind;
 use hanse_types::{Address, Genesis};
 use libp2p::PeerId;
 
-use super::admin;
 use super::error::Problems;
 use super::load::Loaded;
+use super::{admin, certificates};
 use crate::groups::{ChainFolder, read_genesis};
 use crate::keys::dev;
 use crate::p2p::identity;
@@ -43,6 +43,9 @@ pub(crate) fn check(loaded: &Loaded) -> Report {
         }
     }
     check_admin(loaded, &mut report);
+    if report.genesis.as_ref().is_some_and(is_among_nodes) {
+        certificates::check(loaded, public_key(loaded), &mut report);
+    }
     check_network(loaded, &mut report);
     check_machine(loaded, &mut report);
     report
@@ -75,8 +78,9 @@ fn check_network(loaded: &Loaded, report: &mut Report) {
     let members: Vec<PeerId> =
         genesis.validators.iter().filter_map(|validator| identity::peer_id(&validator.key)).collect();
     let is_known = |peer: &PeerId| members.contains(peer) || network.allow.iter().any(|node| node.0 == *peer);
+    let is_tried = |peer: &PeerId| is_known(peer) || !network.authorities.is_empty();
     let origin = loaded.origin("network", "peers");
-    for address in network.peers.iter().filter(|address| !is_known(&address.peer)) {
+    for address in network.peers.iter().filter(|address| !is_tried(&address.peer)) {
         let text = format!("network.peers: {address} is the address of no member of the group, and is not tried");
         report.notes.add(origin, text);
     }
@@ -154,8 +158,7 @@ fn check_key(loaded: &Loaded, report: &mut Report) {
     {
         report.problems.add(loaded.origin("node", "key_password_file"), format!("node.key_password_file: {reason}"));
     }
-    let public = std::fs::read_to_string(path.with_extension("pub")).ok().and_then(|text| text.trim().parse().ok());
-    if let (Some(public), Some(genesis)) = (public, &report.genesis) {
+    if let (Some(public), Some(genesis)) = (public_key(loaded), &report.genesis) {
         let is_validator = |key: &PublicKey| genesis.validators.iter().any(|validator| validator.key == *key);
         if !is_validator(&public) {
             let text = format!("node.key: {public} is none of the validators of the genesis");
@@ -167,6 +170,12 @@ fn check_key(loaded: &Loaded, report: &mut Report) {
             }
         }
     }
+}
+
+/// The node's key, if its public part lies beside it.
+pub(crate) fn public_key(loaded: &Loaded) -> Option<PublicKey> {
+    let path = loaded.resolve(&loaded.config.node.key).with_extension("pub");
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
 /// Whether a file with a secret is there, can be read, and by nobody else.

@@ -177,8 +177,9 @@ sections! {
         /// File with the token; made with a new one if it is not there (mode 0600). If empty, admin.token in the data folder.
         token_file: PathBuf = PathBuf::new();
     }
-    /// The other nodes of the group, if it has several validators. Connections are encrypted, and each side proves its key;
-    /// members of the group are let in, and nobody else.
+    /// The other nodes of the group, if it has several validators. Connections are encrypted, and each side proves its key
+    /// and presents its certificate. Whoever has none by these authorities is not let in; if none are named, members of the
+    /// group are let in by their keys, and nobody else. Who is denied (`hanse net deny`) is not let in whatever it has.
     network: Network {
         /// Address and port where other nodes connect. Port 0 takes a free one.
         listen: SocketAddr = SocketAddr::from((Ipv4Addr::UNSPECIFIED, DEFAULT_NETWORK_PORT));
@@ -188,8 +189,15 @@ sections! {
         /// Where the others are, such as "/ip4/10.0.0.7/tcp/7430/p2p/12D3KooW..."; the last part is the id of the node that
         /// must answer there. Between two nodes it is enough if one knows the other's. As a variable: with commas between.
         peers: Vec<PeerAddress> = Vec::new();
-        /// Nodes that are let in besides members of the group, by their ids or keys. They take part in no group.
+        /// This node's certificate, as `hanse ca issue` writes it. Read anew when it changes.
+        certificate: PathBuf = PathBuf::new();
+        /// Certificates of the authorities whose nodes are let in. Read anew when they change.
+        authorities: Vec<PathBuf> = Vec::new();
+        /// Nodes that are let in by their ids or keys, without a certificate. That makes them members of no group.
         allow: Vec<NodeName> = Vec::new();
+        /// Id of the group whose administrators say, by the contract admission, whom this node lets in and keeps out besides
+        /// what is said here. If empty, the group of node.genesis.
+        system_group: String = String::new();
         /// MiB that may wait for one peer, of each kind of message; what is more is dropped, and asked for again.
         queue_mib: usize = 32, in 1..=4_096;
     }

@@ -15,6 +15,7 @@
 //! reading at [`keys`].
 
 pub(crate) mod admin;
+pub(crate) mod certificates;
 pub(crate) mod check;
 pub(crate) mod error;
 pub(crate) mod keys;
@@ -22,6 +23,7 @@ pub(crate) mod load;
 mod nearest;
 pub(crate) mod template;
 
+pub(crate) use certificates::trust;
 pub(crate) use error::ConfigError;
 pub(crate) use keys::Config;
 pub(crate) use load::{Loaded, Origin};

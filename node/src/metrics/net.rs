@@ -7,7 +7,7 @@ use hanse_group::network::Module;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
-use super::scrape::{BYTES, Figures};
+use super::scrape::{BYTES, Figures, SECONDS};
 use crate::p2p::Net;
 use crate::p2p::figures::{Refused, Traffic};
 
@@ -30,6 +30,20 @@ impl Collector for NetScrape {
         figures.gauge("hanse_net_queue_messages", "Frames that wait to be sent", None, &waiting)?;
         let refused = Refused::ALL.map(|why| ([("reason", why.name())], net.figures().refused(why)));
         let help = "Connections and frames that were not taken, and frames that were not sent, by the reason";
-        figures.counter("hanse_net_refused", help, None, &refused)
+        figures.counter("hanse_net_refused", help, None, &refused)?;
+        let ends = ends_of_certificates(net);
+        let labelled = ends.iter().map(|(kind, name, end)| ([("kind", *kind), ("name", name.as_str())], *end));
+        let ends: Vec<_> = labelled.collect();
+        let help = "When the certificate of this node, or of an authority that it trusts, ends, in seconds since 1970";
+        figures.gauge("hanse_net_certificate_end_timestamp", help, SECONDS, &ends)
     }
+}
+
+/// Of this node's certificate and those of the authorities that it trusts: what it is, its name, and when it ends.
+fn ends_of_certificates(net: &Net) -> Vec<(&'static str, String, u64)> {
+    net.rules(|rules| {
+        let own = rules.configuration.certificate.iter().map(|own| ("node", own.name(), own.until()));
+        let authorities = rules.authorities().map(|(authority, _)| authority.certificate());
+        own.chain(authorities.map(|authority| ("authority", authority.name(), authority.until()))).collect()
+    })
 }

@@ -193,7 +193,7 @@ fn of_process(process: &Process, figures: &mut Figures<'_>) -> fmt::Result {
 }
 
 pub(super) const BYTES: Option<&Unit> = Some(&Unit::Bytes);
-const SECONDS: Option<&Unit> = Some(&Unit::Seconds);
+pub(super) const SECONDS: Option<&Unit> = Some(&Unit::Seconds);
 
 /// Writes figures whose values are known at once, each with its labels.
 pub(super) struct Figures<'a>(pub(super) DescriptorEncoder<'a>);

@@ -1,7 +1,7 @@
 //! The task that owns the libp2p swarm: it connects, lets in and cuts off, and starts what moves the frames.
 //!
 //! There is one connection for each pair of nodes. A connection that breaks is made again, less and less often while that
-//! is in vain. Who is admitted follows from the membership; a node that is no longer is cut off at once.
+//! is in vain. Who is admitted says [`admission`](super::admission); a node that is no longer is cut off at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,9 +12,11 @@ use libp2p::core::ConnectedPoint;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, ListenError, NetworkBehaviour, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, Swarm, allow_block_list, connection_limits, identify, ping};
+use libp2p::{Multiaddr, PeerId, Swarm, connection_limits, identify, ping};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::MissedTickBehavior;
 
+use super::admission::{Admission, Refusal};
 use super::figures::{Figures, Refused};
 use super::membership::Membership;
 use super::outbox::Outbox;
@@ -23,6 +25,7 @@ use super::pump::{self, Counters};
 use super::streams::{Opened, StreamEvent, Streams};
 use super::switch::Switch;
 use super::{Settings, address, identity};
+use crate::pki::{self, Certificate};
 
 /// How long a peer is kept out that did what no node does.
 const BAN: Duration = Duration::from_secs(30);
@@ -30,14 +33,12 @@ const BAN: Duration = Duration::from_secs(30);
 const SILENCES: u32 = 2;
 /// Most characters of what a peer says it is.
 const AGENT_CHARS: usize = 64;
-/// Between two lines of the log about strangers.
-const STRANGER_LINES: Duration = Duration::from_secs(10);
+/// Between two looks at who is admitted still, as time passes.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What this node does with its connections besides frames.
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
-    /// First, so that a stranger is refused before anything else knows of it.
-    pub(super) admitted: allow_block_list::Behaviour<allow_block_list::AllowedPeers>,
     pub(super) limits: connection_limits::Behaviour,
     pub(super) streams: Streams,
     pub(super) identify: identify::Behaviour,
@@ -58,6 +59,7 @@ pub(super) struct Driver {
     pub(super) swarm: Swarm<Behaviour>,
     pub(super) settings: Settings,
     pub(super) membership: watch::Receiver<Membership>,
+    pub(super) admission: Arc<Admission>,
     pub(super) switch: Arc<Switch>,
     pub(super) figures: Arc<Figures>,
     pub(super) peers: Peers,
@@ -65,13 +67,14 @@ pub(super) struct Driver {
     pub(super) listening: watch::Sender<BTreeSet<Multiaddr>>,
     pub(super) notes: mpsc::UnboundedSender<Note>,
     pub(super) noted: mpsc::UnboundedReceiver<Note>,
-    /// When strangers were logged last, and how many came since.
-    pub(super) strangers: (Option<Instant>, u64),
 }
 
 impl Driver {
     /// Runs until it is told to stop.
     pub(super) async fn run(mut self, mut stop: oneshot::Receiver<()>) {
+        let mut changes = self.admission.changes();
+        let mut looks = tokio::time::interval(LOOK_INTERVAL);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.admit();
         let mut is_fixed = false;
         loop {
@@ -89,47 +92,112 @@ impl Driver {
                     Ok(()) => self.admit(),
                     Err(_) => is_fixed = true,
                 },
+                Ok(()) = changes.changed() => self.admit(),
+                _ = looks.tick() => self.look_again(),
                 () = timer => self.work_off(),
                 _ = &mut stop => return,
             }
         }
     }
 
-    /// Lets in who is to be let in, and cuts off everybody else.
+    /// Knows of everybody who is expected, and cuts off who is not admitted any more.
     fn admit(&mut self) {
-        let me = *self.swarm.local_peer_id();
         let names: BTreeMap<PeerId, String> = {
             let membership = self.membership.borrow_and_update();
             let named = membership.all().into_iter();
             named.filter_map(|(key, name)| Some((identity::peer_id(&key)?, name.to_owned()))).collect()
         };
-        let mut admitted: BTreeSet<PeerId> = names.keys().copied().chain(self.settings.allow.iter().copied()).collect();
-        admitted.remove(&me);
+        self.admission.members_are(names.keys().copied().collect());
+        let expected = self.expected(&names);
         let peers = self.peers.clone();
         let mut peers = peers.lock();
-        let gone: Vec<PeerId> = peers.keys().filter(|peer| !admitted.contains(peer)).copied().collect();
+        let gone: Vec<PeerId> =
+            peers.iter().filter_map(|(peer, remote)| self.is_over(peer, remote, &expected)).collect();
         for peer in gone {
-            tracing::info!(%peer, "a node is no longer admitted");
-            self.swarm.behaviour_mut().admitted.disallow_peer(peer);
-            if let Some(mut remote) = peers.remove(&peer) {
-                self.unlink(&peer, &mut remote);
+            self.cut(&mut peers, peer, expected.contains(&peer));
+        }
+        for peer in expected.iter().copied() {
+            let remote = peers.entry(peer).or_insert_with(|| self.unknown(&peer));
+            let is_denied = matches!(self.judge(&peer, None), Err(Refusal::Denied));
+            if remote.is_denied != is_denied {
+                remote.is_denied = is_denied;
+                remote.failures = 0;
+                remote.plan(0.0);
             }
         }
-        for peer in admitted {
-            let remote = peers.entry(peer).or_insert_with(|| {
-                let mut addresses = self.settings.peers.clone();
-                addresses.retain(|known| known.peer == peer);
-                let addresses: Vec<Multiaddr> = addresses.into_iter().map(|known| known.address).collect();
-                let due = (!addresses.is_empty()).then(Instant::now);
-                Remote { addresses, due, ..Remote::default() }
-            });
-            remote.name = names.get(&peer).cloned().unwrap_or_default();
-            if remote.banned_until.is_none() {
-                self.swarm.behaviour_mut().admitted.allow_peer(peer);
-            }
+        for (peer, remote) in peers.iter_mut() {
+            remote.is_expected = expected.contains(peer);
+            let certified = || remote.link.as_ref()?.certificate.as_ref().map(|certificate| certificate.name());
+            remote.name = names.get(peer).cloned().or_else(certified).unwrap_or_default();
         }
         drop(peers);
         self.switch.refresh();
+    }
+
+    /// Nodes that this one wants to be connected to: members, those that are allowed, and, among nodes with certificates, all
+    /// whose address it knows.
+    fn expected(&self, names: &BTreeMap<PeerId, String>) -> BTreeSet<PeerId> {
+        let mut expected: BTreeSet<PeerId> = names.keys().copied().collect();
+        self.admission.with(|rules| {
+            expected.extend(rules.allowed().map(|(peer, _)| peer));
+            if rules.wants_certificates() {
+                expected.extend(self.settings.peers.iter().map(|known| known.peer));
+            }
+        });
+        expected.remove(self.swarm.local_peer_id());
+        expected
+    }
+
+    /// A node that nothing is known of yet but where it may be.
+    fn unknown(&self, peer: &PeerId) -> Remote {
+        let known = self.settings.peers.iter().filter(|known| known.peer == *peer);
+        let addresses: Vec<Multiaddr> = known.map(|known| known.address.clone()).collect();
+        let due = (!addresses.is_empty()).then(Instant::now);
+        Remote { addresses, due, ..Remote::default() }
+    }
+
+    fn judge(&self, peer: &PeerId, certificate: Option<&Certificate>) -> Result<(), Refusal> {
+        self.admission.with(|rules| rules.judge(peer, certificate, pki::now()))
+    }
+
+    /// Whether a node is to be cut off, or forgotten; and its id, if it is.
+    fn is_over(&self, peer: &PeerId, remote: &Remote, expected: &BTreeSet<PeerId>) -> Option<PeerId> {
+        let is_over = match &remote.link {
+            Some(link) => self.judge(peer, link.certificate.as_deref()).is_err(),
+            None => !expected.contains(peer),
+        };
+        is_over.then_some(*peer)
+    }
+
+    /// Ends all connections with a node.
+    fn cut(&mut self, peers: &mut BTreeMap<PeerId, Remote>, peer: PeerId, is_expected: bool) {
+        let Some(remote) = peers.get_mut(&peer) else { return };
+        let certificate = remote.link.as_ref().and_then(|link| link.certificate.clone());
+        let why = self.judge(&peer, certificate.as_deref()).err();
+        if self.unlink(&peer, remote).is_some() {
+            let why = why.map(|why| why.to_string()).unwrap_or_default();
+            tracing::info!(%peer, name = %remote.name, %why, "a node is no longer admitted");
+            remote.error = Some(why);
+        }
+        remote.plan(jitter());
+        if !is_expected {
+            peers.remove(&peer);
+        }
+        // It may have connections besides the one that is used; it may have none.
+        let _ = self.swarm.disconnect_peer_id(peer);
+    }
+
+    /// Cuts off whose certificate has expired meanwhile.
+    fn look_again(&mut self) {
+        let is_over = |(peer, remote): (&PeerId, &Remote)| {
+            let certificate = remote.link.as_ref()?.certificate.as_deref()?;
+            self.judge(peer, Some(certificate)).err()
+        };
+        let has_expired = self.peers.lock().iter().find_map(is_over).is_some();
+        self.admission.tidy(pki::now());
+        if has_expired {
+            self.admit();
+        }
     }
 
     /// When there is something to do that nobody tells.
@@ -142,10 +210,11 @@ impl Driver {
     fn work_off(&mut self) {
         let now = Instant::now();
         let peers = self.peers.clone();
-        for (peer, remote) in peers.lock().iter_mut() {
+        let mut peers = peers.lock();
+        for (peer, remote) in peers.iter_mut() {
             if remote.banned_until.is_some_and(|until| until <= now) {
                 remote.banned_until = None;
-                self.swarm.behaviour_mut().admitted.allow_peer(*peer);
+                self.admission.ban(*peer, false);
                 remote.plan(jitter());
             }
             if remote.banned_until.is_none() && remote.due.is_some_and(|due| due <= now) {
@@ -158,6 +227,7 @@ impl Driver {
                 });
             }
         }
+        peers.retain(|_, remote| remote.is_expected || remote.link.is_some() || remote.banned_until.is_some());
     }
 
     fn noted(&mut self, note: Note) {
@@ -212,8 +282,8 @@ impl Driver {
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
                 self.not_reached(&peer, words(&error));
             }
-            SwarmEvent::IncomingConnectionError { error, peer_id, send_back_addr, .. } => {
-                self.refused(&error, peer_id, &send_back_addr);
+            SwarmEvent::IncomingConnectionError { error, send_back_addr, .. } => {
+                self.refused(&error, &send_back_addr);
             }
             SwarmEvent::Behaviour(BehaviourEvent::Streams(event)) => self.opened(event),
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.pinged(event),
@@ -231,10 +301,16 @@ impl Driver {
         let me_is_lesser = *self.swarm.local_peer_id() < peer;
         let peers = self.peers.clone();
         let mut peers = peers.lock();
-        let Some(remote) = peers.get_mut(&peer) else {
+        let certificate = self.admission.presented(&peer);
+        // The rules may have changed since it was let in.
+        if self.judge(&peer, certificate.as_deref()).is_err() {
             self.swarm.close_connection(connection);
             return;
-        };
+        }
+        let remote = peers.entry(peer).or_insert_with(|| self.unknown(&peer));
+        if let Some(certificate) = certificate.as_ref().filter(|_| remote.name.is_empty()) {
+            remote.name = certificate.name();
+        }
         let dialed = endpoint.is_dialer();
         if remote.link.as_ref().is_some_and(|link| !link.yields_to(dialed, me_is_lesser)) {
             self.swarm.close_connection(connection);
@@ -244,7 +320,7 @@ impl Driver {
             self.swarm.close_connection(old);
         }
         remote.due = None;
-        remote.link = Some(Link::new(connection, dialed, without_peer(endpoint.get_remote_address())));
+        remote.link = Some(Link::new(connection, dialed, without_peer(endpoint.get_remote_address()), certificate));
     }
 
     /// Forgets the connection to a peer, and says which one that was.
@@ -351,6 +427,9 @@ impl Driver {
         }
         remote.error = Some(why);
         remote.plan(jitter());
+        if !remote.is_expected && remote.banned_until.is_none() {
+            peers.remove(peer);
+        }
     }
 
     fn not_reached(&mut self, peer: &PeerId, why: String) {
@@ -366,24 +445,19 @@ impl Driver {
 
     fn ban(&mut self, peer: PeerId) {
         tracing::warn!(%peer, seconds = BAN.as_secs(), "a node sent what no node sends, and is kept out for a while");
-        if let Some(remote) = self.peers.lock().get_mut(&peer) {
-            remote.banned_until = Some(Instant::now() + BAN);
-        }
-        self.swarm.behaviour_mut().admitted.disallow_peer(peer);
+        let unknown = self.unknown(&peer);
+        self.peers.lock().entry(peer).or_insert(unknown).banned_until = Some(Instant::now() + BAN);
+        self.admission.ban(peer, true);
+        // Its connections may have ended already.
+        let _ = self.swarm.disconnect_peer_id(peer);
     }
 
-    fn refused(&mut self, error: &ListenError, peer: Option<PeerId>, from: &Multiaddr) {
-        let ListenError::Denied { .. } = error else {
-            return tracing::debug!(%from, error = %words(error), "a connection came to nothing");
-        };
-        self.figures.refuse(Refused::Connection);
-        let (logged, since) = &mut self.strangers;
-        *since += 1;
-        if logged.is_none_or(|at| at.elapsed() > STRANGER_LINES) {
-            let peer = peer.map(|peer| peer.to_string()).unwrap_or_default();
-            tracing::warn!(%from, %peer, times = *since, "a node that is not admitted was refused");
-            (*logged, *since) = (Some(Instant::now()), 0);
+    /// A connection that came to nothing. Who is not admitted was counted where that was found.
+    fn refused(&mut self, error: &ListenError, from: &Multiaddr) {
+        if matches!(error, ListenError::Denied { .. }) {
+            self.figures.refuse(Refused::TooMany);
         }
+        tracing::debug!(%from, error = %words(error), "a connection came to nothing");
     }
 }
 

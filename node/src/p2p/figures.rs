@@ -4,32 +4,56 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hanse_group::network::Module;
 
-/// Why something was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// A connection of a node that is not admitted.
-    Connection,
-    /// A frame of a group that its sender is no member of; whether this node has that group is not said.
-    Group,
-    /// What no frame is.
-    Malformed,
-    /// A frame that is to be sent, to a peer that takes them too slowly.
-    Full,
+/// Declares why something was not taken, with each reason's name as a label.
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $reason:ident = $name:literal,)+) => {
+        /// Why something was not taken.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Refused {
+            $($(#[doc = $doc])+ $reason,)+
+        }
+
+        impl Refused {
+            /// All of them.
+            pub(crate) const ALL: [Refused; [$($name),+].len()] = [$(Refused::$reason),+];
+
+            /// Its name as a label.
+            pub(crate) fn name(self) -> &'static str {
+                match self {
+                    $(Refused::$reason => $name,)+
+                }
+            }
+        }
+    };
 }
 
-impl Refused {
-    /// All of them.
-    pub(crate) const ALL: [Refused; 4] = [Refused::Connection, Refused::Group, Refused::Malformed, Refused::Full];
-
-    /// Its name as a label.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Refused::Connection => "not_admitted",
-            Refused::Group => "not_a_member",
-            Refused::Malformed => "malformed",
-            Refused::Full => "peer_slow",
-        }
-    }
+reasons! {
+    /// A connection of a node that is no member and not allowed, where keys decide.
+    Connection = "not_admitted",
+    /// A connection of a node without a certificate, where certificates decide.
+    NoCertificate = "no_certificate",
+    /// One whose certificate does not hold yet, or does no more.
+    CertificateTime = "certificate_time",
+    /// One whose certificate is by no trusted authority.
+    CertificateAuthority = "certificate_authority",
+    /// One that presented another's certificate.
+    CertificateKey = "certificate_key",
+    /// One that presented what is no certificate of a node.
+    CertificateForm = "certificate_form",
+    /// One that is denied.
+    Denied = "denied",
+    /// One whose authority is denied.
+    AuthorityDenied = "authority_denied",
+    /// One that did what no node does, a moment ago.
+    Banned = "banned",
+    /// One more connection than there may be.
+    TooMany = "too_many",
+    /// A frame of a group that its sender is no member of; whether this node has that group is not said.
+    Group = "not_a_member",
+    /// What no frame is.
+    Malformed = "malformed",
+    /// A frame that is to be sent, to a peer that takes them too slowly.
+    Full = "peer_slow",
 }
 
 /// Bytes in both directions.
@@ -63,7 +87,7 @@ impl Traffic {
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
     modules: [Traffic; 3],
-    refused: [AtomicU64; 4],
+    refused: [AtomicU64; Refused::ALL.len()],
 }
 
 impl Figures {

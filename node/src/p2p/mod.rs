@@ -1,8 +1,8 @@
 //! Nodes that are apart: one network for all groups of a node, over libp2p (Noise, yamux, identify, ping) and TCP.
 //!
-//! A node's key is its name here as it is in its groups. Whoever connects proves its key in the handshake; who is in no
-//! group of this node, and is not let in by the operator, is refused before anything else is said. Between two nodes there is
-//! one connection with a stream in each direction, and all groups' frames go over it, the urgent first.
+//! A node's key is its name here as it is in its groups. Whoever connects proves its key in the handshake and presents its
+//! certificate; who is not admitted is refused before anything else is said. Between two nodes there is one connection with a
+//! stream in each direction, and all groups' frames go over it, the urgent first.
 //!
 //! It promises that a frame of a group goes to members of that group only and is taken from members only, checked for each
 //! frame; that nobody else learns whether a group runs here; that a peer which takes frames slowly, or sends what no node
@@ -15,16 +15,21 @@
 //! | [`outbox`] | what waits for one peer |
 //! | [`pump`], [`frame`] | the streams' two ends, and the bytes on them |
 //! | [`lobby`] | what nodes tell each other outside of groups |
+//! | [`admission`], [`certified`] | who is let in; how that is found out |
+//! | [`trust`], [`lists`] | certificates in files; what operators allow and deny |
 //! | [`driver`] | connections: made, let in, cut off |
 //! | [`tcp`] | sockets for libp2p |
 //!
 //! It knows nothing of what frames say, and who is a member it is told ([`membership`]). Start reading at [`Net::start`].
 
 pub(crate) mod address;
+pub(crate) mod admission;
+mod certified;
 mod driver;
 pub(crate) mod figures;
 mod frame;
 pub(crate) mod identity;
+pub(crate) mod lists;
 mod lobby;
 mod membership;
 mod outbox;
@@ -33,9 +38,11 @@ mod pump;
 mod streams;
 mod switch;
 pub(crate) mod tcp;
+pub(crate) mod trust;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,21 +53,23 @@ use hanse_types::crypto::{SecretKey, Signer};
 use libp2p::connection_limits::ConnectionLimits;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
-use libp2p::{
-    Multiaddr, PeerId, Swarm, Transport, allow_block_list, connection_limits, identify, noise, ping, swarm, yamux,
-};
+use libp2p::{Multiaddr, PeerId, Swarm, Transport, connection_limits, identify, noise, ping, swarm};
 use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use address::PeerAddress;
+use admission::{Admission, ByChain, ByConfiguration, Rules};
+use certified::Certified;
 use driver::{Behaviour, Driver};
 use figures::Figures;
+use lists::{Lists, ListsError};
 use peers::{PeerStatus, Peers, State};
 use streams::Streams;
 use switch::Switch;
 use tcp::Tcp;
+use trust::{TrustError, TrustFiles};
 
 pub(crate) use lobby::{Heard, Lobby};
 pub(crate) use membership::of_members;
@@ -90,8 +99,14 @@ pub(crate) struct Settings {
     pub(crate) external: Option<Multiaddr>,
     /// Where other nodes may be.
     pub(crate) peers: Vec<PeerAddress>,
-    /// Nodes that are let in besides members of groups.
+    /// Nodes that are let in by their keys alone, besides members of groups.
     pub(crate) allow: BTreeSet<PeerId>,
+    /// Files with this node's certificate, and with those of the authorities that it trusts.
+    pub(crate) trust: TrustFiles,
+    /// The file with what operators allow and deny; what they say is forgotten at the end if there is none.
+    pub(crate) lists: Option<PathBuf>,
+    /// Id of the group that says who is let in.
+    pub(crate) system_group: String,
     /// Bytes of frames that may wait for a peer, for each module of each group.
     pub(crate) queue_bytes: usize,
 }
@@ -102,6 +117,12 @@ pub(crate) enum NetError {
     /// Its key is of the wrong kind.
     #[error(transparent)]
     Key(#[from] identity::KeyKindError),
+    /// A certificate can't be used.
+    #[error("{0}; see network.certificate and network.authorities")]
+    Trust(#[from] TrustError),
+    /// What operators have said can't be read.
+    #[error(transparent)]
+    Lists(#[from] ListsError),
     /// The port is taken, or may not be used.
     #[error("can't listen for nodes on {address}: {reason}; choose another network.listen, or port 0 for a free one")]
     Listen {
@@ -120,21 +141,28 @@ pub(crate) enum NetError {
 pub(crate) struct Net {
     peer: PeerId,
     membership: watch::Sender<Membership>,
+    admission: Arc<Admission>,
+    /// Where operators' lists are kept; held while they change.
+    lists: Mutex<Option<PathBuf>>,
+    system_group: String,
     switch: Arc<Switch>,
     figures: Arc<Figures>,
     peers: Peers,
     listening: watch::Receiver<BTreeSet<Multiaddr>>,
     running: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
+    following: AbortHandle,
 }
 
 impl Net {
     /// Begins to listen. Nobody is a member of anything until that is told, so nobody is let in but whom the settings name.
     ///
     /// # Errors
-    /// If the key is none of ed25519, or the address can't be listened on.
+    /// If the key is none of ed25519, a certificate can't be used, or the address can't be listened on.
     pub(crate) async fn start(settings: Settings, key: &SecretKey) -> Result<Arc<Net>, NetError> {
         let keypair = identity::keypair(key)?;
-        let mut swarm = new_swarm(keypair)?;
+        let figures = Arc::<Figures>::default();
+        let admission = admission(&settings, key, figures.clone())?;
+        let mut swarm = new_swarm(keypair, admission.clone())?;
         let address = settings.listen;
         let listens = swarm.listen_on(tcp::of_socket(address));
         listens.map_err(|error| NetError::Listen { address, reason: error.to_string() })?;
@@ -142,22 +170,25 @@ impl Net {
             swarm.add_external_address(external.clone());
         }
         let (told, membership) = watch::channel(Membership::default());
-        let (figures, peers) = (Arc::<Figures>::default(), Peers::default());
+        let peers = Peers::default();
         let switch = Switch::new(key.public_key(), membership.clone(), figures.clone());
         let (known, mut listening) = watch::channel(BTreeSet::new());
         let (notes, noted) = mpsc::unbounded_channel();
         let peer = *swarm.local_peer_id();
+        let lists = Mutex::new(settings.lists.clone());
+        let system_group = settings.system_group.clone();
+        let follow = trust::follow(settings.trust.clone(), key.public_key(), admission.clone());
         let driver = Driver {
             swarm,
             settings,
             membership,
+            admission: admission.clone(),
             switch: switch.clone(),
             figures: figures.clone(),
             peers: peers.clone(),
             listening: known,
             notes,
             noted,
-            strangers: (None, 0),
         };
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(driver.run(stopped));
@@ -166,11 +197,15 @@ impl Net {
         Ok(Arc::new(Net {
             peer,
             membership: told,
+            admission,
+            lists,
+            system_group,
             switch,
             figures,
             peers,
             listening,
             running: Mutex::new(Some((stop, task))),
+            following: tokio::spawn(follow).abort_handle(),
         }))
     }
 
@@ -196,6 +231,39 @@ impl Net {
     /// Enters the lobby; whoever was there before hears nothing any more.
     pub(crate) fn lobby(&self) -> Lobby {
         Lobby::enter(&self.switch)
+    }
+
+    /// Looks at who is let in, and why.
+    pub(crate) fn rules<T>(&self, look: impl FnOnce(&Rules) -> T) -> T {
+        self.admission.with(look)
+    }
+
+    /// Changes what operators allow and deny. It holds when this returns, and after a restart; who is denied is cut off at
+    /// once.
+    ///
+    /// # Errors
+    /// If it can't be kept; nothing has changed then.
+    pub(crate) fn change_lists(&self, change: impl FnOnce(&mut Lists)) -> Result<(), ListsError> {
+        let path = self.lists.lock();
+        let mut lists = self.admission.with(|rules| rules.operator.clone());
+        change(&mut lists);
+        if let Some(path) = &*path {
+            lists.write(path)?;
+        }
+        self.admission.change(|rules| rules.operator = lists);
+        Ok(())
+    }
+
+    /// Whether this is the group whose contract `admission` counts here.
+    pub(crate) fn is_system_group(&self, group_id: &str) -> bool {
+        self.system_group == group_id
+    }
+
+    /// From now on the chain says this of who is let in.
+    pub(crate) fn chain_says(&self, chain: ByChain) {
+        if self.admission.with(|rules| rules.chain != chain) {
+            self.admission.change(|rules| rules.chain = chain);
+        }
     }
 
     /// What this node is called.
@@ -253,12 +321,14 @@ impl Net {
             dropped,
             groups: key.map(|key| self.switch.common_groups(&key)).unwrap_or_default(),
             agent: remote.agent.clone(),
+            certificate: link.and_then(|link| link.certificate.clone()),
             error: remote.error.clone(),
         }
     }
 
     /// Ends all connections.
     pub(crate) async fn stop(&self) {
+        self.following.abort();
         let Some((stop, task)) = self.running.lock().take() else { return };
         // A driver that has failed has stopped too.
         let _ = stop.send(());
@@ -269,7 +339,15 @@ impl Net {
     }
 }
 
-fn new_swarm(keypair: Keypair) -> Result<Swarm<Behaviour>, NetError> {
+/// What decides who is let in when the node starts.
+fn admission(settings: &Settings, key: &SecretKey, figures: Arc<Figures>) -> Result<Arc<Admission>, NetError> {
+    let (certificate, authorities) = settings.trust.read(key.public_key())?;
+    let configuration = ByConfiguration { certificate, authorities, allowed: settings.allow.clone() };
+    let operator = settings.lists.as_deref().map(Lists::read).transpose()?.unwrap_or_default();
+    Ok(Admission::new(configuration, operator, figures))
+}
+
+fn new_swarm(keypair: Keypair, admission: Arc<Admission>) -> Result<Swarm<Behaviour>, NetError> {
     let limits = ConnectionLimits::default()
         .with_max_pending_incoming(Some(HANDSHAKES))
         .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER));
@@ -278,7 +356,6 @@ fn new_swarm(keypair: Keypair) -> Result<Swarm<Behaviour>, NetError> {
         identify::Config::new(SPEAKS.into(), keypair.public()).with_agent_version(agent).with_hide_listen_addrs(true);
     let ping = ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT);
     let behaviour = Behaviour {
-        admitted: allow_block_list::Behaviour::default(),
         limits: connection_limits::Behaviour::new(limits),
         streams: Streams::default(),
         identify: identify::Behaviour::new(identify),
@@ -288,7 +365,11 @@ fn new_swarm(keypair: Keypair) -> Result<Swarm<Behaviour>, NetError> {
     let transport = Tcp::default()
         .upgrade(Version::V1Lazy)
         .authenticate(noise)
-        .multiplex(yamux::Config::default())
+        .multiplex_ext(move |peer, point| Certified {
+            admission: admission.clone(),
+            peer: *peer,
+            at: point.get_remote_address().clone(),
+        })
         .timeout(HANDSHAKE)
         .boxed();
     let peer = keypair.public().to_peer_id();

@@ -14,6 +14,7 @@ use tokio::task::AbortHandle;
 
 use super::figures::Traffic;
 use super::outbox::Outbox;
+use crate::pki::Certificate;
 
 /// Two connections that came up within so long of each other were made by both sides at once.
 const SIMULTANEOUS: Duration = Duration::from_secs(5);
@@ -41,6 +42,10 @@ pub(super) struct Remote {
     pub(super) error: Option<String>,
     /// It did what no node does, and is kept out until then.
     pub(super) banned_until: Option<Instant>,
+    /// Whether this node wants to be connected to it, and not only lets it in.
+    pub(super) is_expected: bool,
+    /// Whether it is denied.
+    pub(super) is_denied: bool,
     pub(super) traffic: Arc<Traffic>,
     pub(super) dropped: u64,
     pub(super) round_trip: Option<Duration>,
@@ -56,6 +61,8 @@ pub(super) struct Link {
     pub(super) dialed: bool,
     pub(super) address: Multiaddr,
     pub(super) since: Instant,
+    /// What it has presented.
+    pub(super) certificate: Option<Arc<Certificate>>,
     /// Once frames can be sent.
     pub(super) outbox: Option<Arc<Outbox>>,
     /// Whether frames can come.
@@ -84,11 +91,13 @@ pub(crate) enum State {
     Foreign,
     /// It is kept out for a while.
     Banned,
+    /// It is kept out until it is denied no more.
+    Denied,
 }
 
 impl State {
     /// All of them.
-    pub(crate) const ALL: [State; 7] = [
+    pub(crate) const ALL: [State; 8] = [
         State::Awaited,
         State::Connecting,
         State::Handshaking,
@@ -96,6 +105,7 @@ impl State {
         State::Lagging,
         State::Foreign,
         State::Banned,
+        State::Denied,
     ];
 
     /// Its name.
@@ -108,6 +118,7 @@ impl State {
             State::Lagging => "lagging",
             State::Foreign => "foreign",
             State::Banned => "banned",
+            State::Denied => "denied",
         }
     }
 }
@@ -136,12 +147,17 @@ pub(crate) struct PeerStatus {
     /// Groups that run here and that it is a member of.
     pub(crate) groups: Vec<Hash>,
     pub(crate) agent: Option<String>,
+    /// What it has presented.
+    pub(crate) certificate: Option<Arc<Certificate>>,
     /// Why it is not connected, as far as is known.
     pub(crate) error: Option<String>,
 }
 
 impl Remote {
     pub(super) fn state(&self) -> State {
+        if self.is_denied {
+            return State::Denied;
+        }
         if self.banned_until.is_some() {
             return State::Banned;
         }
@@ -156,7 +172,8 @@ impl Remote {
     /// don't try together.
     pub(super) fn plan(&mut self, jitter: f64) {
         let delay = BACKOFF.mul_f64(0.5 + jitter) * 2u32.pow(self.failures.min(DOUBLINGS));
-        self.due = (self.link.is_none() && !self.addresses.is_empty()).then(|| Instant::now() + delay);
+        self.due =
+            (self.link.is_none() && !self.is_denied && !self.addresses.is_empty()).then(|| Instant::now() + delay);
     }
 
     /// Ends the connection, as far as this node is concerned.
@@ -176,12 +193,18 @@ impl Remote {
 }
 
 impl Link {
-    pub(super) fn new(connection: ConnectionId, dialed: bool, address: Multiaddr) -> Link {
+    pub(super) fn new(
+        connection: ConnectionId,
+        dialed: bool,
+        address: Multiaddr,
+        certificate: Option<Arc<Certificate>>,
+    ) -> Link {
         Link {
             connection,
             dialed,
             address,
             since: Instant::now(),
+            certificate,
             outbox: None,
             receives: false,
             foreign: false,
@@ -220,7 +243,7 @@ mod tests {
 
     #[tokio::test]
     async fn of_two_connections_at_once_both_sides_keep_the_same() {
-        let link = |dialed| Link::new(ConnectionId::new_unchecked(1), dialed, Multiaddr::empty());
+        let link = |dialed| Link::new(ConnectionId::new_unchecked(1), dialed, Multiaddr::empty(), None);
         // Of the lesser id, then of the greater one: what it has, what comes, whether that is kept instead.
         assert!(!link(true).yields_to(false, true) && link(false).yields_to(true, true));
         assert!(link(true).yields_to(false, false) && !link(false).yields_to(true, false));

@@ -32,10 +32,18 @@ pub(crate) struct Consortium {
 impl Consortium {
     /// A chain of so many nodes on free ports.
     pub(crate) fn new(count: usize) -> Consortium {
+        Consortium::new_with(count, &[])
+    }
+
+    /// The same with further options.
+    pub(crate) fn new_with(count: usize, options: &[&str]) -> Consortium {
         let folder = tempfile::tempdir().unwrap();
         let account = format!("{}={FUNDS}", treasury().public_key().address());
         let args = ["--json", "chain", "new", "all", "--plain-keys", "--port", "0", "--block-interval", "20"];
-        let made = hanse(folder.path(), &[&args[..], &["--nodes", &count.to_string(), "--account", &account]].concat());
+        let made = hanse(
+            folder.path(),
+            &[&args[..], &["--nodes", &count.to_string(), "--account", &account], options].concat(),
+        );
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         Consortium { folder, made: serde_json::from_slice(&made.stdout).unwrap() }
     }

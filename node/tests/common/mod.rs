@@ -137,6 +137,15 @@ impl Node {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// The same with further variables.
+    pub(crate) fn run_with(&self, variables: &[(&str, &str)], args: &[&str]) -> Value {
+        let mut command = Command::new(HANSE);
+        command.env("HANSE_RPC", &self.url).env("HANSE_KEYS", &self.keys).envs(variables.iter().copied());
+        let output = command.arg("--json").args(args).stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "hanse {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
     /// Runs a command that must fail; its exit code and its error in JSON.
     pub(crate) fn fail(&self, args: &[&str]) -> (i32, Value) {
         let output = self.hanse(&[&["--json"], args].concat());

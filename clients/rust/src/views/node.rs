@@ -113,7 +113,7 @@ pub struct NodePeers {
 /// Another node of the network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PeerView {
-    /// What its group calls it; empty if it is in no group of this node's.
+    /// What its group calls it, or else its certificate; empty if neither does.
     pub name: String,
     /// Its id in the network.
     pub id: String,
@@ -122,7 +122,7 @@ pub struct PeerView {
     pub key: Option<String>,
     /// How far the connection is: `awaited` (its address is not known, it has to connect), `connecting`, `handshaking`,
     /// `ready`, `lagging` (messages to it pile up), `foreign` (it takes no messages of groups), `banned` (for a while, as it
-    /// sent what no node sends).
+    /// sent what no node sends), `denied` (until it is denied no more).
     pub state: String,
     /// Where it is connected, or was tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -149,7 +149,69 @@ pub struct PeerView {
     /// The program that it says it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
+    /// The certificate that it presented when it was connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateView>,
     /// Why it is not connected, as far as is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// A certificate of the network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CertificateView {
+    /// What the node or the authority is called.
+    pub name: String,
+    /// Whose it is.
+    pub organisation: String,
+    /// Who made it.
+    pub issuer: String,
+    /// The key that it certifies.
+    pub key: String,
+    /// Its number among those of its authority, in hexadecimal.
+    pub serial: String,
+    /// From when on it holds.
+    pub from: Timestamp,
+    /// Until when it holds.
+    pub until: Timestamp,
+    /// Why it does not hold now; absent if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Who is let into the network by a node.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NodeAdmission {
+    /// Whether members of groups need a certificate. If not, they are let in by their keys.
+    pub by_certificate: bool,
+    /// The node's own certificate, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateView>,
+    /// Authorities whose nodes are let in.
+    pub authorities: Vec<TrustedAuthority>,
+    /// Nodes that are let in by their keys.
+    pub allowed: Vec<NamedKey>,
+    /// Nodes and authorities that are kept out, whatever else they have.
+    pub denied: Vec<NamedKey>,
+}
+
+/// An authority whose nodes are let in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TrustedAuthority {
+    /// Who says so: `configuration`, `operator` or `chain`.
+    pub by: String,
+    /// Its certificate.
+    pub certificate: CertificateView,
+}
+
+/// A node or an authority that is allowed or denied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NamedKey {
+    /// Who says so: `configuration`, `operator` or `chain`.
+    pub by: String,
+    /// Its id in the network.
+    pub id: String,
+    /// Its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }

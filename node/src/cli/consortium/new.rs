@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use hanse_types::Genesis;
-use hanse_types::crypto::PublicKey;
+use hanse_types::crypto::{PublicKey, SecretKey};
 use hanse_types::genesis::Validator;
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use serde::Serialize;
 
 use super::super::Common;
+use super::super::ca::{self, new_authority};
 use super::super::exit::Failure;
 use super::super::founding::{FoundingArgs, placeholder};
 use super::super::init::{KEY, failed, make_folder};
@@ -24,6 +25,7 @@ use crate::keys::file::{Algorithm, KeyFolder, PasswordSource};
 use crate::p2p::address::{External, PeerAddress};
 use crate::p2p::identity;
 use crate::p2p::tcp::of_socket;
+use crate::pki::{Authority, file};
 
 /// The genesis in each node's folder, and in the folder of all.
 const GENESIS: &str = "genesis.json";
@@ -45,10 +47,23 @@ pub(crate) struct NewArgs {
     port: u16,
     #[command(flatten)]
     founding: FoundingArgs,
-    /// Write the keys without a password: whoever reads the files decides blocks
+    /// Write the keys without a password: whoever reads the files decides blocks and certifies nodes
     #[arg(long)]
     plain_keys: bool,
+    /// How many organisations the nodes belong to, in turn, each with an authority of its own; as many as nodes if not given
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=i64::from(NODES)))]
+    organisations: Option<u16>,
+    /// Make no authorities and no certificates: nodes are let in by their keys, as members of the group
+    #[arg(long, conflicts_with = "organisations")]
+    no_certificates: bool,
 }
+
+/// The folder of the organisations' authorities.
+const AUTHORITIES: &str = "authorities";
+/// A node's certificate in its folder.
+const CERTIFICATE: &str = "node.crt";
+/// Days for which authorities' certificates hold.
+const AUTHORITY_DAYS: u64 = 3_650;
 
 /// Most nodes that are made at once.
 const NODES: u16 = 128;
@@ -79,6 +94,15 @@ struct WrittenNode {
     rpc: String,
     address: String,
     key: PublicKey,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organisation: Option<String>,
+}
+
+/// The organisation that a node belongs to.
+struct Organisation {
+    name: String,
+    /// Its authority, with the key.
+    authority: (Authority, SecretKey),
 }
 
 /// `hanse chain new`.
@@ -97,30 +121,76 @@ pub(super) fn run(args: &NewArgs, common: &Common, output: Output) -> Result<(),
     founding.genesis(validators(&placeholders))?;
 
     make_folder(&args.folder)?;
+    let organisations = organisations(args, common, places.len())?;
     let keys: Vec<PublicKey> = places.iter().map(|place| make_key(args, common, place)).collect::<Result<_, _>>()?;
     let genesis = founding.genesis(validators(&keys))?;
     write_genesis_of(&args.folder, &genesis)?;
     let addresses: Vec<PeerAddress> = places.iter().zip(&keys).filter_map(peer_address).collect();
     for (index, place) in places.iter().enumerate() {
         write_genesis_of(&place.folder, &genesis)?;
-        let config = configuration(args, common, place, index, &addresses)?;
+        let mut config = configuration(args, common, place, index, &addresses)?;
+        certify(place, index, keys[index], &organisations, &mut config)?;
         let path = place.folder.join(config::FILE);
         fs::write(&path, config::template::text(&config)).map_err(|error| failed(&path, &error))?;
     }
-    let node = |((place, key), address): ((&Place, &PublicKey), &PeerAddress)| WrittenNode {
+    let organisation = |index: usize| Some(organisations.get(index % organisations.len().max(1))?.name.clone());
+    let node = |(index, ((place, key), address)): (usize, ((&Place, &PublicKey), &PeerAddress))| WrittenNode {
         name: place.name.clone(),
         folder: place.folder.display().to_string(),
         rpc: format!("http://{}", place.requests),
         address: address.to_string(),
         key: *key,
+        organisation: organisation(index),
     };
-    let nodes = places.iter().zip(&keys).zip(&addresses).map(node).collect();
+    let nodes = places.iter().zip(&keys).zip(&addresses).enumerate().map(node).collect();
     let folder = args.folder.display().to_string();
     let written = Written { folder, chain_id: genesis.chain_id.clone(), genesis_hash: genesis.hash(), nodes };
     output.result(&written, text_of)?;
     match args.hosts.is_empty() {
         true => output.note(format!("\nrun them with: hanse chain start {}", written.folder)),
         false => output.note("\ncopy each folder to its host, and there: hanse start --config FOLDER/hanse.toml"),
+    }
+    Ok(())
+}
+
+/// The organisations' authorities, each in a folder of its own, which is its organisation's and nobody else's.
+fn organisations(args: &NewArgs, common: &Common, nodes: usize) -> Result<Vec<Organisation>, Failure> {
+    let count = match args.no_certificates {
+        true => 0,
+        false => args.organisations.map_or(nodes, usize::from).min(nodes),
+    };
+    let password = (!args.plain_keys).then_some(PasswordSource { file: common.password_file.as_deref() });
+    let folder = args.folder.join(AUTHORITIES);
+    if count > 0 {
+        make_folder(&folder)?;
+    }
+    let organisation = |number: usize| {
+        let name = format!("org-{number}");
+        let authority = new_authority(&folder.join(&name), &name, AUTHORITY_DAYS, password)?;
+        Ok(Organisation { name, authority })
+    };
+    (1..=count).map(organisation).collect()
+}
+
+/// Gives a node its certificate, and those of all authorities.
+fn certify(
+    place: &Place,
+    index: usize,
+    key: PublicKey,
+    organisations: &[Organisation],
+    config: &mut Config,
+) -> Result<(), Failure> {
+    if organisations.is_empty() {
+        return Ok(());
+    }
+    let own = &organisations[index % organisations.len()];
+    ca::certify(&own.authority, &place.name, key, &place.folder.join(CERTIFICATE))?;
+    make_folder(&place.folder.join(AUTHORITIES))?;
+    config.network.certificate = CERTIFICATE.into();
+    for organisation in organisations {
+        let path = Path::new(AUTHORITIES).join(format!("{}.crt", organisation.name));
+        file::write(&place.folder.join(&path), organisation.authority.0.certificate())?;
+        config.network.authorities.push(path);
     }
     Ok(())
 }
@@ -224,6 +294,7 @@ fn text_of(written: &Written) -> String {
         ("chain", written.chain_id.clone()),
         ("genesis", written.genesis_hash.to_string()),
     ]);
-    let rows = written.nodes.iter().map(|node| [node.name.clone(), node.rpc.clone(), node.address.clone()]);
-    format!("{head}\n{}", table(["node", "requests", "other nodes"], rows))
+    let organisation = |node: &WrittenNode| node.organisation.clone().unwrap_or_default();
+    let row = |node: &WrittenNode| [node.name.clone(), organisation(node), node.rpc.clone(), node.address.clone()];
+    format!("{head}\n{}", table(["node", "organisation", "requests", "other nodes"], written.nodes.iter().map(row)))
 }

@@ -1,5 +1,6 @@
 //! What each method does, by namespace.
 
+mod admission;
 mod block;
 mod build;
 mod chain;

@@ -7,12 +7,20 @@ use hanse_types::{Header, Transaction};
 
 use super::super::registry::{Entry, reads};
 use super::super::{Server, errors};
+use super::admission;
 use crate::log::levels;
 use crate::p2p::peers::PeerStatus;
 
 /// The methods of this namespace.
-pub(super) const METHODS: &[Entry] =
-    &[reads!(Server GetNodeInfo, info), reads!(Server GetPeers, peers), reads!(Server LogLevel, log_level)];
+pub(super) const METHODS: &[Entry] = &[
+    reads!(Server GetNodeInfo, info),
+    reads!(Server GetPeers, peers),
+    reads!(Server LogLevel, log_level),
+    reads!(Server GetAdmission, admission::show),
+    reads!(Server AllowNode, admission::allow),
+    reads!(Server DenyNode, admission::deny),
+    reads!(Server ForgetNode, admission::forget),
+];
 
 /// [`hanse_client::methods::LogLevel`].
 fn log_level(server: &Server, params: &LogLevelParams) -> Result<LogLevels, RpcError> {
@@ -96,6 +104,7 @@ fn peer(status: PeerStatus) -> PeerView {
         dropped: status.dropped,
         groups: status.groups,
         agent: status.agent,
+        certificate: status.certificate.as_deref().map(admission::certificate),
         error: status.error,
     }
 }
