@@ -119,7 +119,7 @@ pub(crate) enum NetError {
     Key(#[from] identity::KeyKindError),
     /// A certificate can't be used.
     #[error("{0}; see network.certificate and network.authorities")]
-    Trust(#[from] TrustError),
+    Trust(Box<TrustError>),
     /// What operators have said can't be read.
     #[error(transparent)]
     Lists(#[from] ListsError),
@@ -341,7 +341,8 @@ impl Net {
 
 /// What decides who is let in when the node starts.
 fn admission(settings: &Settings, key: &SecretKey, figures: Arc<Figures>) -> Result<Arc<Admission>, NetError> {
-    let (certificate, authorities) = settings.trust.read(key.public_key())?;
+    let trusted = settings.trust.read(key.public_key());
+    let (certificate, authorities) = trusted.map_err(|error| NetError::Trust(Box::new(error)))?;
     let configuration = ByConfiguration { certificate, authorities, allowed: settings.allow.clone() };
     let operator = settings.lists.as_deref().map(Lists::read).transpose()?.unwrap_or_default();
     Ok(Admission::new(configuration, operator, figures))

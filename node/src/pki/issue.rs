@@ -165,7 +165,7 @@ impl EncodePublicKey for Certified {
     fn to_public_key_der(&self) -> x509_cert::spki::Result<Document> {
         let algorithm = AlgorithmIdentifierOwned { oid: ED25519, parameters: None };
         let key = SubjectPublicKeyInfo { algorithm, subject_public_key: BitString::from_bytes(&self.0)? };
-        Ok(Document::try_from(&key)?)
+        Document::try_from(&key)
     }
 }
 
