@@ -204,13 +204,19 @@ pub(crate) fn run(command: CaCommand, common: &Common, output: Output) -> Result
     output.result(&Shown::new(&certificate, Some(&path)), |shown| text(&certificate, shown))
 }
 
+/// An authority with its key.
+pub(super) type Opened = (Authority, SecretKey);
+
 impl CaFolder {
-    fn open(&self, source: PasswordSource<'_>) -> Result<(Authority, SecretKey), Failure> {
-        let path = self.ca.join(CERTIFICATE);
-        let authority = file::read_authority(&path)
-            .map_err(|error| Failure::from(error).hint("--ca names the folder that `hanse ca new` made"))?;
-        Ok((authority, open_key(&self.ca, source)?))
+    fn open(&self, source: PasswordSource<'_>) -> Result<Opened, Failure> {
+        open(&self.ca, source).map_err(|failure| failure.hint("--ca names the folder that `hanse ca new` made"))
     }
+}
+
+/// The authority in this folder.
+pub(super) fn open(folder: &Path, source: PasswordSource<'_>) -> Result<Opened, Failure> {
+    let authority = file::read_authority(&folder.join(CERTIFICATE))?;
+    Ok((authority, open_key(folder, source)?))
 }
 
 /// The authority's key, with a password if its file has one.

@@ -34,6 +34,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("dev revert", "hanse dev revert monday"),
     ("init", "hanse init node --chain-id acme --account treasury=1_000_000"),
     ("chain new", "hanse chain new consortium --nodes 4 --account treasury=1_000_000"),
+    ("chain add-node", "hanse chain add-node consortium --organisation org-2"),
     ("chain start", "hanse chain start consortium"),
     ("chain stop", "hanse chain stop consortium --node node-2"),
     ("chain status", "hanse chain status consortium"),

@@ -1,8 +1,9 @@
 //! `hanse chain`: a chain of several nodes, its files and, on one machine, its processes.
 //!
-//! [`new`] makes a folder for each node, ready to run or to hand out. The other commands are for the nodes whose folders lie
+//! [`new`] makes a folder for each node, ready to run or to hand out, and [`add`] one for one more. The other commands are for the nodes whose folders lie
 //! here: each is a process of its own as `hanse start` runs it, and its number is in the file `hanse.pid` of its folder.
 
+mod add;
 mod new;
 mod process;
 mod run;
@@ -20,6 +21,8 @@ use crate::config;
 pub(crate) enum ChainCommand {
     /// Write the folders of the nodes of a new chain: keys, configuration, genesis
     New(new::NewArgs),
+    /// Write the folder of one more node
+    AddNode(add::AddArgs),
     /// Start the nodes whose folders are here, and wait until they take requests
     Start(Nodes),
     /// Stop them
@@ -42,6 +45,7 @@ pub(crate) struct Nodes {
 pub(crate) async fn run(command: ChainCommand, common: &Common, output: Output) -> Result<(), Failure> {
     match command {
         ChainCommand::New(args) => new::run(&args, common, output),
+        ChainCommand::AddNode(args) => add::run(&args, common, output),
         ChainCommand::Start(nodes) => run::start(&nodes, common, output).await,
         ChainCommand::Stop(nodes) => run::stop(&nodes, output).await,
         ChainCommand::Status(nodes) => run::status(&nodes, output).await,
@@ -49,6 +53,11 @@ pub(crate) async fn run(command: ChainCommand, common: &Common, output: Output) 
 }
 
 impl Nodes {
+    /// All whose folders are in this one.
+    fn all(folder: &Path) -> Nodes {
+        Nodes { folder: folder.to_owned(), node: Vec::new() }
+    }
+
     /// Their folders, in the order of their numbers.
     fn folders(&self) -> Result<Vec<PathBuf>, Failure> {
         let wanted = |name: &str| self.node.is_empty() || self.node.iter().any(|node| node == name);

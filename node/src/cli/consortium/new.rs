@@ -28,7 +28,7 @@ use crate::p2p::tcp::of_socket;
 use crate::pki::{Authority, file};
 
 /// The genesis in each node's folder, and in the folder of all.
-const GENESIS: &str = "genesis.json";
+pub(super) const GENESIS: &str = "genesis.json";
 
 #[derive(Debug, Args)]
 pub(crate) struct NewArgs {
@@ -59,9 +59,9 @@ pub(crate) struct NewArgs {
 }
 
 /// The folder of the organisations' authorities.
-const AUTHORITIES: &str = "authorities";
+pub(super) const AUTHORITIES: &str = "authorities";
 /// A node's certificate in its folder.
-const CERTIFICATE: &str = "node.crt";
+pub(super) const CERTIFICATE: &str = "node.crt";
 /// Days for which authorities' certificates hold.
 const AUTHORITY_DAYS: u64 = 3_650;
 
@@ -69,13 +69,13 @@ const AUTHORITY_DAYS: u64 = 3_650;
 const NODES: u16 = 128;
 
 /// Where a node will be.
-struct Place {
-    name: String,
-    folder: PathBuf,
-    requests: SocketAddr,
-    network: SocketAddr,
+pub(super) struct Place {
+    pub(super) name: String,
+    pub(super) folder: PathBuf,
+    pub(super) requests: SocketAddr,
+    pub(super) network: SocketAddr,
     /// Where the others find it.
-    address: Multiaddr,
+    pub(super) address: Multiaddr,
 }
 
 /// What was written.
@@ -122,13 +122,16 @@ pub(super) fn run(args: &NewArgs, common: &Common, output: Output) -> Result<(),
 
     make_folder(&args.folder)?;
     let organisations = organisations(args, common, places.len())?;
-    let keys: Vec<PublicKey> = places.iter().map(|place| make_key(args, common, place)).collect::<Result<_, _>>()?;
+    let keys: Vec<PublicKey> =
+        places.iter().map(|place| make_key(args.plain_keys, common, place)).collect::<Result<_, _>>()?;
     let genesis = founding.genesis(validators(&keys))?;
     write_genesis_of(&args.folder, &genesis)?;
     let addresses: Vec<PeerAddress> = places.iter().zip(&keys).filter_map(peer_address).collect();
     for (index, place) in places.iter().enumerate() {
         write_genesis_of(&place.folder, &genesis)?;
-        let mut config = configuration(args, common, place, index, &addresses)?;
+        let others = addresses.iter().enumerate().filter(|(other, _)| *other != index);
+        let others = others.map(|(_, address)| address.clone()).collect();
+        let mut config = configuration(args.plain_keys, args.hosts.is_empty(), common, place, others)?;
         certify(place, index, keys[index], &organisations, &mut config)?;
         let path = place.folder.join(config::FILE);
         fs::write(&path, config::template::text(&config)).map_err(|error| failed(&path, &error))?;
@@ -195,48 +198,48 @@ fn certify(
     Ok(())
 }
 
-fn make_key(args: &NewArgs, common: &Common, place: &Place) -> Result<PublicKey, Failure> {
+pub(super) fn make_key(is_plain: bool, common: &Common, place: &Place) -> Result<PublicKey, Failure> {
     make_folder(&place.folder)?;
     let (keys, source) =
         (KeyFolder::at(place.folder.clone()), PasswordSource { file: common.password_file.as_deref() });
-    Ok(match args.plain_keys {
+    Ok(match is_plain {
         true => keys.create_plain(KEY, Algorithm::Ed25519)?,
         false => keys.create(KEY, Algorithm::Ed25519, source)?,
     })
 }
 
-fn peer_address((place, key): (&Place, &PublicKey)) -> Option<PeerAddress> {
+pub(super) fn peer_address((place, key): (&Place, &PublicKey)) -> Option<PeerAddress> {
     Some(PeerAddress { peer: identity::peer_id(key)?, address: place.address.clone() })
 }
 
-fn write_genesis_of(folder: &Path, genesis: &Genesis) -> Result<(), Failure> {
+pub(super) fn write_genesis_of(folder: &Path, genesis: &Genesis) -> Result<(), Failure> {
     let path = folder.join(GENESIS);
     let text = serde_json::to_vec_pretty(genesis).map_err(|error| Failure::error(error.to_string()))?;
     write_genesis(&path, &text).map_err(|error| failed(&path, &error))
 }
 
-fn configuration(
-    args: &NewArgs,
+/// A node's configuration, which knows where these others are. `is_here` if all of them are on this machine.
+pub(super) fn configuration(
+    is_plain: bool,
+    is_here: bool,
     common: &Common,
     place: &Place,
-    index: usize,
-    addresses: &[PeerAddress],
+    others: Vec<PeerAddress>,
 ) -> Result<Config, Failure> {
     let mut config = Config::default();
     config.rpc.listen = place.requests;
     config.network.listen = place.network;
-    let others = addresses.iter().enumerate().filter(|(other, _)| *other != index);
-    config.network.peers = others.map(|(_, address)| address.clone()).collect();
-    if args.hosts.is_empty() {
+    if is_here {
         // One person runs them all, and need not ask anybody.
         config.groups.accept = Accept::Members;
         // They share what one node takes for itself.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        config.execution.threads = (cores / addresses.len()).max(1);
+        config.execution.threads = (cores / (others.len() + 1)).max(1);
     } else {
         config.network.external = External(Some(place.address.clone()));
     }
-    if let Some(path) = common.password_file.as_deref().filter(|_| !args.plain_keys && args.hosts.is_empty()) {
+    config.network.peers = others;
+    if let Some(path) = common.password_file.as_deref().filter(|_| !is_plain && is_here) {
         config.node.key_password_file = std::path::absolute(path).map_err(|error| failed(path, &error))?;
     }
     Ok(config)
