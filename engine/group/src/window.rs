@@ -94,11 +94,11 @@ impl Window {
     }
 
     /// A block is durable whose oldest transaction was submitted at `since`; it should have taken no longer than
-    /// `target_ms`.
-    pub(crate) fn durable(&self, since: Timestamp, now: Timestamp, target_ms: u64) {
+    /// `target_ms`. Whether anybody was turned away meanwhile.
+    pub(crate) fn durable(&self, since: Timestamp, now: Timestamp, target_ms: u64) -> bool {
         let mut changed = self.changed.lock();
         if since < *changed {
-            return;
+            return self.turned_away.load(Ordering::Relaxed);
         }
         let waited_ms = now.since_ms(since).max(1);
         let turned_away = self.turned_away.swap(false, Ordering::Relaxed);
@@ -108,6 +108,7 @@ impl Window {
             self.limit.store(limit, Ordering::Relaxed);
             *changed = now;
         }
+        turned_away
     }
 }
 
@@ -181,7 +182,12 @@ mod tests {
         window.durable(Timestamp(1_600), Timestamp(2_000), 400);
         assert_eq!(window.limit(), FIRST / 2 * 3 / 4);
         window.turned_away();
-        window.durable(Timestamp(2_000), Timestamp(2_150), 400);
+        assert!(
+            window.durable(Timestamp(1_999), Timestamp(2_000), 400),
+            "it is told also where nothing follows from it"
+        );
+        assert!(window.durable(Timestamp(2_000), Timestamp(2_150), 400));
+        assert!(!window.durable(Timestamp(2_150), Timestamp(2_450), 400), "nobody since then");
         assert_eq!(window.limit(), FIRST / 2 * 3 / 2);
     }
 }
