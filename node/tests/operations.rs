@@ -277,6 +277,7 @@ fn each_log_has_what_it_is_for() {
     assert_eq!(exception.len(), 1, "{exception:?}");
     assert!(exception[0].contains(" WARN hanse::exception: transaction failed tx="), "{exception:?}");
     assert!(exception[0].contains("height=2"), "{exception:?}");
+    assert!(brief.iter().chain(event).chain(exception).all(|line| line.contains(" group=main")), "{logs:?}");
     for line in logs.iter().flatten().skip(1) {
         let has_id = ["tx=", "height=", "hash="].iter().any(|id| line.contains(id));
         assert!(has_id || line.contains("starting"), "{line}");

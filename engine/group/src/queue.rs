@@ -185,7 +185,7 @@ impl Writer {
                 self.drops.recorded(&dropped);
                 for dropped in &dropped {
                     self.feed.dropped(dropped.id, &dropped.reason);
-                    report::dropped(dropped);
+                    report::dropped(&self.ledger.genesis().group_id, dropped);
                 }
             }
             // Whoever asked may have gone.

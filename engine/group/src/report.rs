@@ -35,10 +35,10 @@ impl Reports {
     }
 }
 
-/// Starts the thread; it ends when nobody can hand in blocks.
-pub(crate) fn spawn() -> std::io::Result<(Reports, JoinHandle<()>)> {
+/// Starts the thread of a group; it ends when nobody can hand in blocks.
+pub(crate) fn spawn(group: String) -> std::io::Result<(Reports, JoinHandle<()>)> {
     let (sender, blocks): (_, Receiver<Arc<ExecutedBlock>>) = mpsc::sync_channel(WAITING);
-    let run = move || blocks.into_iter().for_each(|block| report(&block, Wanted::now()));
+    let run = move || blocks.into_iter().for_each(|block| report(&group, &block, Wanted::now()));
     let thread = std::thread::Builder::new().name("hanse-report".into()).spawn(run)?;
     Ok((Reports(sender), thread))
 }
@@ -65,17 +65,17 @@ impl Wanted {
     }
 }
 
-fn report(block: &ExecutedBlock, wanted: Wanted) {
+fn report(group: &str, block: &ExecutedBlock, wanted: Wanted) {
     let receipts = block.content.receipts();
     for (transaction, receipt) in block.content.transactions().iter().zip(receipts) {
         if wanted.brief {
-            brief(transaction, receipt);
+            brief(group, transaction, receipt);
         }
         if wanted.events {
-            receipt.events.iter().enumerate().for_each(|(number, emitted)| event(receipt, number, emitted));
+            receipt.events.iter().enumerate().for_each(|(number, emitted)| event(group, receipt, number, emitted));
         }
         if wanted.exceptions && !receipt.status.is_success() {
-            failed(receipt);
+            failed(group, receipt);
         }
     }
     if wanted.brief {
@@ -89,12 +89,13 @@ fn report(block: &ExecutedBlock, wanted: Wanted) {
             transactions = header.tx_count,
             failed,
             gas = header.gas_used.0,
+            group,
             "block"
         );
     }
 }
 
-fn brief(transaction: &Verified, receipt: &Receipt) {
+fn brief(group: &str, transaction: &Verified, receipt: &Receipt) {
     let called = transaction.transaction();
     info!(
         target: "hanse::brief",
@@ -106,11 +107,12 @@ fn brief(transaction: &Verified, receipt: &Receipt) {
         method = called.method,
         status = receipt.status.name(),
         gas = receipt.gas_used.0,
+        group,
         "transaction"
     );
 }
 
-fn event(receipt: &Receipt, number: usize, emitted: &ReceiptEvent) {
+fn event(group: &str, receipt: &Receipt, number: usize, emitted: &ReceiptEvent) {
     info!(
         target: "hanse::event",
         height = receipt.height.0,
@@ -121,11 +123,12 @@ fn event(receipt: &Receipt, number: usize, emitted: &ReceiptEvent) {
         name = emitted.event.name,
         topics = ?emitted.event.topics.iter().map(|topic| Hex(topic)).collect::<Vec<_>>(),
         data = %Hex(&emitted.event.data),
+        group,
         "event"
     );
 }
 
-fn failed(receipt: &Receipt) {
+fn failed(group: &str, receipt: &Receipt) {
     warn!(
         target: "hanse::exception",
         tx = %receipt.tx_id,
@@ -134,18 +137,20 @@ fn failed(receipt: &Receipt) {
         index = receipt.index.0,
         error_code = receipt.error_code,
         detail = receipt.message,
+        group,
         "transaction failed"
     );
 }
 
-/// Tells of a transaction that was dropped.
-pub(crate) fn dropped(dropped: &DroppedTransaction) {
+/// Tells of a transaction that a group dropped.
+pub(crate) fn dropped(group: &str, dropped: &DroppedTransaction) {
     warn!(
         target: "hanse::exception",
         tx = %dropped.id,
         reason = dropped.reason,
         height = dropped.height.0,
         detail = dropped.message,
+        group,
         "transaction dropped"
     );
 }

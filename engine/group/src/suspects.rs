@@ -53,7 +53,7 @@ pub(crate) fn judge(
         ledger.write_queue(&write)?;
     }
     drops.recorded(&dropped);
-    dropped.iter().for_each(report::dropped);
+    dropped.iter().for_each(|dropped| report::dropped(&ledger.genesis().group_id, dropped));
     for SuspectMark { id, trials, .. } in &suspects {
         warn!(tx = %id, trials, "a transaction may have brought the node down; it is run alone");
     }

@@ -293,7 +293,7 @@ impl Parts {
         let executor = Executor::new(execution, genesis.clone()).recording_to(timelines.clone());
         let (execute, executing) =
             spawn_executor(executor, ledger.clone(), is_among, pool.clone(), events.clone()).map_err(threads)?;
-        let (reports, reporting) = report::spawn().map_err(threads)?;
+        let (reports, reporting) = report::spawn(ledger.genesis().group_id.clone()).map_err(threads)?;
         let (write, writing) =
             spawn_writer(ledger.clone(), votes, identity, signer, reports, events.clone()).map_err(threads)?;
         let (intake, submissions) = mpsc::channel(EVENTS);
