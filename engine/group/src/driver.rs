@@ -250,11 +250,10 @@ impl Driver {
     }
 
     /// Lets as much in from now on as the block that is durable now says.
-    fn follow_the_wait(&mut self) {
+    fn follow_the_wait(&self) {
         let pool = self.replica.pool();
         if let Some(since) = pool.status().sealed_since {
-            let pressed = self.window.durable(since, self.clock.now(), pool.wait_ms());
-            self.replica.press(pressed);
+            self.window.durable(since, self.clock.now(), pool.wait_ms());
         }
     }
 

@@ -23,10 +23,6 @@ const LEAST: usize = 256;
 /// What is let in before anything is known.
 const FIRST: usize = 8_192;
 
-/// What a block's oldest transaction waits at most is aimed at below what it may: by so many quarters. Blocks differ, and
-/// those that took longer than others are what is felt.
-const AIM_QUARTERS: u64 = 3;
-
 /// The part of it that is free when it opens again.
 const REOPENS: usize = 4;
 
@@ -94,21 +90,19 @@ impl Window {
     }
 
     /// A block is durable whose oldest transaction was submitted at `since`; it should have taken no longer than
-    /// `target_ms`. Whether anybody was turned away meanwhile.
-    pub(crate) fn durable(&self, since: Timestamp, now: Timestamp, target_ms: u64) -> bool {
+    /// `target_ms`.
+    pub(crate) fn durable(&self, since: Timestamp, now: Timestamp, target_ms: u64) {
         let mut changed = self.changed.lock();
         if since < *changed {
-            return self.turned_away.load(Ordering::Relaxed);
+            return;
         }
         let waited_ms = now.since_ms(since).max(1);
         let turned_away = self.turned_away.swap(false, Ordering::Relaxed);
-        let aim_ms = (target_ms * AIM_QUARTERS / 4).max(1);
-        let limit = next_limit(self.limit(), waited_ms, aim_ms, turned_away);
+        let limit = next_limit(self.limit(), waited_ms, target_ms.max(1), turned_away);
         if limit != self.limit() {
             self.limit.store(limit, Ordering::Relaxed);
             *changed = now;
         }
-        turned_away
     }
 }
 
@@ -174,20 +168,15 @@ mod tests {
     #[test]
     fn it_changes_once_for_what_it_let_in() {
         let window = Window::new(5_000);
-        window.durable(Timestamp(1_000), Timestamp(1_600), 400);
+        window.durable(Timestamp(1_000), Timestamp(1_600), 300);
         assert_eq!(window.limit(), FIRST / 2);
         // These came while it was wider.
-        window.durable(Timestamp(1_599), Timestamp(2_300), 400);
+        window.durable(Timestamp(1_599), Timestamp(2_300), 300);
         assert_eq!(window.limit(), FIRST / 2);
-        window.durable(Timestamp(1_600), Timestamp(2_000), 400);
+        window.durable(Timestamp(1_600), Timestamp(2_000), 300);
         assert_eq!(window.limit(), FIRST / 2 * 3 / 4);
         window.turned_away();
-        assert!(
-            window.durable(Timestamp(1_999), Timestamp(2_000), 400),
-            "it is told also where nothing follows from it"
-        );
-        assert!(window.durable(Timestamp(2_000), Timestamp(2_150), 400));
-        assert!(!window.durable(Timestamp(2_150), Timestamp(2_450), 400), "nobody since then");
+        window.durable(Timestamp(2_000), Timestamp(2_150), 300);
         assert_eq!(window.limit(), FIRST / 2 * 3 / 2);
     }
 }

@@ -105,11 +105,6 @@ impl<C: Consensus> Replica<C> {
         &self.pool
     }
 
-    /// See [`Pool::press`].
-    pub fn press(&mut self, pressed: bool) {
-        self.pool.press(pressed);
-    }
-
     /// Consensus, to look at.
     pub fn consensus(&self) -> &C {
         &self.consensus

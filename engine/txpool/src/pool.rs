@@ -80,8 +80,6 @@ pub struct Pool {
     pub(crate) suspects: BTreeMap<Arrival, u8>,
     /// Those that are under suspicion as soon as they come.
     pub(crate) suspect_on_arrival: Vec<TxId>,
-    /// Whether more come than are taken, so that a batch need not wait for company.
-    pub(crate) pressed: bool,
     /// The waiting ones by expiration.
     expirations: BTreeSet<(Timestamp, Arrival)>,
     total: Usage,
@@ -167,7 +165,6 @@ impl Pool {
             load: Load::default(),
             sealed: BTreeMap::new(),
             arrivals: HashMap::new(),
-            pressed: false,
             suspects: BTreeMap::new(),
             suspect_on_arrival: Vec::new(),
             expirations: BTreeSet::new(),

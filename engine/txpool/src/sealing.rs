@@ -1,7 +1,6 @@
 //! When a batch is ready, and what is in it.
 //!
-//! A batch is ready when it is full, or when its oldest transaction has waited the chain's block interval; at once while more
-//! come than are taken. It takes
+//! A batch is ready when it is full, or when its oldest transaction has waited the chain's block interval. It takes
 //! transactions in the order of their arrival; none overtakes another, so none starves. One that is under suspicion is a
 //! batch alone.
 
@@ -42,14 +41,8 @@ impl Pool {
     /// When the next batch is ready, as things are: a time that has passed if it is full, none if nothing waits.
     pub fn deadline(&self) -> Option<Timestamp> {
         let (_, oldest) = self.waiting.first_key_value()?;
-        let wait_ms = if self.is_full() || self.pressed { 0 } else { self.params.block_interval_ms };
+        let wait_ms = if self.is_full() { 0 } else { self.params.block_interval_ms };
         Some(oldest.since.plus_ms(wait_ms))
-    }
-
-    /// From now on, a batch is ready as soon as anything waits, or not before its time again. For a node that turns
-    /// transactions away: what it has taken is enough, and waiting for more only makes those that came first wait longer.
-    pub fn press(&mut self, pressed: bool) {
-        self.pressed = pressed;
     }
 
     /// Whether a batch is ready.

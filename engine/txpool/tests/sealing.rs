@@ -40,18 +40,6 @@ fn a_batch_is_ready_when_full_or_when_the_oldest_has_waited() {
 }
 
 #[test]
-fn while_more_come_than_are_taken_a_batch_waits_for_no_company() {
-    let world = World::new(params());
-    let mut pool = world.pool(PoolLimits::default());
-    pool.press(true);
-    assert_eq!(pool.deadline(), None, "there is nothing to seal");
-    submit(&mut pool, &world, 0..1, 50);
-    assert!(pool.is_due(at(50)));
-    pool.press(false);
-    assert!(!pool.is_due(at(50)) && pool.is_due(at(150)));
-}
-
-#[test]
 fn a_batch_is_full_by_count_bytes_or_gas() {
     let world = World::new(params());
     let bytes = world.plain(0).byte_count() as u64;
