@@ -16,7 +16,7 @@ use hanse_types::merkle::{self, Proof};
 use hanse_types::validator_set::ValidatorSetError;
 use hanse_types::{
     Address, Canonical, Certificate, CertificateError, ChainIdentity, DecodeError, Epoch, Genesis, Hash, Header,
-    Receipt, RwSet, SignedTransaction, TxId, ValidatorSet,
+    Height, Receipt, RwSet, SignedTransaction, TxId, ValidatorSet,
 };
 use parking_lot::RwLock;
 use thiserror::Error;
@@ -39,6 +39,16 @@ pub enum ProofError {
         epoch: u64,
         /// The newest that is known.
         known: u64,
+    },
+    /// It is of an epoch in which its height does not lie.
+    #[error("block {height} is of epoch {epoch}, but that begins after block {named} or ended before it")]
+    OtherEpoch {
+        /// The block's height.
+        height: u64,
+        /// Its epoch.
+        epoch: u64,
+        /// The block that named the epoch's validators.
+        named: u64,
     },
     /// It leads to another epoch than the next.
     #[error("it leads to epoch {found}, the next is {expected}")]
@@ -75,13 +85,43 @@ pub enum ProofError {
 #[derive(Debug)]
 pub struct Anchor {
     chain: ChainIdentity,
-    /// The validators of each epoch from the first on.
-    epochs: RwLock<Vec<Arc<ValidatorSet>>>,
+    known: RwLock<Known>,
+}
+
+/// Who decides, as far as it is known.
+#[derive(Clone, Debug)]
+struct Known {
+    /// From the first on.
+    epochs: Vec<KnownEpoch>,
+    /// What led from each to the next.
+    handovers: Vec<HandoverView>,
+}
+
+#[derive(Clone, Debug)]
+struct KnownEpoch {
+    validators: Arc<ValidatorSet>,
+    /// The block that named them; the genesis block for the founders.
+    named: Height,
+}
+
+impl Known {
+    /// Who decides an epoch, if this height lies in it: after the block that named them, and up to the one that names those
+    /// after them. Whoever was relieved decides nothing any more.
+    fn deciders(&self, epoch: Epoch, height: Height) -> Result<&ValidatorSet, ProofError> {
+        let at = usize::try_from(epoch.0).unwrap_or(usize::MAX);
+        let unknown = ProofError::UnknownEpoch { epoch: epoch.0, known: self.epochs.len() as u64 - 1 };
+        let KnownEpoch { validators, named } = self.epochs.get(at).ok_or(unknown)?;
+        let is_over = self.epochs.get(at + 1).is_some_and(|next| next.named < height);
+        if height <= *named || is_over {
+            return Err(ProofError::OtherEpoch { height: height.0, epoch: epoch.0, named: named.0 });
+        }
+        Ok(validators)
+    }
 }
 
 impl Clone for Anchor {
     fn clone(&self) -> Anchor {
-        Anchor { chain: self.chain.clone(), epochs: RwLock::new(self.epochs.read().clone()) }
+        Anchor { chain: self.chain.clone(), known: RwLock::new(self.known.read().clone()) }
     }
 }
 
@@ -100,8 +140,9 @@ impl Anchor {
     /// # Errors
     /// If its validators are no validator set.
     pub fn new(genesis: &Genesis) -> Result<Anchor, ValidatorSetError> {
-        let founders = Arc::new(ValidatorSet::from_genesis(genesis)?);
-        Ok(Anchor { chain: genesis.identity(), epochs: RwLock::new(vec![founders]) })
+        let founders = KnownEpoch { validators: Arc::new(ValidatorSet::from_genesis(genesis)?), named: Height(0) };
+        let known = Known { epochs: vec![founders], handovers: Vec::new() };
+        Ok(Anchor { chain: genesis.identity(), known: RwLock::new(known) })
     }
 
     /// The chain.
@@ -112,7 +153,12 @@ impl Anchor {
     /// The newest epoch whose validators it knows.
     pub fn epoch(&self) -> Epoch {
         // There is one at least.
-        Epoch(self.epochs.read().len() as u64 - 1)
+        Epoch(self.known.read().epochs.len() as u64 - 1)
+    }
+
+    /// The handovers that it has followed, from the genesis on: another anchor that follows them knows the same.
+    pub fn handovers(&self) -> Vec<HandoverView> {
+        self.known.read().handovers.clone()
     }
 
     /// Learns who decides the next epoch, if those of this one say so.
@@ -135,11 +181,12 @@ impl Anchor {
         {
             return Err(ProofError::Validators);
         }
-        let mut epochs = self.epochs.write();
+        let mut known = self.known.write();
         // Another thread may have followed meanwhile.
-        if epochs.len() as u64 == handover.epoch {
-            let set = set.succeeding(&epochs[0]);
-            epochs.push(Arc::new(set));
+        if known.epochs.len() as u64 == handover.epoch {
+            let validators = Arc::new(set.succeeding(&known.epochs[0].validators));
+            known.epochs.push(KnownEpoch { validators, named: header.height });
+            known.handovers.push(handover.clone());
         }
         Ok(())
     }
@@ -154,9 +201,8 @@ impl Anchor {
         if (&header.chain_id, &header.group_id) != (&self.chain.chain_id, &self.chain.group_id) {
             return Err(ProofError::OtherChain { chain: header.chain_id, group: header.group_id });
         }
-        let known = self.epochs.read().get(header.epoch.0 as usize).cloned();
-        let unknown = || ProofError::UnknownEpoch { epoch: header.epoch.0, known: self.epoch().0 };
-        certificate.verify(&self.chain, &*known.ok_or_else(unknown)?, &header)?;
+        let known = self.known.read();
+        certificate.verify(&self.chain, known.deciders(header.epoch, header.height)?, &header)?;
         Ok(header)
     }
 }

@@ -268,4 +268,11 @@ fn new_validators_are_believed_if_those_before_them_named_them() {
     // The founders decide nothing any more.
     let late = Header { height: Height(6), epoch: Epoch(1), ..last };
     assert!(anchor.header(&certified(&late, &anchor)).is_err());
+    // Not even in the name of their own time.
+    let late = Header { epoch: Epoch(0), ..late };
+    let refused = anchor.header(&certified(&late, &anchor));
+    assert_eq!(refused, Err(ProofError::OtherEpoch { height: 6, epoch: 0, named: 0 }));
+    let copy = Anchor::new(&genesis()).unwrap();
+    anchor.handovers().iter().for_each(|handover| copy.follow(handover).unwrap());
+    assert_eq!(copy.epoch(), Epoch(1));
 }
