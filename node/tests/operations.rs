@@ -6,6 +6,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use common::consortium::Consortium;
 use common::{Node, hanse};
 use serde_json::Value;
 
@@ -170,7 +171,10 @@ async fn every_figure_that_alerts_and_dashboard_name_is_there() {
     assert!(pay(&node, folder.path(), "5").is_some());
     let again = node.run(&["tx", "show", pay(&node, folder.path(), "5").unwrap()["tx_id"].as_str().unwrap()]);
     assert!(again.is_object());
-    let text = metrics(&node).await;
+    // Those of the network are there where there is one.
+    let consortium = Consortium::new(2);
+    let member = consortium.start(1);
+    let text = metrics(&node).await + &metrics(&member).await;
     let declared: BTreeSet<&str> =
         text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     // Suffixes of samples, by the format's rules.
@@ -187,6 +191,7 @@ async fn every_figure_that_alerts_and_dashboard_name_is_there() {
         }
     }
     assert!(seen.len() > 25, "{seen:?}");
+    member.stop();
     node.stop();
 }
 

@@ -1,7 +1,7 @@
 //! The task that owns the libp2p swarm: it connects, lets in and cuts off, and starts what moves the frames.
 //!
 //! There is one connection for each pair of nodes. A connection that breaks is made again, less and less often while that
-//! is in vain. Who is admitted says [`admission`](super::admission); a node that is no longer is cut off at once.
+//! is in vain. Who is admitted says [`admission`](mod@super::admission); a node that is no longer is cut off at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

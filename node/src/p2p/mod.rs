@@ -15,7 +15,7 @@
 //! | [`outbox`] | what waits for one peer |
 //! | [`pump`], [`frame`] | the streams' two ends, and the bytes on them |
 //! | [`lobby`] | what nodes tell each other outside of groups |
-//! | [`admission`], [`certified`] | who is let in; how that is found out |
+//! | [`mod@admission`], [`certified`] | who is let in; how that is found out |
 //! | [`trust`], [`lists`] | certificates in files; what operators allow and deny |
 //! | [`driver`] | connections: made, let in, cut off |
 //! | [`tcp`] | sockets for libp2p |

@@ -8,7 +8,7 @@
 //! time is one of them), and that what is refused is refused for a reason that says what to do.
 //!
 //! It does not know who is trusted, connected or denied: that is [`admission`](crate::p2p::admission). Start reading at
-//! [`Certificate::from_der`] and [`Authority::certifies`]; [`issue`] makes them, [`file`] keeps them.
+//! [`Certificate::from_der`] and [`Authority::certifies`]; [`issue`] makes them, [`mod@file`] keeps them.
 
 mod certificate;
 pub(crate) mod file;

@@ -136,7 +136,8 @@ pub(crate) async fn run(
     let lobby = setup.net.clone().map(|net| tokio::spawn(lobby::run(groups.clone(), net)));
     let address = listener.local_addr()?;
     let serving = Serving { address, admin: admin.as_ref().map(|admin| admin.view().clone()) };
-    tracing::info!(%address, "started");
+    let (genesis, height) = (groups.home_genesis(), groups.running(None).map_or(0, |home| home.height().0));
+    tracing::info!(height, chain = %genesis.chain_id, group = %genesis.group_id, %address, "started");
     announce(&groups, &serving)?;
     let development = setup.is_development.then(|| Arc::new(Development::new(setup.folder.clone())));
     let (stop, ended) = either(stop, development.as_deref());
