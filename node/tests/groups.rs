@@ -10,7 +10,7 @@ use common::Node;
 use common::consortium::{Consortium, PATIENCE, payment, treasury, until, until_connected};
 use hanse_client::methods::{BlockAt, BlockParams, GetBlock, ListGroups, NoParams};
 use hanse_client::views::GroupView;
-use hanse_client::{ChainContext, Client, codes};
+use hanse_client::{Call, ChainContext, Client, Contract, codes};
 use hanse_types::crypto::Signer;
 use hanse_types::{Hash, Height};
 use serde_json::{Value, json};
@@ -81,7 +81,9 @@ async fn three_of_four_found_a_group_that_the_fourth_knows_nothing_of() {
     let began = Instant::now();
     let create =
         ["group", "create", SECRET, "--member", "node-2,node-4", "--consensus", "raft", "--commitment", "merkle"];
-    let made = nodes[0].run(&[&create[..], &["--block-interval", "20", "--account", &funds()]].concat());
+    let treasurer = treasury().public_key().address().to_string();
+    let terms = ["--block-interval", "20", "--account", &funds(), "--administrator", &treasurer];
+    let made = nodes[0].run(&[&create[..], &terms].concat());
     assert_eq!((&made["state"], &made["members"], &made["unsigned"]), (&json!("running"), &json!(3), &json!([])));
     let inside: Vec<Client> = [0, 1, 3].map(|at: usize| nodes[at].client().in_group(SECRET)).into();
     let first = pay(&inside[0], 1).await;
@@ -125,6 +127,19 @@ async fn three_of_four_found_a_group_that_the_fourth_knows_nothing_of() {
     let newest = pay(&inside[0], 30).await;
     until("it has caught up", || height(&inside_of_second), |height| *height >= newest).await;
     assert_eq!(hash_at(&inside_of_second, newest).await, hash_at(&inside[0], newest).await);
+
+    // Who is made a member later is told of the group, also if it was not there then.
+    nodes.remove(2).kill();
+    let late = consortium.made["nodes"][2]["key"].as_str().unwrap();
+    let args = borsh::to_vec(&("node-3", late, hanse_types::Role::Observer)).unwrap();
+    let context = ChainContext::from(&inside[0].chain_info().await.unwrap());
+    let add = Call::new(Contract::native(5), "add", args).sign(&context, &treasury()).unwrap();
+    inside[0].submit_and_wait(&add, PATIENCE).await.unwrap().receipt().unwrap();
+    nodes.insert(2, consortium.start(3));
+    until_state(&nodes[2].client(), SECRET, "running").await;
+    let newest = height(&inside[0]).await;
+    let inside_of_third = nodes[2].client().in_group(SECRET);
+    until("the new member has caught up", || height(&inside_of_third), |height| *height >= newest).await;
 
     // It is missed, so it does not just leave; and what it had goes at a second word only.
     let (_, error) = nodes[1].fail(&["group", "leave", SECRET]);

@@ -59,7 +59,7 @@ pub(crate) async fn run(args: StartArgs, common: &Common, output: Output) -> Res
     tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = %loaded.path.display(), "starting");
 
     let rpc = &loaded.config.rpc;
-    let net = match config::check::is_among_nodes(&genesis) {
+    let net = match crate::groups::is_among_nodes(&genesis) {
         true => Some(connect(&loaded, &signer, &genesis.group_id).await?),
         false => None,
     };

@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
 use hanse_types::crypto::PublicKey;
-use hanse_types::genesis::ConsensusKind;
 use hanse_types::{Address, Genesis};
 use libp2p::PeerId;
 
 use super::error::Problems;
 use super::load::Loaded;
 use super::{admin, certificates};
-use crate::groups::{ChainFolder, read_genesis};
+use crate::groups::{ChainFolder, is_among_nodes, read_genesis};
 use crate::keys::dev;
 use crate::p2p::identity;
 use crate::rpc::AdminPlace;
@@ -88,11 +87,6 @@ fn check_network(loaded: &Loaded, report: &mut Report) {
         let text = "network.peers: no address of another node is known; this one waits until they connect";
         report.notes.add(origin, text);
     }
-}
-
-/// Whether the chain is made by nodes that are connected to each other.
-pub(crate) fn is_among_nodes(genesis: &Genesis) -> bool {
-    genesis.consensus != ConsensusKind::Solo
 }
 
 /// The genesis of the configuration; what keeps a node from running it is in the report.

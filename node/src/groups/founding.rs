@@ -4,8 +4,7 @@ use hanse_types::crypto::PublicKey;
 use hanse_types::{Founding, Genesis};
 
 use super::record;
-use super::{Accept, ChainFolder, GROUPS_FOLDER, GroupStatus, Groups, GroupsError, Hosted, Standing};
-use crate::config::check::is_among_nodes;
+use super::{Accept, ChainFolder, GROUPS_FOLDER, GroupStatus, Groups, GroupsError, Hosted, Standing, is_among_nodes};
 
 /// Invitations that may wait for an answer.
 const INVITATIONS: usize = 64;

@@ -35,11 +35,10 @@ use std::time::Duration;
 
 use hanse_group::{GroupConfig, Network, OpenError};
 use hanse_types::crypto::PublicKey;
+use hanse_types::genesis::ConsensusKind;
 use hanse_types::{Founding, Genesis, Hash, Role};
 use parking_lot::Mutex;
 use tokio::sync::watch;
-
-use crate::config::check::is_among_nodes;
 
 pub(crate) use accept::Accept;
 pub(crate) use error::GroupsError;
@@ -453,6 +452,11 @@ impl GroupStatus {
                 .map_or_else(|_| Vec::new(), |all| all.as_slice().to_vec()),
         }
     }
+}
+
+/// Whether the chain is made by nodes that are connected to each other.
+pub(crate) fn is_among_nodes(genesis: &Genesis) -> bool {
+    genesis.consensus != ConsensusKind::Solo
 }
 
 fn unknown(hosted: &BTreeMap<String, Hosted>, name: &str) -> GroupsError {
