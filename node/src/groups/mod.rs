@@ -139,7 +139,11 @@ impl Groups {
     /// Takes up the groups that lie in the data folder.
     async fn take_up(&self) {
         let _turn = self.turn.lock().await;
-        let entries = std::fs::read_dir(self.folder.0.join(GROUPS_FOLDER)).into_iter().flatten().flatten();
+        let groups = self.folder.0.join(GROUPS_FOLDER);
+        if let Err(error) = record::sweep_among(&groups) {
+            tracing::warn!(%error, "what is left of a group that was removed can't be deleted");
+        }
+        let entries = std::fs::read_dir(&groups).into_iter().flatten().flatten();
         let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
         folders.sort();
         for path in folders {
@@ -331,7 +335,7 @@ impl Groups {
             Some(known) => known.folder.0.clone(),
             None => return Ok(()),
         };
-        std::fs::remove_dir_all(&folder).map_err(|error| record::RecordError::File { path: folder, error })?;
+        record::remove(&folder)?;
         self.hosted.lock().remove(name);
         if let Some(net) = &self.shared.net {
             net.leave(&status.hash);

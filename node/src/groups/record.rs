@@ -86,6 +86,31 @@ pub(super) fn write_standing(folder: &Path, standing: Standing) -> Result<(), Re
     write(&folder.join(STANDING_FILE), &standing)
 }
 
+/// What the folder of a group is called whose files are being deleted; no group can be called so.
+const REMOVED: &str = ".removed";
+
+/// Deletes a group's folder. After a crash it is there with all that it had, or [`sweep_among`] deletes the rest.
+pub(super) fn remove(folder: &Path) -> Result<(), RecordError> {
+    let leaving = folder.with_file_name(REMOVED);
+    sweep(&leaving)?;
+    fs::rename(folder, &leaving).map_err(|error| RecordError::File { path: folder.into(), error })?;
+    sweep(&leaving)
+}
+
+/// Deletes what a deletion that was cut off has left among these groups' folders.
+pub(super) fn sweep_among(groups: &Path) -> Result<(), RecordError> {
+    sweep(&groups.join(REMOVED))
+}
+
+fn sweep(leaving: &Path) -> Result<(), RecordError> {
+    match fs::remove_dir_all(leaving) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(RecordError::File { path: leaving.into(), error })
+        }
+        _ => Ok(()),
+    }
+}
+
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, RecordError> {
     match fs::read(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -134,5 +159,22 @@ mod tests {
         assert_eq!(founding(&folder).unwrap(), Some(written));
         fs::write(folder.join(STANDING_FILE), "\"asleep\"").unwrap();
         assert!(standing(&folder).unwrap_err().to_string().contains("standing.json does not read"));
+    }
+
+    #[test]
+    fn a_deletion_that_was_cut_off_is_ended_and_none_is_half_done() {
+        let dir = tempfile::tempdir().unwrap();
+        let (trade, loans) = (dir.path().join("trade"), dir.path().join("loans"));
+        for folder in [&trade, &loans] {
+            write_standing(folder, Standing::Left).unwrap();
+        }
+        // As a crash after the folder got its other name leaves it.
+        fs::rename(&trade, dir.path().join(REMOVED)).unwrap();
+        sweep_among(dir.path()).unwrap();
+        sweep_among(dir.path()).unwrap();
+        assert_eq!(standing(&loans).unwrap(), Standing::Left);
+        remove(&loans).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        assert!(remove(&loans).is_err());
     }
 }

@@ -117,7 +117,8 @@ fn authority(args: &AddArgs, common: &Common) -> Result<Option<ca::Opened>, Fail
         return Ok(None);
     }
     let source = PasswordSource { file: common.password_file.as_deref() };
-    ca::open(&folder.join(&args.organisation), source).map(Some)
+    let opened = ca::open(&folder.join(&args.organisation), source);
+    opened.map(Some).map_err(|failure| failure.hint(format!("--organisation names a folder in {}", folder.display())))
 }
 
 /// It trusts whom the others trust.

@@ -62,7 +62,8 @@ impl Nodes {
     fn folders(&self) -> Result<Vec<PathBuf>, Failure> {
         let wanted = |name: &str| self.node.is_empty() || self.node.iter().any(|node| node == name);
         let entries = std::fs::read_dir(&self.folder)
-            .map_err(|error| Failure::usage(format!("{}: {error}", self.folder.display())))?;
+            .map_err(|error| Failure::usage(format!("{}: {error}", self.folder.display())))
+            .map_err(|failure| failure.hint("name the folder that `hanse chain new` made"))?;
         let mut found: Vec<PathBuf> =
             entries.flatten().map(|entry| entry.path()).filter(|path| path.join(config::FILE).is_file()).collect();
         // node-2 comes before node-10.
