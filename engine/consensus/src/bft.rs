@@ -301,7 +301,9 @@ impl<V: Verify> Bft<V> {
 
     fn withdrawn(&mut self) {
         let fresh = self.at.round == Round(0) && self.at.step == Step::Propose && self.at.mine.is_empty();
-        if self.at.asked.take().is_some() && fresh && matches!(self.at.stage, Stage::Running) {
+        // Others who are in this height may need this node's vote to get on, and have said all that they can.
+        let alone = self.at.seen.iter().all(Option::is_none);
+        if self.at.asked.take().is_some() && fresh && alone && matches!(self.at.stage, Stage::Running) {
             // There is nothing to decide after all.
             self.at.stage = Stage::Waiting;
         }

@@ -206,6 +206,28 @@ fn time_outs_lead_through_a_round_without_a_block() {
 }
 
 #[test]
+fn who_has_nothing_to_propose_votes_where_others_are_waiting() {
+    let me = proposer(0);
+    let others: Vec<u32> = (0..4).filter(|other| *other != me).collect();
+    let asked = |bench: &Bench| bench.outputs.iter().filter(|output| matches!(output, Output::Propose(_))).count();
+
+    // Nobody else has begun: it waits until there is something to decide.
+    let mut bench = Bench::of(Some(me), Memory::default(), true);
+    bench.tell(Input::BatchReady);
+    bench.tell(Input::Withdrawn);
+    bench.time_out(0, Step::Propose);
+    assert_eq!((asked(&bench), bench.said()), (1, vec![]));
+
+    // Two of four have something, and have given up on its proposal; the fourth is away.
+    let mut bench = Bench::of(Some(me), Memory::default(), true);
+    bench.prevotes(&others[..2], 0, None);
+    assert_eq!(asked(&bench), 1);
+    bench.tell(Input::Withdrawn);
+    bench.time_out(0, Step::Propose);
+    assert_eq!(bench.said(), [Word::Prevote(None)]);
+}
+
+#[test]
 fn a_quorum_of_prevotes_for_none_is_answered_at_once() {
     let mut bench = Bench::new();
     bench.tell(Input::BatchReady);
