@@ -182,3 +182,64 @@ fn a_block_has_the_parts_that_its_header_says() {
     let other = new(stated, one, &[Hash([4; 32])]);
     assert!(matches!(other, Err(CompactBlockError::TxRoot { .. })), "{other:?}");
 }
+
+#[test]
+fn who_may_not_sign_any_more_does_not_say_its_old_words_again() {
+    let (mut bench, b) = (Bench::new(), block(0, 1));
+    bench.hear(1, proposal(0, &b, None));
+    bench.prevotes(&[1, 2], 0, Some(b.hash()));
+    assert_eq!(bench.said(), [Word::Prevote(Some(b.hash())), Word::Precommit(Some(b.hash()))]);
+    let mut observer = Bench::of(None, bench.files, false);
+    assert_eq!((observer.said(), observer.engine.votes()), (vec![], false));
+    assert_eq!(observer.engine.lock(), Some((Round(0), b.hash())));
+    assert_eq!(observer.engine.position(), (H, Round(0), Step::Precommit));
+}
+
+#[test]
+fn a_block_that_is_withdrawn_after_its_time_leaves_the_round_as_it_is() {
+    let mut bench = Bench::of(Some(1), Memory::default(), true);
+    bench.tell(Input::BatchReady);
+    bench.time_out(0, Step::Propose);
+    assert_eq!(bench.said(), [Word::Prevote(None)]);
+    bench.tell(Input::Withdrawn);
+    bench.prevotes(&[2, 3], 0, None);
+    assert_eq!(bench.said(), [Word::Precommit(None)]);
+    assert_eq!(bench.engine.position(), (H, Round(0), Step::Precommit));
+}
+
+#[test]
+fn a_proposal_that_is_signed_rounds_too_late_is_shown_and_not_kept() {
+    let (mut bench, b) = (Bench::new(), block(0, 1));
+    bench.hear(1, proposal(0, &b, None));
+    bench.prevotes(&[1, 2], 0, Some(b.hash()));
+    bench.precommits(&[1, 2, 3], 0, None);
+    bench.precommits(&[1, 2, 3], 1, None);
+    bench.precommits(&[1, 2], 2, None);
+    // Round 3 is this validator's turn, and its key is slow.
+    let mut out = Vec::new();
+    let message = Message::Vote(vote(3, VoteKind::Precommit, 2, None));
+    bench.engine.step(Input::Message { from: Peer(3), message }, bench.now, &mut out);
+    let asked = out.into_iter().find_map(|output| match output {
+        Output::Sign(intent) => Some(intent),
+        _ => None,
+    });
+    let intent = asked.unwrap();
+    assert_eq!(intent.statement.word, Word::Propose { block: b.hash(), valid_round: Some(Round(0)) });
+    bench.prevotes(&[2, 3], 6, None);
+    assert_eq!(bench.round(), 6);
+    bench.sent.clear();
+    let rounds = bench.engine.kept().0;
+    let signed = bench.signer.sign(&intent, &chain(), &key(ME)).unwrap();
+    bench.tell(Input::Signed(signed));
+    assert!(matches!(&bench.sent[..], [(Recipient::All, Message::Proposal(shown))] if shown.block == b));
+    assert_eq!(bench.engine.kept().0, rounds);
+}
+
+#[test]
+fn words_of_groups_that_agree_otherwise_are_nothing() {
+    let mut bench = Bench::new();
+    bench.outputs.clear();
+    let word = raft::RaftWord::Elected { granted: true };
+    bench.hear(1, Message::Raft(RaftMessage { epoch: Epoch(0), from: 1, to: None, term: Round(1), word }));
+    assert!(bench.said().is_empty() && bench.sent.is_empty() && bench.outputs.is_empty());
+}

@@ -249,6 +249,17 @@ fn it_stops_at_what_can_not_be() {
     assert!(matches!(fault, Fault::Unexpected { height: Height(5), .. }));
     assert_eq!(tell(&mut early, Input::BatchReady), []);
 
+    let mut not_asked = solo(None);
+    let slot = ask(&mut solo(None));
+    let fault = halted(tell(&mut not_asked, Input::Executed(header(&slot))));
+    assert!(matches!(fault, Fault::Unexpected { what: "an executed block", height: Height(5) }));
+
+    let mut other_height = solo(None);
+    let vote = vote_of_next(&mut other_height);
+    decide(&mut other_height, &mut Record::default().open(), vote);
+    let fault = halted(tell(&mut other_height, Input::Persisted { height: Height(6) }));
+    assert!(matches!(fault, Fault::Unexpected { what: "a durable block", height: Height(6) }));
+
     let mut other_block = solo(None);
     let mut block = header(&ask(&mut other_block));
     block.parent = Hash([8; 32]);

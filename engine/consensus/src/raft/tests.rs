@@ -9,6 +9,8 @@ use super::*;
 use crate::test_values::{self, Memory, chain, key};
 use crate::{Message, Recipient, Request, Standard, VoteLog};
 
+mod mistakes;
+
 const TIP: Tip = Tip { height: Height(0), hash: Hash([7; 32]), timestamp: Timestamp(1_000) };
 const LEADER: Peer = Peer(1);
 
