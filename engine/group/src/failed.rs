@@ -6,6 +6,7 @@
 //! block any more, and what replaces it is recorded durably: as long as that may be executed, nothing else replaces it.
 
 use hanse_ledger::{LedgerError, Renewal};
+use hanse_types::genesis::ConsensusKind;
 use hanse_types::{Height, Receipt, SignedTransaction, Timestamp, Transaction, TxId, TxIndex};
 use thiserror::Error;
 use tokio::sync::oneshot;
@@ -88,7 +89,8 @@ pub enum RetryError {
     },
     /// It could still be executed beside what is to replace it.
     #[error(
-        "transaction {id} may still get into a block until it expires at {expiration} ms; send the same again, or wait"
+        "transaction {id} may still get into a block until there is one that is later than {expiration} ms, when it \
+         expires; send the same again, or wait"
     )]
     StillValid {
         /// The transaction.
@@ -240,9 +242,11 @@ impl Group {
         Ok(failed)
     }
 
-    /// Whether no block can hold a transaction that expires then: each is later than the one before.
+    /// Whether no block can hold a transaction that expires then: each is later than the one before. Where one node makes
+    /// all of them, each is also later than now.
     fn has_expired(&self, expiration: Timestamp) -> bool {
-        expiration <= self.inner.ledger.tip().header.timestamp || expiration <= self.inner.queries.now()
+        let is_by_clock = self.inner.genesis.consensus == ConsensusKind::Solo && expiration <= self.inner.queries.now();
+        is_by_clock || expiration <= self.inner.ledger.tip().header.timestamp
     }
 
     /// Records what replaces a transaction; it is durable when this returns.

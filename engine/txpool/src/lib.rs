@@ -15,6 +15,8 @@
 //! done with ([`Pool::keep`], [`Pool::oldest`]); a new pool takes that in again ([`Pool::restore`]). Transactions go out in
 //! the order of those numbers, so what is done with is always a beginning of them.
 //!
+//! Where others make blocks too, "expired" is said when the chain says so ([`Pool::of_several`]).
+//!
 //! A transaction by which the node may have failed is given out alone ([`suspicion`]).
 //!
 //! It does no I/O and reads no clock: time comes in as an argument. It does not know signatures (a
@@ -24,6 +26,7 @@
 
 pub mod admission;
 mod history;
+mod lapsed;
 mod listing;
 mod pool;
 mod refusal;

@@ -22,9 +22,11 @@ impl Pool {
         let start: Arrival = after.and_then(|id| self.arrivals.get(id)).map_or(0, |arrival| arrival + 1);
         let waiting = self.waiting.range(start..).map(|(arrival, entry)| (*arrival, listed(entry, false)));
         let sealed = self.sealed.range(start..).map(|(arrival, entry)| (*arrival, listed(entry, true)));
+        let lapsed = self.lapsed.entries.range(start..).map(|(arrival, entry)| (*arrival, listed(entry, false)));
         // One more than asked for of each, so that it shows whether there are more.
         let most = limit.saturating_add(1);
-        let mut found: Vec<(Arrival, Listed)> = waiting.take(most).chain(sealed.take(most)).collect();
+        let mut found: Vec<(Arrival, Listed)> =
+            waiting.take(most).chain(sealed.take(most)).chain(lapsed.take(most)).collect();
         found.sort_by_key(|(arrival, _)| *arrival);
         let more = found.len() > limit;
         (found.into_iter().take(limit).map(|(_, listed)| listed).collect(), more)
@@ -32,9 +34,8 @@ impl Pool {
 
     /// The transaction of this id.
     pub fn get(&self, id: &TxId) -> Option<Listed> {
-        let arrival = self.arrivals.get(id)?;
-        let waiting = self.waiting.get(arrival).map(|entry| listed(entry, false));
-        waiting.or_else(|| self.sealed.get(arrival).map(|entry| listed(entry, true)))
+        let arrival = *self.arrivals.get(id)?;
+        self.entry(arrival).map(|entry| listed(entry, self.sealed.contains_key(&arrival)))
     }
 }
 

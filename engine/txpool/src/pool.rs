@@ -6,6 +6,7 @@ use hanse_types::{Address, Gas, Hash, Params, Timestamp, TxId, Verified};
 
 use crate::admission::{self, Place};
 use crate::history::{CommittedBlock, History, NotNext};
+use crate::lapsed::Lapsed;
 use crate::refusal::Refusal;
 use crate::sealing::Dropped;
 
@@ -48,7 +49,9 @@ pub struct PoolStatus {
     pub waiting: usize,
     /// Transactions in blocks under way.
     pub sealed: usize,
-    /// Canonical bytes of all of them.
+    /// Transactions that are over by this node's clock, and wait for the chain to say so.
+    pub lapsed: usize,
+    /// Canonical bytes of those that wait or are in blocks under way.
     pub bytes: usize,
     /// Committed transactions that are remembered against duplicates.
     pub remembered: usize,
@@ -80,6 +83,8 @@ pub struct Pool {
     pub(crate) suspects: BTreeMap<Arrival, u8>,
     /// Those that are under suspicion as soon as they come.
     pub(crate) suspect_on_arrival: Vec<TxId>,
+    /// Those that are over by this node's clock, where others make blocks too.
+    pub(crate) lapsed: Lapsed,
     /// The waiting ones by expiration.
     expirations: BTreeSet<(Timestamp, Arrival)>,
     total: Usage,
@@ -87,7 +92,7 @@ pub struct Pool {
     next_arrival: Arrival,
     /// When the newest of all that came was submitted: who comes later has not waited longer.
     newest: Timestamp,
-    /// Where each is by its leaf, if that is asked for.
+    /// Where each is by its leaf, in a group of several.
     leaves: Option<HashMap<Hash, Arrival>>,
 }
 
@@ -167,6 +172,7 @@ impl Pool {
             arrivals: HashMap::new(),
             suspects: BTreeMap::new(),
             suspect_on_arrival: Vec::new(),
+            lapsed: Lapsed::default(),
             expirations: BTreeSet::new(),
             total: Usage::default(),
             senders: HashMap::new(),
@@ -176,15 +182,26 @@ impl Pool {
         }
     }
 
-    /// The same, which finds transactions by their leaves in a block's transaction tree: how proposals name them.
+    /// The pool of a group in which others make blocks too. It finds transactions by their leaves in a block's transaction
+    /// tree, which is how proposals name them, and it reports one as expired when the chain says so, not this node's clock.
     #[must_use]
-    pub fn with_leaves(self) -> Pool {
+    pub fn of_several(self) -> Pool {
         let leaves = self.entries().map(|(arrival, entry)| (entry.transaction.leaf(), *arrival)).collect();
         Pool { leaves: Some(leaves), ..self }
     }
 
+    /// Whether others make blocks too.
+    pub(crate) fn is_of_several(&self) -> bool {
+        self.leaves.is_some()
+    }
+
     fn entries(&self) -> impl Iterator<Item = (&Arrival, &Entry)> {
-        self.waiting.iter().chain(&self.sealed)
+        self.waiting.iter().chain(&self.sealed).chain(&self.lapsed.entries)
+    }
+
+    pub(crate) fn entry(&self, arrival: Arrival) -> Option<&Entry> {
+        let sealed = || self.sealed.get(&arrival);
+        self.waiting.get(&arrival).or_else(sealed).or_else(|| self.lapsed.entries.get(&arrival))
     }
 
     /// The chain's parameters, as the next block has them.
@@ -202,6 +219,7 @@ impl Pool {
         PoolStatus {
             waiting: self.waiting.len(),
             sealed: self.sealed.len(),
+            lapsed: self.lapsed.entries.len(),
             bytes: self.total.bytes,
             remembered: self.history.remembered(),
             room: self.limits.count.saturating_sub(self.total.count),
@@ -216,16 +234,15 @@ impl Pool {
         self.limits.wait_ms.max(self.params.block_interval_ms.saturating_mul(2))
     }
 
-    /// Whether the transaction waits or is in a block under way.
+    /// Whether the transaction is here: it waits, is in a block under way, or has lapsed.
     pub fn contains(&self, id: &TxId) -> bool {
         self.arrivals.contains_key(id)
     }
 
-    /// The transaction with this leaf, waiting or in a block under way, if the pool finds them so.
+    /// The transaction with this leaf, if it is here and the pool finds them so.
     pub fn by_leaf(&self, leaf: &Hash) -> Option<&Verified> {
         let arrival = self.leaves.as_ref()?.get(leaf)?;
-        let entry = self.waiting.get(arrival).or_else(|| self.sealed.get(arrival))?;
-        Some(&entry.transaction)
+        Some(&self.entry(*arrival)?.transaction)
     }
 
     /// The first so many of those that wait, in the order of their arrival.
@@ -302,7 +319,8 @@ impl Pool {
     /// Gives a transaction out to be kept; none if it is not here, or was given out before.
     pub fn keep(&mut self, id: &TxId) -> Option<Kept> {
         let arrival = *self.arrivals.get(id)?;
-        let entry = self.waiting.get_mut(&arrival).or_else(|| self.sealed.get_mut(&arrival))?;
+        let books = [&mut self.waiting, &mut self.sealed, &mut self.lapsed.entries];
+        let entry = books.into_iter().find_map(|book| book.get_mut(&arrival))?;
         let first = !std::mem::replace(&mut entry.kept, true);
         first.then(|| Kept { arrival, transaction: entry.transaction.clone() })
     }
@@ -317,7 +335,7 @@ impl Pool {
     /// The place of the oldest that it holds, or of the next to come. What was kept of earlier places is done with.
     pub fn oldest(&self) -> Arrival {
         let first = |entries: &BTreeMap<Arrival, Entry>| entries.first_key_value().map(|(arrival, _)| *arrival);
-        let oldest = first(&self.waiting).into_iter().chain(first(&self.sealed)).min();
+        let oldest = [&self.waiting, &self.sealed, &self.lapsed.entries].into_iter().filter_map(first).min();
         oldest.unwrap_or(self.next_arrival)
     }
 
@@ -345,22 +363,36 @@ impl Pool {
         }
     }
 
-    /// Drops those that wait and have expired for every block of this time or later.
+    /// Takes out those that wait and have expired for every block that this node makes, of this time or later. Those of
+    /// which it is certain that no block will hold them are dropped, which in a group of several is for the chain to say;
+    /// others may be certain now that were taken out before.
     pub fn expire(&mut self, block_time: Timestamp) -> Vec<Dropped> {
         let mut dropped = Vec::new();
+        self.revive(block_time);
         while let Some((expiration, arrival)) = self.expirations.first().copied().filter(|first| first.0 <= block_time)
         {
-            if let Some(entry) = self.take_waiting(arrival) {
-                let refusal = Refusal::Expired { expiration, block_time };
-                dropped.push(self.drop_taken(arrival, entry.transaction, refusal));
-            }
+            let Some(entry) = self.take_waiting(arrival) else { break };
+            let refusal = Refusal::Expired { expiration, block_time };
+            dropped.extend(self.give_up(arrival, entry, refusal));
         }
+        self.settle(&mut dropped);
         dropped
+    }
+
+    /// One that was taken from those that wait can't be included any more: it is dropped, or lapses.
+    pub(crate) fn give_up(&mut self, arrival: Arrival, entry: Entry, refusal: Refusal) -> Option<Dropped> {
+        let is_of_time = matches!(refusal, Refusal::Expired { .. } | Refusal::ExpiresTooLate { .. });
+        if is_of_time && self.is_of_several() {
+            self.lapse(arrival, entry);
+            return None;
+        }
+        Some(self.drop_taken(arrival, entry.transaction, refusal))
     }
 
     /// All that it holds, in the order of arrival: for another pool to take over.
     pub fn into_transactions(mut self) -> impl Iterator<Item = Verified> {
         self.waiting.append(&mut self.sealed);
+        self.waiting.append(&mut self.lapsed.entries);
         self.waiting.into_values().map(|entry| entry.transaction)
     }
 
@@ -379,9 +411,14 @@ impl Pool {
 
     /// Strikes one that was taken from the books.
     pub(crate) fn drop_taken(&mut self, arrival: Arrival, transaction: Verified, refusal: Refusal) -> Dropped {
+        self.leave(&transaction);
+        self.struck(arrival, transaction, refusal)
+    }
+
+    /// Strikes the place of one that is in no other book any more.
+    pub(crate) fn struck(&mut self, arrival: Arrival, transaction: Verified, refusal: Refusal) -> Dropped {
         self.arrivals.remove(&transaction.id());
         self.suspects.remove(&arrival);
-        self.leave(&transaction);
         Dropped { transaction, arrival, refusal }
     }
 
@@ -390,7 +427,8 @@ impl Pool {
         self.newest
     }
 
-    fn wait(&mut self, arrival: Arrival, entry: Entry) {
+    /// Puts one that was taken back among those that wait.
+    pub(crate) fn wait(&mut self, arrival: Arrival, entry: Entry) {
         self.load.add(&entry.transaction);
         self.expirations.insert((entry.transaction.transaction().expiration, arrival));
         self.waiting.insert(arrival, entry);
@@ -401,6 +439,8 @@ impl Pool {
         self.suspects.remove(&arrival);
         if let Some(entry) = self.sealed.remove(&arrival).or_else(|| self.take_waiting(arrival)) {
             self.leave(&entry.transaction);
+        } else if let Some(entry) = self.lapsed.remove(arrival) {
+            self.forget(&entry.transaction);
         }
     }
 
@@ -434,7 +474,7 @@ impl Pool {
     }
 
     /// Puts one into the books.
-    fn enter(&mut self, arrival: Arrival, transaction: &Verified) {
+    pub(crate) fn enter(&mut self, arrival: Arrival, transaction: &Verified) {
         self.arrivals.insert(transaction.id(), arrival);
         if let Some(leaves) = &mut self.leaves {
             leaves.insert(transaction.leaf(), arrival);
@@ -446,9 +486,19 @@ impl Pool {
 
     /// Strikes one from the books, all but its place.
     fn leave(&mut self, transaction: &Verified) {
+        self.forget(transaction);
+        self.free(transaction);
+    }
+
+    /// Finds it by its leaf no more.
+    pub(crate) fn forget(&mut self, transaction: &Verified) {
         if let Some(leaves) = &mut self.leaves {
             leaves.remove(&transaction.leaf());
         }
+    }
+
+    /// Gives others the room that it had.
+    pub(crate) fn free(&mut self, transaction: &Verified) {
         let (sender, bytes) = (transaction.transaction().sender, transaction.byte_count());
         self.total.subtract(bytes);
         if let Some(usage) = self.senders.get_mut(&sender) {

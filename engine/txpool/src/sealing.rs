@@ -33,7 +33,7 @@ impl Dropped {
 pub struct Sealed {
     /// The transactions of the block, in the order of their arrival; empty only if none could be included.
     pub batch: Vec<Verified>,
-    /// Those whose turn it was, but that can't be included any more.
+    /// Those whose turn it was, but which no block will include any more.
     pub dropped: Vec<Dropped>,
 }
 
@@ -54,6 +54,9 @@ impl Pool {
     /// [committed](Pool::committed) or [returned](Pool::returned).
     pub fn seal(&mut self, place: Place) -> Sealed {
         let mut sealed = Sealed::default();
+        // What can't be in this block may be in one before it that is not decided: then it is too early to drop it.
+        let is_ahead = self.is_of_several() && place.height > self.history().height().next();
+        let mut left = Vec::new();
         let mut room = Room::new(self);
         while let Some((arrival, oldest)) = self.waiting.first_key_value() {
             let arrival = *arrival;
@@ -64,13 +67,15 @@ impl Pool {
             }
             let Some(entry) = self.take_waiting(arrival) else { break };
             match checked {
-                Err(refusal) => sealed.dropped.push(self.drop_taken(arrival, entry.transaction, refusal)),
+                Err(_) if is_ahead => left.push((arrival, entry)),
+                Err(refusal) => sealed.dropped.extend(self.give_up(arrival, entry, refusal)),
                 Ok(()) => {
                     sealed.batch.push(entry.transaction.clone());
                     self.put_sealed(arrival, entry);
                 }
             }
         }
+        left.into_iter().for_each(|(arrival, entry)| self.wait(arrival, entry));
         sealed
     }
 

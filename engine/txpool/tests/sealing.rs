@@ -3,7 +3,7 @@
 
 mod support;
 
-use hanse_txpool::{Place, Pool, PoolLimits, Refusal, Retry};
+use hanse_txpool::{Kept, Place, Pool, PoolLimits, Refusal, Retry};
 use hanse_types::{Gas, Height, Params, Transaction, Verified};
 use support::{World, at, block, ids};
 
@@ -103,6 +103,94 @@ fn what_can_no_longer_be_included_is_dropped_with_the_reason() {
     assert!(sealed.batch.is_empty());
     assert_eq!((sealed.dropped[0].id(), sealed.dropped[0].refusal.code()), (long.id(), "reference_too_old"));
     assert_eq!((pool.status().waiting, pool.status().bytes), (0, 0));
+}
+
+#[test]
+fn where_others_make_blocks_too_the_chain_says_what_has_expired() {
+    let world = World::new(params());
+    let limits = PoolLimits { count: 4, ..PoolLimits::default() };
+    let mut pool = world.pool(limits).of_several();
+    let short: Vec<_> = (0..4).map(|n| world.verified(world.call(1, n, 500))).collect();
+    for transaction in &short {
+        pool.submit(transaction.clone(), at(1), at(1)).unwrap();
+    }
+    // By this node's clock all are over: none is in a block of its, and all are here.
+    assert!(pool.expire(at(600)).is_empty());
+    assert_eq!((pool.status().waiting, pool.status().lapsed, pool.status().bytes), (0, 4, 0));
+    assert!(pool.deadline().is_none() && pool.seal(place(1, 600)).batch.is_empty());
+    assert_eq!(pool.oldest(), 0, "what was kept of them is needed");
+    assert!(short.iter().all(|transaction| pool.contains(&transaction.id()) && pool.get(&transaction.id()).is_some()));
+    assert_eq!(pool.list(None, 9).0.len(), 4);
+    assert_eq!(pool.by_leaf(&short[1].leaf()), Some(&short[1]));
+
+    // They take nobody's place.
+    let long = submit(&mut pool, &world, 10..13, 1);
+    assert_eq!(ids(&pool.seal(place(1, 700)).batch), ids(&long[..3]));
+
+    // A block of another node is of an earlier time, and holds one of them; the next is of a later time.
+    pool.committed(&block(1, at(499), &short[1..2])).unwrap();
+    assert!(pool.expire(at(700)).is_empty());
+    assert!(!pool.contains(&short[1].id()));
+    pool.committed(&block(2, at(500), &long[..1])).unwrap();
+    let dropped = pool.expire(at(700));
+    assert_eq!(
+        dropped.iter().map(|dropped| dropped.id()).collect::<Vec<_>>(),
+        ids(&[short[0].clone(), short[2].clone(), short[3].clone()])
+    );
+    assert!(dropped.iter().all(|dropped| dropped.refusal.code() == "expired"));
+    assert_eq!((pool.status().lapsed, pool.oldest()), (0, 5));
+    assert_eq!(pool.by_leaf(&short[0].leaf()), None);
+}
+
+#[test]
+fn what_is_valid_for_too_long_by_a_clock_that_was_set_back_waits_until_it_is_not() {
+    let world = World::new(params());
+    let mut pool = world.pool(PoolLimits::default()).of_several();
+    let lifetime = params().tx_lifetime_ms_max;
+    let transaction = world.verified(world.call(1, 1, lifetime + 100));
+    // Accepted by an earlier life, whose clock was ahead.
+    pool.restore(Kept { arrival: 7, transaction: transaction.clone() }, at(10));
+    assert!(pool.expire(at(10)).is_empty());
+    let sealed = pool.seal(place(1, 10));
+    assert!(sealed.batch.is_empty() && sealed.dropped.is_empty());
+    assert_eq!((pool.status().waiting, pool.status().lapsed), (0, 1));
+    assert!(pool.expire(at(99)).is_empty());
+    assert_eq!(pool.status().lapsed, 1);
+    assert!(pool.expire(at(100)).is_empty());
+    assert_eq!((pool.status().waiting, pool.status().bytes), (1, transaction.byte_count()));
+    assert_eq!(ids(&pool.seal(place(1, 100)).batch), [transaction.id()]);
+}
+
+#[test]
+fn where_no_block_settles_what_has_lapsed_no_more_is_kept_than_the_pool_holds() {
+    let world = World::new(params());
+    let mut pool = world.pool(PoolLimits { count: 2, ..PoolLimits::default() }).of_several();
+    let mut given_up = Vec::new();
+    for n in 0..6 {
+        let transaction = world.verified(world.call(1, n, 500 + n));
+        pool.submit(transaction, at(n), at(n)).unwrap();
+        given_up.extend(pool.expire(at(600)));
+    }
+    // Those that expire first; a block may yet hold them, so they are not reported as expired.
+    let codes: Vec<_> = given_up.iter().map(|dropped| (dropped.arrival, dropped.refusal.code())).collect();
+    assert_eq!(codes, [(0, "pool_full"), (1, "pool_full"), (2, "pool_full"), (3, "pool_full")]);
+    assert_eq!(pool.status().lapsed, 2);
+}
+
+#[test]
+fn what_a_block_ahead_cannot_include_is_left_for_the_one_before_it() {
+    let world = World::new(params());
+    let mut pool = world.pool(PoolLimits::default()).of_several();
+    let early = world.plain(1);
+    pool.submit(early.clone(), at(1), at(1)).unwrap();
+    (1..=2).for_each(|height| pool.committed(&block(height, at(height * 100), &[])).unwrap());
+    // Its reference, block 0, is too old for block 4, and not for block 3, which is not decided.
+    let sealed = pool.seal(place(4, 400));
+    assert!(sealed.batch.is_empty() && sealed.dropped.is_empty());
+    assert_eq!(ids(&pool.seal(place(3, 300)).batch), [early.id()]);
+    pool.returned([early.id()]);
+    pool.committed(&block(3, at(300), &[])).unwrap();
+    assert_eq!(pool.seal(place(4, 400)).dropped[0].refusal.code(), "reference_too_old");
 }
 
 #[test]
