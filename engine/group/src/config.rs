@@ -11,6 +11,7 @@ use hanse_types::Genesis;
 
 use crate::drops::DropLimits;
 use crate::observe::Observe;
+use crate::snapshots::{FetchLimits, OfferRules, SyncMode};
 
 /// How one node runs one group. Nothing here is agreed on between nodes but the genesis.
 #[derive(Clone, Debug)]
@@ -41,6 +42,12 @@ pub struct GroupConfig {
     pub timing: Timing,
     /// Bounds of catching up with the others.
     pub sync: SyncLimits,
+    /// How this node gets what the others have.
+    pub sync_mode: SyncMode,
+    /// Bounds of getting a snapshot.
+    pub fetch: FetchLimits,
+    /// Which snapshots it has for others.
+    pub offers: OfferRules,
 }
 
 impl GroupConfig {
@@ -61,6 +68,9 @@ impl GroupConfig {
             observer: Arc::new(()),
             timing: Timing::default(),
             sync: SyncLimits::default(),
+            sync_mode: SyncMode::default(),
+            fetch: FetchLimits::default(),
+            offers: OfferRules::default(),
         }
     }
 }

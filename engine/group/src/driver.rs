@@ -30,6 +30,7 @@ use crate::execution::{Base, Checked};
 use crate::feed::Feed;
 use crate::observe::Observation;
 use crate::queue::{Answers, Job, Queue};
+use crate::snapshots::Offers;
 use crate::submit_error::SubmitError;
 use crate::sync::{Lie, Lies, Progress, Teller};
 use crate::window::Window;
@@ -56,6 +57,8 @@ pub(crate) struct Driver {
     pub(crate) sync_progress: watch::Sender<Option<Progress>>,
     pub(crate) lies: Arc<Lies>,
     pub(crate) teller: Teller,
+    /// Snapshots for other members, in a group that has any.
+    pub(crate) offers: Option<Offers>,
     /// Who takes part in the group, as the newest durable block says.
     pub(crate) members: watch::Sender<Arc<Members>>,
     pub(crate) observation: Observation,
@@ -136,6 +139,7 @@ impl Driver {
             Event::Examined(examined) => self.tell(Input::Examined(*examined)),
             Event::Supplied { block, transactions } => self.tell(Input::Supplied { block, transactions }),
             Event::Message { from, message } => self.tell(Input::Message { from, message }),
+            Event::HoldSync(held) => self.replica.hold_sync(held),
             Event::PeerUp(peer) => self.tell(Input::PeerUp(peer)),
             Event::PeerDown(peer) => self.tell(Input::PeerDown(peer)),
             Event::Signed { height, result } => {
@@ -235,6 +239,9 @@ impl Driver {
             return self.tell(Input::Failed { height, stage: Stage::Writing, reason });
         }
         let Some(block) = self.chain.persisted(&hash, durable_base(&self.ledger)) else { return };
+        if let Some(offers) = &self.offers {
+            offers.durable(height);
+        }
         info!(height = height.0, transactions = block.header.tx_count, hash = %block.hash, "block committed");
         if let Some(members) = &block.members {
             self.members.send_replace(members.clone());
@@ -381,9 +388,7 @@ impl Driver {
 
     fn lied(&self, peer: Peer, reason: &str) {
         let key = self.exchange.transport.as_ref().and_then(|transport| transport.key_of(peer));
-        let name = key.map_or_else(|| format!("number {}", peer.0), |key| key.to_string());
-        warn!(peer = name, reason, "a member sent blocks that are not the chain's; it is asked for none for a while");
-        self.lies.add(Lie { peer, key, reason: reason.into(), timestamp: self.clock.now() });
+        self.lies.report(Lie { peer, key, reason: reason.into(), timestamp: self.clock.now() });
     }
 
     fn accuse(&self, evidence: &Evidence) {

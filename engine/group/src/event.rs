@@ -74,6 +74,9 @@ pub(crate) enum Event {
     },
     /// It was found out what blocks are that a peer has sent.
     Examined(Box<Examined>),
+    /// No blocks are to be fetched from now on, or they are again.
+    #[cfg_attr(not(feature = "rocksdb"), allow(dead_code, reason = "a ledger in memory is made of no snapshot"))]
+    HoldSync(bool),
     PeerUp(Peer),
     PeerDown(Peer),
     Signed {

@@ -147,6 +147,9 @@ fn first_part(transactions: &[Verified]) -> usize {
 /// # Errors
 /// If the ledger can't be read.
 pub fn decided(ledger: &Ledger, height: Height) -> Result<Option<Message>, LedgerError> {
+    if height < ledger.first() {
+        return Ok(None);
+    }
     let (Some(block), Some(certificate)) = (ledger.block(height)?, ledger.certificate(height)?) else {
         return Ok(None);
     };

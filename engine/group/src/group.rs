@@ -25,6 +25,7 @@ use crate::look::Settings;
 use crate::observe::{Observe, Recent, tally};
 use crate::preparation::Preparation;
 use crate::queries::{ContractInfo, Queries, QueryError, Simulation};
+use crate::snapshots::{FetchProgress, Offers, SyncMode};
 use crate::submit_error::SubmitError;
 use crate::sync::{Lies, Progress};
 use crate::timeline::Timelines;
@@ -60,6 +61,10 @@ pub(crate) struct Inner {
     pub(crate) accusations: Arc<Accusations>,
     pub(crate) sync_progress: watch::Receiver<Option<Progress>>,
     pub(crate) lies: Arc<Lies>,
+    pub(crate) sync_mode: SyncMode,
+    /// How far getting a snapshot is, if one was to be got at the start.
+    pub(crate) fetch: Option<watch::Receiver<FetchProgress>>,
+    pub(crate) offers: Option<Offers>,
     pub(crate) observer: Arc<dyn Observe>,
     pub(crate) recent_figures: Arc<Recent>,
     pub(crate) timelines: Arc<Timelines>,
@@ -81,6 +86,8 @@ pub(crate) struct Tasks {
     pub(crate) driver: tokio::task::JoinHandle<()>,
     /// Takes in what other members send.
     pub(crate) inbound: Option<tokio::task::JoinHandle<()>>,
+    /// Gets a snapshot; with what ends it.
+    pub(crate) fetch: Option<(tokio::task::JoinHandle<()>, watch::Sender<bool>)>,
     pub(crate) threads: Vec<JoinHandle<()>>,
 }
 
@@ -424,6 +431,10 @@ impl Group {
     pub async fn stop(&self) {
         let Some(tasks) = self.inner.tasks.lock().take() else { return };
         drop(self.inner.intake.lock().take());
+        if let Some((fetching, stop)) = tasks.fetch {
+            stop.send_replace(true);
+            let _ = fetching.await;
+        }
         // If the driver is gone already, there is nothing to tell.
         let _ = self.inner.events.send(Event::Stop).await;
         let _ = tasks.driver.await;

@@ -12,6 +12,7 @@ use tracing::debug;
 use crate::event::Event;
 use crate::group::Group;
 use crate::network::{Frame, Inbox, Incoming};
+use crate::snapshots::FetchSender;
 use crate::sync::BlockServer;
 
 /// Frames of transactions that are under verification at a time. More are dropped: whoever accepted them still proposes
@@ -19,12 +20,18 @@ use crate::sync::BlockServer;
 const UNDER_WAY: usize = 256;
 
 /// Runs until nothing can come any more, or the group has stopped.
-pub(crate) async fn run(group: Group, mut inbox: Inbox, server: Arc<BlockServer>) {
+pub(crate) async fn run(group: Group, mut inbox: Inbox, server: Arc<BlockServer>, fetch: FetchSender) {
     let room = Arc::new(Semaphore::new(UNDER_WAY));
     while let Some(incoming) = inbox.recv().await {
         let event = match incoming {
-            Incoming::Up(peer) => Event::PeerUp(peer),
-            Incoming::Down(peer) => Event::PeerDown(peer),
+            Incoming::Up(peer) => {
+                fetch.up(peer).await;
+                Event::PeerUp(peer)
+            }
+            Incoming::Down(peer) => {
+                fetch.down(peer).await;
+                Event::PeerDown(peer)
+            }
             Incoming::Frame { from, bytes } => match Frame::decode(&bytes) {
                 Ok(Frame::Consensus(message)) => Event::Message { from, message },
                 Ok(Frame::Transactions(transactions)) => {
@@ -32,11 +39,18 @@ pub(crate) async fn run(group: Group, mut inbox: Inbox, server: Arc<BlockServer>
                     continue;
                 }
                 Ok(Frame::Sync(message)) => match *message {
-                    SyncMessage::GetBlocks { from: height, count } => {
-                        server.serve(from, height, count);
+                    SyncMessage::Blocks(blocks) => Event::Synced { from, blocks },
+                    message @ (SyncMessage::GetBlocks { .. }
+                    | SyncMessage::GetOffers
+                    | SyncMessage::GetDescription { .. }
+                    | SyncMessage::GetChunk { .. }) => {
+                        server.serve(from, message);
                         continue;
                     }
-                    SyncMessage::Blocks(blocks) => Event::Synced { from, blocks },
+                    message @ (SyncMessage::Offers(_) | SyncMessage::Description(_) | SyncMessage::Chunk { .. }) => {
+                        fetch.heard(from, message);
+                        continue;
+                    }
                 },
                 Err(error) => {
                     debug!(peer = from.0, %error, "a member sent what is no frame");

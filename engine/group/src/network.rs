@@ -5,10 +5,11 @@
 //!
 //! [`Hub`] joins groups within one process. Nodes that are apart are joined by whatever implements [`Transport`].
 
+mod inbox;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use hanse_consensus::Message;
@@ -17,10 +18,8 @@ use hanse_replica::sync::SyncMessage;
 use hanse_types::crypto::PublicKey;
 use hanse_types::{Canonical, SignedTransaction, limits};
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
 
-/// Bytes of frames that one group may have waiting; what comes beyond that is dropped.
-const WAITING_BYTES: usize = 64 << 20;
+pub use inbox::{Inbox, InboxSender};
 
 /// What members of a group send each other.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -114,53 +113,6 @@ pub struct Network {
     pub incoming: Inbox,
 }
 
-/// What has come and was not taken yet.
-#[derive(Debug)]
-pub struct Inbox {
-    receiver: mpsc::UnboundedReceiver<Incoming>,
-    bytes: Arc<AtomicUsize>,
-}
-
-/// Where a network puts what comes for a group.
-#[derive(Clone, Debug)]
-pub struct InboxSender {
-    sender: mpsc::UnboundedSender<Incoming>,
-    bytes: Arc<AtomicUsize>,
-}
-
-impl Inbox {
-    /// Both ends of an empty one.
-    pub fn new() -> (InboxSender, Inbox) {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let bytes = Arc::new(AtomicUsize::new(0));
-        (InboxSender { sender, bytes: bytes.clone() }, Inbox { receiver, bytes })
-    }
-
-    /// What came first; none when nothing can come any more.
-    pub async fn recv(&mut self) -> Option<Incoming> {
-        let incoming = self.receiver.recv().await?;
-        if let Incoming::Frame { bytes, .. } = &incoming {
-            self.bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
-        }
-        Some(incoming)
-    }
-}
-
-impl InboxSender {
-    /// Puts something in. Frames are dropped while too many bytes wait; that connections come and go is always told.
-    pub fn put(&self, incoming: Incoming) {
-        if let Incoming::Frame { bytes, .. } = &incoming {
-            let before = self.bytes.fetch_add(bytes.len(), Ordering::Relaxed);
-            if before.saturating_add(bytes.len()) > WAITING_BYTES {
-                self.bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
-                return;
-            }
-        }
-        // A group that is gone hears nothing.
-        let _ = self.sender.send(incoming);
-    }
-}
-
 /// Joins groups of one process: each hears all the others, as long as their links are whole.
 #[derive(Debug, Default)]
 pub struct Hub {
@@ -224,7 +176,9 @@ impl Hub {
         let mut links = self.links.lock();
         links.members.remove(&me);
         let others = links.members.iter().filter(|(peer, _)| links.is_whole(me, **peer));
-        others.for_each(|(_, inbox)| inbox.put(Incoming::Down(me)));
+        for (_, inbox) in others {
+            inbox.put(Incoming::Down(me));
+        }
     }
 }
 
@@ -242,7 +196,10 @@ impl Transport for Member {
             Recipient::One(one) => *peer == one,
         };
         let members = links.members.iter().filter(|(peer, _)| is_meant(peer) && links.is_whole(self.me, **peer));
-        members.for_each(|(_, inbox)| inbox.put(Incoming::Frame { from: self.me, bytes: frame.clone() }));
+        // What there is no room for is lost.
+        for (_, inbox) in members {
+            inbox.put(Incoming::Frame { from: self.me, bytes: frame.clone() });
+        }
     }
 }
 
@@ -278,21 +235,5 @@ mod tests {
         for expected in [from(1), Incoming::Down(Peer(1)), Incoming::Up(Peer(1)), from(3), Incoming::Down(Peer(1))] {
             assert_eq!(two.incoming.recv().await, Some(expected));
         }
-    }
-
-    #[tokio::test]
-    async fn what_is_too_much_is_dropped_and_who_comes_is_told() {
-        let (sender, mut inbox) = Inbox::new();
-        let big: Arc<[u8]> = vec![0; WAITING_BYTES / 2].into();
-        let put = |bytes: &Arc<[u8]>| sender.put(Incoming::Frame { from: Peer(1), bytes: bytes.clone() });
-        put(&big);
-        put(&big);
-        put(&frame(1));
-        sender.put(Incoming::Down(Peer(1)));
-        inbox.recv().await.unwrap();
-        put(&frame(2));
-        inbox.recv().await.unwrap();
-        assert_eq!(inbox.recv().await, Some(Incoming::Down(Peer(1))));
-        assert_eq!(inbox.recv().await, Some(Incoming::Frame { from: Peer(1), bytes: frame(2) }));
     }
 }

@@ -22,6 +22,7 @@ use tracing::{info, warn};
 
 use crate::group::Group;
 use crate::network::{Frame, Module, Transport};
+use crate::snapshots::{FetchProgress, FetchStage, Offers, SyncMode};
 
 /// Requests of one peer that may wait for their answers.
 const PER_PEER: usize = 4;
@@ -43,6 +44,12 @@ pub struct SyncStatus {
     pub progress: Progress,
     /// What peers have sent that no honest node sends, the oldest first.
     pub lies: Vec<Lie>,
+    /// How it gets what the others have.
+    pub mode: SyncMode,
+    /// How far it is in getting a snapshot, if it was begun with one in mind.
+    pub snapshot: Option<FetchProgress>,
+    /// Heights of the snapshots that it has for other members, the newest first.
+    pub offers: Vec<Height>,
 }
 
 /// Something that a peer has sent, and that is not the chain's.
@@ -62,7 +69,24 @@ impl Group {
     /// How far this node is in catching up; none in a group without other nodes.
     pub fn sync(&self) -> Option<SyncStatus> {
         let progress = (*self.inner.sync_progress.borrow())?;
-        Some(SyncStatus { progress, lies: self.inner.lies.all() })
+        let inner = &self.inner;
+        let snapshot = inner.fetch.as_ref().map(|fetch| *fetch.borrow());
+        let offers = inner.offers.iter().flat_map(Offers::list).map(|offer| offer.height).collect();
+        Some(SyncStatus { progress, lies: inner.lies.all(), mode: inner.sync_mode, snapshot, offers })
+    }
+
+    /// Waits until a ledger was made of a snapshot: the group is to be stopped and opened anew then, and goes on from there.
+    /// For ever, if there is no such thing to come. Waiting does not keep the group.
+    pub fn snapshot_ready(&self) -> impl Future<Output = ()> + Send + use<> {
+        let fetch = self.inner.fetch.clone();
+        async move {
+            if let Some(mut fetch) = fetch
+                && fetch.wait_for(|progress| progress.stage == FetchStage::Ready).await.is_ok()
+            {
+                return;
+            }
+            std::future::pending().await
+        }
     }
 }
 
@@ -71,7 +95,11 @@ impl Group {
 pub(crate) struct Lies(Mutex<VecDeque<Lie>>);
 
 impl Lies {
-    pub(crate) fn add(&self, lie: Lie) {
+    /// Says in the log what a peer has sent, and remembers it.
+    pub(crate) fn report(&self, lie: Lie) {
+        let name = lie.key.map_or_else(|| format!("number {}", lie.peer.0), |key| key.to_string());
+        let reason = &*lie.reason;
+        warn!(peer = name, reason, "a member sent what is not the chain's; it is asked for none for a while");
         let mut lies = self.0.lock();
         if lies.len() == LIES {
             lies.pop_front();
@@ -124,6 +152,7 @@ impl Teller {
 pub(crate) struct BlockServer {
     transport: Arc<dyn Transport>,
     ledger: Ledger,
+    offers: Offers,
     /// Who reads.
     turn: Semaphore,
     /// How many requests of each peer wait.
@@ -133,19 +162,19 @@ pub(crate) struct BlockServer {
 }
 
 impl BlockServer {
-    pub(crate) fn new(transport: Arc<dyn Transport>, ledger: Ledger) -> Arc<BlockServer> {
+    pub(crate) fn new(transport: Arc<dyn Transport>, ledger: Ledger, offers: Offers) -> Arc<BlockServer> {
         let free_at = Mutex::new(Instant::now());
-        Arc::new(BlockServer { transport, ledger, turn: Semaphore::new(1), waiting: Mutex::default(), free_at })
+        Arc::new(BlockServer { transport, ledger, offers, turn: Semaphore::new(1), waiting: Mutex::default(), free_at })
     }
 
-    /// Answers a peer that asks for blocks, soon.
-    pub(crate) fn serve(self: &Arc<BlockServer>, to: Peer, from: Height, count: u32) {
+    /// Answers a peer that asks for something, soon. What is no request has no answer.
+    pub(crate) fn serve(self: &Arc<BlockServer>, to: Peer, request: SyncMessage) {
         if !self.take_seat(to) {
             return;
         }
         let server = self.clone();
         tokio::spawn(async move {
-            server.answer(to, from, count).await;
+            server.answer(to, request).await;
             server.leave_seat(to);
         });
     }
@@ -168,16 +197,17 @@ impl BlockServer {
         }
     }
 
-    async fn answer(self: &Arc<BlockServer>, to: Peer, from: Height, count: u32) {
+    async fn answer(self: &Arc<BlockServer>, to: Peer, request: SyncMessage) {
         // Never closed.
         let Ok(_turn) = self.turn.acquire().await else { return };
         let server = self.clone();
         let read = tokio::task::spawn_blocking(move || {
-            let blocks = blocks(&server.ledger, from, count)?;
-            Ok::<_, LedgerError>(Frame::Sync(Box::new(SyncMessage::Blocks(blocks))).encode())
+            let answer = server.read(request)?;
+            Ok::<_, String>(answer.map(|answer| Frame::Sync(Box::new(answer)).encode()))
         });
         match read.await {
-            Ok(Ok(frame)) => {
+            Ok(Ok(None)) => {}
+            Ok(Ok(Some(frame))) => {
                 self.keep_pace(frame.len()).await;
                 let frame: Arc<[u8]> = frame.into();
                 self.transport.send(Recipient::One(to), Module::Sync, frame);
@@ -186,6 +216,23 @@ impl BlockServer {
             // The runtime ends.
             Err(_) => {}
         }
+    }
+
+    fn read(&self, request: SyncMessage) -> Result<Option<SyncMessage>, String> {
+        Ok(match request {
+            SyncMessage::GetBlocks { from, count } => {
+                let blocks = blocks(&self.ledger, from, count).map_err(|error| error.to_string())?;
+                Some(SyncMessage::Blocks(blocks))
+            }
+            SyncMessage::GetOffers => Some(SyncMessage::Offers(self.offers.list())),
+            SyncMessage::GetDescription { id } => {
+                self.offers.description(&id)?.map(|found| SyncMessage::Description(Box::new(found)))
+            }
+            SyncMessage::GetChunk { id, index } => {
+                Some(SyncMessage::Chunk { id, index, bytes: self.offers.chunk(&id, index)? })
+            }
+            _ => None,
+        })
     }
 
     /// Waits until the rate allows another answer.
@@ -206,7 +253,10 @@ impl BlockServer {
 /// If the ledger can't be read.
 pub fn blocks(ledger: &Ledger, from: Height, count: u32) -> Result<Blocks, LedgerError> {
     let (mut blocks, mut bytes) = (Vec::new(), 0);
-    let tip = ledger.height();
+    let (first, tip) = (ledger.first(), ledger.height());
+    if from.0.max(1) < first.0 {
+        return Ok(Blocks { from, blocks, first, tip });
+    }
     let last = from.0.saturating_add(u64::from(count.min(ANSWER_BLOCKS))).min(tip.0.saturating_add(1));
     for height in (from.0.max(1)..last).map(Height) {
         let (Some(block), Some(certificate)) = (ledger.block(height)?, ledger.certificate(height)?) else { break };
@@ -217,5 +267,5 @@ pub fn blocks(ledger: &Ledger, from: Height, count: u32) -> Result<Blocks, Ledge
         }
         blocks.push(encoded);
     }
-    Ok(Blocks { from, blocks, first: Height(1), tip })
+    Ok(Blocks { from, blocks, first, tip })
 }

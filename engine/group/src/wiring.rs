@@ -43,6 +43,11 @@ use crate::queries::Queries;
 use crate::queue;
 use crate::recovery::{self, Recovered, RecoveryError};
 use crate::report;
+#[cfg(feature = "rocksdb")]
+use crate::snapshots::SyncMode;
+#[cfg(feature = "rocksdb")]
+use crate::snapshots::fetch::{self, Fetch};
+use crate::snapshots::{FetchSender, Offers};
 use crate::suspects;
 use crate::sync::{BlockServer, Lies, Teller};
 use crate::timeline::Timelines;
@@ -75,6 +80,10 @@ pub enum OpenError {
     /// The ledger did not open.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The ledger that was made of a snapshot could not be taken.
+    #[cfg(feature = "rocksdb")]
+    #[error(transparent)]
+    Adopt(#[from] hanse_ledger::portable::AdoptError),
     /// What was accepted before could not be taken over.
     #[error(transparent)]
     Queue(#[from] RecoveryError),
@@ -182,6 +191,9 @@ impl Parts {
         config.genesis.check()?;
         let initial = hanse_vm::system::genesis_state(&config.genesis);
         let folder = config.directory.join(LEDGER_FOLDER);
+        if let Some(height) = hanse_ledger::portable::adopt(&folder, (&config.genesis, &initial), config.ledger)? {
+            info!(height = height.0, "the ledger is that of a snapshot from now on");
+        }
         // What is asked of the disk before the ledger is made: a ledger without votes beside it has lost them.
         let is_new = !folder.exists() && !votes::exist(&config.directory);
         let ledger = Ledger::open(&folder, &config.genesis, &initial, config.ledger)?;
@@ -277,7 +289,7 @@ impl Parts {
         restore(&mut waiting, recovered, clock.now());
         let is_among = matches!(genesis.consensus, ConsensusKind::Bft | ConsensusKind::Raft);
         let held = pool.install(|| held::read(&ledger, &verifier))?;
-        let mut replica = Replica::new(if is_among { waiting.with_leaves() } else { waiting }, consensus).holding(held);
+        let mut replica = Replica::new(if is_among { waiting.of_several() } else { waiting }, consensus).holding(held);
         if is_among {
             let (newest, set) = ((tip.header.height, tip.hash), ledger.validators());
             replica = replica.catching_up_by(BlockSync::new(config.sync, newest, set, next_epoch(&tip.header)));
@@ -310,9 +322,37 @@ impl Parts {
         let (members, members_seen) = watch::channel(Arc::new(hanse_vm::system::members::load(&*ledger.state())?));
         let recent_figures = Arc::new(Recent::default());
         let (transport, inbox) = network.map(|network| (network.transport, network.incoming)).unzip();
-        let server = transport.clone().map(|transport| BlockServer::new(transport, ledger.clone()));
+        let offers = transport.is_some().then(|| Offers::open(&config.directory, ledger.clone(), config.offers));
+        let server = transport.clone().zip(offers.clone());
+        let server = server.map(|(transport, offers)| BlockServer::new(transport, ledger.clone(), offers));
         let (sync_progress, sync_seen) = watch::channel(None);
         let lies = Arc::new(Lies::default());
+        #[cfg(feature = "rocksdb")]
+        let fetch = transport.clone().and_then(|transport| {
+            if config.sync_mode != SyncMode::Snapshot || ledger.height() > Height(0) {
+                fetch::forget(&config.directory);
+                return None;
+            }
+            replica.hold_sync(true);
+            Some(fetch::spawn(fetch::Means {
+                directory: config.directory.clone(),
+                genesis: genesis.clone(),
+                options: config.ledger,
+                limits: config.fetch,
+                transport,
+                clock: clock.clone(),
+                events: events.clone(),
+                lies: lies.clone(),
+                tip: feed.tip(),
+            }))
+        });
+        #[cfg(feature = "rocksdb")]
+        let (fetching, fetch_progress, fetch) = match fetch {
+            Some(Fetch { sender, progress, task, stop }) => (sender, Some(progress), Some((task, stop))),
+            None => (FetchSender::default(), None, None),
+        };
+        #[cfg(not(feature = "rocksdb"))]
+        let (fetching, fetch_progress, fetch) = (FetchSender::default(), None, None);
         let exchange = Exchange::new(transport, ledger.clone(), verifier, pool, events.clone());
         let driver = Driver {
             replica,
@@ -331,6 +371,7 @@ impl Parts {
             sync_progress,
             lies: lies.clone(),
             teller: Teller::default(),
+            offers: offers.clone(),
             members,
             observation: Observation::new(config.observer.clone(), recent_figures.clone()),
             jobs: execute,
@@ -343,6 +384,7 @@ impl Parts {
         let tasks = Tasks {
             driver: tokio::spawn(driver.run(happened)),
             inbound: None,
+            fetch,
             threads: [executing, writing, keeping, reporting].into_iter().chain(verifying).collect(),
         };
         let group = Group {
@@ -365,6 +407,9 @@ impl Parts {
                 accusations,
                 sync_progress: sync_seen,
                 lies,
+                sync_mode: config.sync_mode,
+                fetch: fetch_progress,
+                offers,
                 members: members_seen,
                 observer: config.observer,
                 recent_figures,
@@ -380,7 +425,7 @@ impl Parts {
             }),
         };
         let ways = inbox.zip(server);
-        let inbound = ways.map(|(inbox, server)| tokio::spawn(inbound::run(group.clone(), inbox, server)));
+        let inbound = ways.map(|(inbox, server)| tokio::spawn(inbound::run(group.clone(), inbox, server, fetching)));
         if let Some(tasks) = &mut *group.inner.tasks.lock() {
             tasks.inbound = inbound;
         }

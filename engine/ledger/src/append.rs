@@ -11,8 +11,8 @@ use std::sync::Arc;
 use hanse_state::commitment::Update;
 use hanse_state::{ChangeSet, StateView};
 use hanse_types::{
-    Address, Canonical, Certificate, Hash, Header, Height, Receipt, ReceiptEvent, Timestamp, TxIndex, ValidatorSet,
-    Verified,
+    Address, Canonical, Certificate, Hash, Header, Height, Receipt, ReceiptEvent, Timestamp, Transaction, TxId,
+    TxIndex, ValidatorSet, Verified,
 };
 
 use crate::chunks::ChunkBuilder;
@@ -221,24 +221,35 @@ fn next_record(before: &TipRecord, writer: &mut Writer, block: &NewBlock<'_>, ha
 pub(crate) fn encode(block: &NewBlock<'_>, hash: &Hash, index_topics: bool) -> Batch {
     let height = block.header.height;
     let mut batch = Batch::default();
-    let mut header = ChunkBuilder::default();
-    header.push(|bytes| block.header.encode_into(bytes));
-    header.push(|bytes| block.certificate.encode_into(bytes));
-    batch.put(Table::Header, &keys::height(height), &header.finish());
+    put_header(&mut batch, block.header, block.certificate);
     let content = block.content;
     batch.put(Table::Dag, &keys::height(height), &content.dag().encode());
     put_records(&mut batch, Table::Tx, height, content.transactions().iter().map(Verified::signed));
     put_records(&mut batch, Table::Receipt, height, content.receipts());
     put_records(&mut batch, Table::RwSet, height, content.rw_sets());
     put_state(&mut batch, content.changes(), content.update());
-    put_transaction_index(&mut batch, height, content.transactions());
-    failures::put(&mut batch, height, content.receipts());
-    put_event_index(&mut batch, height, content.receipts(), index_topics);
+    let transactions = content.transactions().iter().map(|verified| (verified.id(), verified.transaction()));
+    put_transaction_index(&mut batch, height, transactions);
+    put_receipt_index(&mut batch, height, content.receipts(), index_topics);
     batch.put(Table::Index, &keys::block(hash), &keys::height(height));
     batch
 }
 
-fn put_records<'a, T: Canonical + 'a>(
+/// What is found by a block's receipts.
+pub(crate) fn put_receipt_index(batch: &mut Batch, height: Height, receipts: &[Receipt], index_topics: bool) {
+    failures::put(batch, height, receipts);
+    put_event_index(batch, height, receipts, index_topics);
+}
+
+/// A header with its certificate.
+pub(crate) fn put_header(batch: &mut Batch, header: &Header, certificate: &Certificate) {
+    let mut entry = ChunkBuilder::default();
+    entry.push(|bytes| header.encode_into(bytes));
+    entry.push(|bytes| certificate.encode_into(bytes));
+    batch.put(Table::Header, &keys::height(header.height), &entry.finish());
+}
+
+pub(crate) fn put_records<'a, T: Canonical + 'a>(
     batch: &mut Batch,
     table: Table,
     height: Height,
@@ -258,7 +269,7 @@ fn put_records<'a, T: Canonical + 'a>(
     }
 }
 
-fn put_state(batch: &mut Batch, changes: &ChangeSet, update: &Update) {
+pub(crate) fn put_state(batch: &mut Batch, changes: &ChangeSet, update: &Update) {
     for (key, value) in changes.iter() {
         match value {
             Some(value) => batch.put(Table::State, key, value),
@@ -273,12 +284,14 @@ fn put_state(batch: &mut Batch, changes: &ChangeSet, update: &Update) {
     }
 }
 
-fn put_transaction_index(batch: &mut Batch, height: Height, transactions: &[Verified]) {
-    let mut ids = Vec::with_capacity(transactions.len() * 40);
-    for (at, verified) in transactions.iter().enumerate() {
-        let (id, transaction) = (verified.id(), verified.transaction());
-        ids.extend_from_slice(id.0.as_bytes());
-        ids.extend_from_slice(&transaction.expiration.0.to_le_bytes());
+pub(crate) fn put_transaction_index<'a>(
+    batch: &mut Batch,
+    height: Height,
+    transactions: impl Iterator<Item = (TxId, &'a Transaction)>,
+) {
+    let mut ids = Vec::new();
+    for (at, (id, transaction)) in transactions.enumerate() {
+        push_id(&mut ids, &id, transaction);
         batch.put(Table::Index, &keys::transaction(&id), &keys::record(height, at as u32));
         if !transaction.business_id.is_empty() {
             let prefix = keys::business(&transaction.sender, &transaction.business_id);
@@ -286,6 +299,12 @@ fn put_transaction_index(batch: &mut Batch, height: Height, transactions: &[Veri
         }
     }
     batch.put(Table::Index, &keys::ids(height), &ids);
+}
+
+/// What the entry of a block's transaction ids has of each.
+pub(crate) fn push_id(ids: &mut Vec<u8>, id: &TxId, transaction: &Transaction) {
+    ids.extend_from_slice(id.0.as_bytes());
+    ids.extend_from_slice(&transaction.expiration.0.to_le_bytes());
 }
 
 /// Contract, name and first topic.

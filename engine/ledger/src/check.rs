@@ -24,15 +24,15 @@ const BLOCKS: u64 = 64;
 const ENTRIES: usize = 16_384;
 
 impl Ledger {
-    /// Checks every block: that it follows the one before, that the validators decided it, and that everything of it adds
+    /// Checks every block that is here: that it follows the one before, that the validators decided it, and that everything of it adds
     /// up to its header, access sets as far as they were not pruned.
     ///
     /// # Errors
     /// The first thing that is wrong.
     pub fn verify_blocks(&self) -> Result<(), LedgerError> {
         let current = self.current();
-        let (mut before, _) = query::header(current.reader(), Height(0))?;
-        let mut next = 1;
+        let mut next = self.first().0;
+        let (mut before, _) = query::header(current.reader(), Height(next - 1))?;
         while next <= current.height().0 {
             let last = current.height().0.min(next + BLOCKS - 1);
             before = self.verify_run(&current, &before, next..=last)?;

@@ -123,6 +123,17 @@ pub enum LedgerError {
         /// Lowest height that still has its own.
         floor: Height,
     },
+    /// This ledger began with a portable snapshot, after that block.
+    #[error(
+        "block {height} is not on this node, whose ledger began with a snapshot of the group's: its first is {first}; ask \
+         for a later one, or another node"
+    )]
+    BeforeFirst {
+        /// The height that was asked for.
+        height: Height,
+        /// The lowest that is here, but for the genesis block.
+        first: Height,
+    },
     /// There is no such block.
     #[error("there is no block {height}; the newest is {tip}")]
     NoBlock {

@@ -64,8 +64,9 @@ impl Ledger {
     /// Events by contract, name and first topic, in the order of the chain.
     ///
     /// # Errors
-    /// If the store fails or is damaged.
+    /// If the store fails or is damaged, or the range begins before the first block that is here.
     pub fn events(&self, wanted: &EventQuery<'_>) -> Result<EventsPage, LedgerError> {
+        self.shared.beginning.check_block(wanted.from.height.max(Height(1)))?;
         let current = self.current();
         let prefix = keys::events(&wanted.contract, wanted.name, wanted.topic);
         let end = keys::at_height(&prefix, wanted.to.next());

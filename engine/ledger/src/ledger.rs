@@ -12,7 +12,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::cache::CacheUse;
 use crate::error::LedgerError;
-use crate::meta::TipRecord;
+use crate::meta::{Beginning, TipRecord};
 use crate::options::LedgerOptions;
 #[cfg(feature = "rocksdb")]
 use crate::store::RocksStore;
@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     /// Who decides the first blocks.
     pub(crate) founders: Arc<ValidatorSet>,
     pub(crate) caches: Arc<Caches>,
+    /// Which blocks it has.
+    pub(crate) beginning: Beginning,
     /// What readers see. Replaced as a whole, when a block is durable.
     pub(crate) current: RwLock<Arc<Current>>,
     /// Held by whoever writes blocks.
@@ -149,6 +151,12 @@ impl Ledger {
     /// The newest block's height.
     pub fn height(&self) -> Height {
         self.current().height()
+    }
+
+    /// The lowest block that is here whole, but for the genesis block: 1, unless the ledger was made of a portable snapshot
+    /// ([`portable`](crate::portable)).
+    pub fn first(&self) -> Height {
+        self.shared.beginning.blocks
     }
 
     /// The state after the newest block. Does not change while it is held.

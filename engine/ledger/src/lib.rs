@@ -34,6 +34,7 @@ pub mod handover;
 pub mod history;
 pub mod ledger;
 pub mod options;
+pub mod portable;
 pub mod proofs;
 pub mod query;
 pub mod queue;

@@ -12,6 +12,7 @@ pub(crate) const FORMAT: u32 = 3;
 const FORMAT_KEY: &[u8] = b"format";
 const IDENTITY_KEY: &[u8] = b"identity";
 const TIP_KEY: &[u8] = b"tip";
+const BEGINNING_KEY: &[u8] = b"beginning";
 
 /// Whose ledger it is.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -55,6 +56,41 @@ pub(crate) struct TipRecord {
     pub(crate) transactions: u64,
 }
 
+/// Where a ledger begins that was made of a portable snapshot. The genesis block it has in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Beginning {
+    /// The oldest block of which there is more than the header and the ids of its transactions.
+    pub(crate) blocks: Height,
+    /// The oldest of which there is that much.
+    pub(crate) headers: Height,
+}
+
+impl Default for Beginning {
+    /// Of a ledger that has all blocks.
+    fn default() -> Beginning {
+        Beginning { blocks: Height(1), headers: Height(1) }
+    }
+}
+
+impl Beginning {
+    /// Refuses a block that is not here.
+    pub(crate) fn check_block(&self, height: Height) -> Result<(), LedgerError> {
+        check_from(self.blocks, height)
+    }
+
+    /// Refuses a block whose header is not here.
+    pub(crate) fn check_header(&self, height: Height) -> Result<(), LedgerError> {
+        check_from(self.headers, height)
+    }
+}
+
+fn check_from(first: Height, height: Height) -> Result<(), LedgerError> {
+    match Height(0) < height && height < first {
+        true => Err(LedgerError::BeforeFirst { height, first }),
+        false => Ok(()),
+    }
+}
+
 /// The format, none in an empty database.
 pub(crate) fn format(reader: &dyn Read) -> Result<Option<u32>, LedgerError> {
     read(reader, FORMAT_KEY)
@@ -66,6 +102,15 @@ pub(crate) fn identity(reader: &dyn Read) -> Result<Identity, LedgerError> {
 
 pub(crate) fn tip(reader: &dyn Read) -> Result<TipRecord, LedgerError> {
     read(reader, TIP_KEY)?.ok_or_else(|| missing(TIP_KEY))
+}
+
+/// Where the ledger begins.
+pub(crate) fn beginning(reader: &dyn Read) -> Result<Beginning, LedgerError> {
+    Ok(read(reader, BEGINNING_KEY)?.unwrap_or_default())
+}
+
+pub(crate) fn put_beginning(batch: &mut Batch, beginning: &Beginning) {
+    put(batch, BEGINNING_KEY, beginning);
 }
 
 pub(crate) fn put_tip(batch: &mut Batch, tip: &TipRecord) {

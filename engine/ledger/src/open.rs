@@ -29,8 +29,7 @@ pub(crate) fn open(
     genesis_state: &ChangeSet,
     options: LedgerOptions,
 ) -> Result<Ledger, LedgerError> {
-    let identity =
-        Identity { chain_id: genesis.chain_id.clone(), group_id: genesis.group_id.clone(), genesis: genesis.hash() };
+    let identity = identity(genesis);
     let content = genesis_content(genesis, genesis_state)?;
     let first = genesis_header(genesis, &validators(genesis)?, &content);
     match meta::format(&*store)? {
@@ -39,6 +38,11 @@ pub(crate) fn open(
         Some(found) => return Err(LedgerError::OtherFormat { found, known: meta::FORMAT }),
     }
     reopen(store, genesis, &first, options)
+}
+
+/// Whose ledger a genesis makes.
+pub(crate) fn identity(genesis: &Genesis) -> Identity {
+    Identity { chain_id: genesis.chain_id.clone(), group_id: genesis.group_id.clone(), genesis: genesis.hash() }
 }
 
 /// Opens the ledger that a store holds, whose first block must have this header.
@@ -58,12 +62,12 @@ pub(crate) fn reopen(
     Ok(ledger)
 }
 
-fn validators(genesis: &Genesis) -> Result<ValidatorSet, LedgerError> {
+pub(crate) fn validators(genesis: &Genesis) -> Result<ValidatorSet, LedgerError> {
     ValidatorSet::from_genesis(genesis).map_err(|error| LedgerError::BadGenesis { reason: error.to_string() })
 }
 
 /// What block 0 holds: nothing but the first state.
-fn genesis_content(genesis: &Genesis, genesis_state: &ChangeSet) -> Result<BlockContent, LedgerError> {
+pub(crate) fn genesis_content(genesis: &Genesis, genesis_state: &ChangeSet) -> Result<BlockContent, LedgerError> {
     let nothing = Outcome {
         height: Height(0),
         transactions: Vec::new(),
@@ -77,7 +81,7 @@ fn genesis_content(genesis: &Genesis, genesis_state: &ChangeSet) -> Result<Block
 }
 
 /// The header of block 0. Binds the genesis by its hash, and the state that was made of it by its root.
-fn genesis_header(genesis: &Genesis, validators: &ValidatorSet, content: &BlockContent) -> Header {
+pub(crate) fn genesis_header(genesis: &Genesis, validators: &ValidatorSet, content: &BlockContent) -> Header {
     let (digests, validators) = (content.digests(), validators.hash());
     Header {
         version: Header::VERSION,
@@ -122,7 +126,7 @@ fn load(
     options: LedgerOptions,
 ) -> Result<Ledger, LedgerError> {
     let reader = store.snapshot();
-    let record = meta::tip(&*reader)?;
+    let (record, beginning) = (meta::tip(&*reader)?, meta::beginning(&*reader)?);
     let (header, certificate) = query::header(&*reader, record.height)?;
     if header.hash() != record.hash {
         return Err(LedgerError::mismatch(record.height, "header", &header.hash(), &record.hash));
@@ -142,6 +146,7 @@ fn load(
         identity: genesis.identity(),
         founders,
         caches,
+        beginning,
         current: RwLock::new(Arc::new(Current { tip, record, view, recent, validators })),
         writer: Mutex::new(Writer { expirations }),
         poisoned: OnceLock::new(),

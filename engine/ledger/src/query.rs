@@ -41,9 +41,14 @@ impl Ledger {
     /// The header of a block.
     ///
     /// # Errors
-    /// These and all that follow: if the store fails or holds damaged bytes.
+    /// These and all that follow: if the store fails or holds damaged bytes, or the ledger began with a later block.
     pub fn header(&self, height: Height) -> Result<Option<Header>, LedgerError> {
-        Ok(self.header_and_certificate(height)?.map(|(header, _)| header))
+        let current = self.current();
+        if height > current.height() {
+            return Ok(None);
+        }
+        self.shared.beginning.check_header(height)?;
+        Ok(Some(header(current.reader(), height)?.0))
     }
 
     /// The header of the block with this hash.
@@ -206,7 +211,7 @@ impl Ledger {
     /// Ids of the transactions of a sender with a business id, oldest first, at most `limit` from a place on.
     ///
     /// # Errors
-    /// As for [`Ledger::header`].
+    /// As for [`Ledger::header`]; and if the place is before the first block that is here.
     pub fn by_business_id(
         &self,
         sender: &Address,
@@ -214,6 +219,7 @@ impl Ledger {
         from: (Height, TxIndex),
         limit: usize,
     ) -> Result<Vec<(Height, TxIndex, TxId)>, LedgerError> {
+        self.shared.beginning.check_block(from.0.max(Height(1)))?;
         let prefix = keys::business(sender, business_id);
         let start = keys::at_record(&prefix, from.0, from.1);
         let end = keys::at_record(&prefix, Height(u64::MAX), TxIndex(u32::MAX));
@@ -235,7 +241,11 @@ impl Ledger {
         read: impl FnOnce(&dyn Read, Height) -> Result<T, LedgerError>,
     ) -> Result<Option<T>, LedgerError> {
         let current = self.current();
-        if height > current.height() { Ok(None) } else { read(current.reader(), height).map(Some) }
+        if height > current.height() {
+            return Ok(None);
+        }
+        self.shared.beginning.check_block(height)?;
+        read(current.reader(), height).map(Some)
     }
 
     fn existing_record<T: Canonical>(

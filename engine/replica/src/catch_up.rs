@@ -24,6 +24,13 @@ impl<C: Consensus> Replica<C> {
         self.sync.as_ref()
     }
 
+    /// Fetches no blocks from now on, or does again.
+    pub fn hold_sync(&mut self, held: bool) {
+        if let Some(sync) = &mut self.sync {
+            sync.hold(held);
+        }
+    }
+
     /// What a peer says tells how far it is.
     pub(crate) fn hear(&mut self, from: Peer, message: &Message, out: &mut Vec<Output>) {
         if let Message::Status(status) = message {

@@ -58,7 +58,7 @@ pub struct Replica<C> {
 
 impl<C: Consensus> Replica<C> {
     /// A replica whose pool and consensus stand on the same newest block. The pool of a group of several nodes
-    /// [finds transactions by their leaves](Pool::with_leaves).
+    /// [is made for that](Pool::of_several).
     pub fn new(pool: Pool, consensus: C) -> Replica<C> {
         Replica {
             pool,

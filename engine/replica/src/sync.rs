@@ -18,13 +18,18 @@
 //! It does no I/O, verifies nothing itself and knows the time only from its inputs. A claim of a great height makes it ask,
 //! nothing else.
 //!
+//! A node that has nothing yet may begin with a portable snapshot instead of the first block: [`SnapshotFetch`] gets that, also
+//! from several peers at a time.
+//!
 //! Start reading at [`BlockSync`].
 
 mod examine;
+mod fetch;
 mod machine;
 mod message;
 mod source;
 
 pub use examine::{End, Examination, Examined, SyncedBlock};
+pub use fetch::{FetchLimits, FetchOutput, FetchProgress, FetchStage, SnapshotFetch};
 pub use machine::{BlockSync, Progress, SyncLimits, SyncOutput};
-pub use message::{Blocks, DecidedBlock, SyncMessage};
+pub use message::{Blocks, DecidedBlock, Description, Offer, SyncMessage};

@@ -19,6 +19,7 @@ pub mod limits;
 pub mod members;
 pub mod merkle;
 pub mod names;
+pub mod portable;
 pub mod receipt;
 pub mod rw_set;
 pub mod sign_bytes;

@@ -115,6 +115,8 @@ pub struct BlockSync {
     set: Arc<ValidatorSet>,
     epoch: Epoch,
     active: bool,
+    /// Whether nothing is fetched for now: a snapshot may come.
+    held: bool,
     sources: BTreeMap<Peer, Source>,
     /// Peers that lied, and until when they are left alone. They may come and go meanwhile.
     dropped: BTreeMap<Peer, Timestamp>,
@@ -139,6 +141,7 @@ impl BlockSync {
             set,
             epoch,
             active: false,
+            held: false,
             sources: BTreeMap::new(),
             dropped: BTreeMap::new(),
             ranges: BTreeMap::new(),
@@ -192,6 +195,11 @@ impl BlockSync {
         self.ready.get(&height)
     }
 
+    /// Fetches nothing from now on, or does again: the node may get a snapshot of the chain instead.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
+    }
+
     /// Whether the block after the newest durable one is here or being looked at: its height is over elsewhere.
     pub fn has_next(&self) -> bool {
         self.ready.contains_key(&self.tip.0.next())
@@ -227,6 +235,9 @@ impl BlockSync {
             return false;
         }
         let missing = self.target().0.saturating_sub(self.tip.0.0);
+        if self.held && missing >= self.limits.behind {
+            return true;
+        }
         self.active |= missing >= self.limits.behind;
         self.ask(out);
         let is_soon = |range: &Range| match range.stage {

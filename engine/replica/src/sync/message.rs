@@ -1,7 +1,8 @@
 //! What nodes that catch up and those who help them say to each other.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use hanse_types::{Block, Canonical, Certificate, Height, limits};
+use hanse_types::portable::{Anchor, Manifest};
+use hanse_types::{Block, Canonical, Certificate, Hash, Height, limits};
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -15,6 +16,51 @@ pub enum SyncMessage {
     },
     /// Answers it.
     Blocks(Blocks),
+    /// Asks which portable snapshots the peer has.
+    GetOffers,
+    /// Answers it.
+    Offers(Vec<Offer>),
+    /// Asks what a snapshot is.
+    GetDescription {
+        /// Which.
+        id: Hash,
+    },
+    /// Answers it.
+    Description(Box<Description>),
+    /// Asks for a chunk of a snapshot.
+    GetChunk {
+        /// Of which.
+        id: Hash,
+        /// Its number, from 0.
+        index: u32,
+    },
+    /// Answers it.
+    Chunk {
+        /// Of which snapshot it is.
+        id: Hash,
+        /// Its number.
+        index: u32,
+        /// Its bytes; none if the sender has not got it, or no longer.
+        bytes: Vec<u8>,
+    },
+}
+
+/// A portable snapshot that a peer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Offer {
+    /// The height after whose block the state is.
+    pub height: Height,
+    /// [`Manifest::id`].
+    pub id: Hash,
+}
+
+/// What a portable snapshot is.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Description {
+    /// What it consists of.
+    pub manifest: Manifest,
+    /// What shows that its block was decided.
+    pub anchor: Anchor,
 }
 
 /// Committed blocks that follow one another, as many as one message takes.

@@ -224,7 +224,7 @@ impl Node {
             ConsensusKind::Raft => self.raft(n, tip, (set, epoch), world, &mut under_way),
             _ => self.bft(n, tip, set, world),
         };
-        let pool = Pool::new(PoolLimits::default(), world.params().clone(), self.history()).with_leaves();
+        let pool = Pool::new(PoolLimits::default(), world.params().clone(), self.history()).of_several();
         let mut replica = Replica::new(pool, engine).holding(self.held.iter().cloned()).catching_up_by(sync);
         for (block, transactions) in &under_way {
             replica.recover(block, transactions.clone());
