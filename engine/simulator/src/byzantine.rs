@@ -4,7 +4,7 @@
 //! sends. None can sign for others, but for one thing: what others say in another group. There they may have signed
 //! anything, so their signatures for that group are to be had for any words.
 //!
-//! Start reading at [`Kind`]; what each does is in `mutation`, `forgery`, `lies` and `scheme`.
+//! Start reading at [`Kind`]; what each does is in `mutation`, `forgery`, `lies`, `scheme` and `service`.
 
 use std::collections::BTreeMap;
 
@@ -19,6 +19,7 @@ mod forgery;
 mod lies;
 mod mutation;
 mod scheme;
+mod service;
 
 /// A behaviour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,9 +16,7 @@
 //! In most runs blocks are run and kept by a stand-in, as it is consensus that is tried. In a share of the seeds nodes are
 //! whole: the real replica, pool, scheduler, native contracts and ledger run in them (`real`), every decided block is run
 //! again in a plain loop, and at the end the ledgers are compared, and what clients were promised is looked for: each
-//! transaction that a node had taken to keep is in the chain, or recorded as dropped, or waits there. One exception is
-//! counted, not refused: a node reports as expired, by its own clock, what a block of an earlier time contains that it has
-//! not heard of yet.
+//! transaction that a node had taken to keep is in the chain, or recorded as dropped and in no block, or waits there.
 //!
 //! A run that fails prints the command that replays it, with all that happens in it ([`command`]); `--minimise N` makes it
 //! shorter, and prints the command for what is left ([`minimise`]). `scripts/simulate` runs all stages; `--bench` and

@@ -72,6 +72,8 @@ pub(crate) struct Node {
     pub(crate) known: BTreeMap<Hash, Tx>,
     /// Milliseconds that its clock is ahead, or behind.
     pub(crate) skew: i64,
+    /// A whole node reads the clock when it starts, and measures from there on: what that one was ahead, or behind.
+    pub(crate) steady: Option<i64>,
     /// What its clock shows, if that stands still.
     pub(crate) stopped_clock: Option<Timestamp>,
     /// Until when the whole node stands still, in virtual time.
@@ -114,6 +116,7 @@ impl Node {
             pool: BTreeSet::new(),
             known: BTreeMap::new(),
             skew,
+            steady: None,
             stopped_clock: None,
             paused_until: 0,
             votes_from: Height(0),
@@ -131,7 +134,21 @@ impl Node {
     }
 
     pub(crate) fn now(&self, time: u64) -> Timestamp {
+        match self.steady {
+            Some(steady) => Timestamp((EPOCH_MS + time).saturating_add_signed(steady)),
+            None => self.system_clock(time),
+        }
+    }
+
+    fn system_clock(&self, time: u64) -> Timestamp {
         self.stopped_clock.unwrap_or(Timestamp((EPOCH_MS + time).saturating_add_signed(self.skew)))
+    }
+
+    /// A life begins.
+    pub(crate) fn read_clock(&mut self, time: u64) {
+        if self.place.is_some() {
+            self.steady = Some(self.system_clock(time).0 as i64 - (EPOCH_MS + time) as i64);
+        }
     }
 
     pub(crate) fn tip<'a>(&'a self, chain: &'a Chain) -> &'a Header {

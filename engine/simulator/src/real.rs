@@ -8,7 +8,8 @@
 //!
 //! Validators change by transactions in a share of them. Clients are promised that what a node has accepted outlives it:
 //! at the end each such transaction is in the chain, or was recorded as dropped, or waits there still ([`Queue`]). Clocks
-//! differ, but go on: a node measures time by one that does, whatever the system's shows.
+//! differ, also by hours, but go on: a node reads the system's once and measures time by one that does. Who is behind fetches
+//! ranges of blocks of several others, some of which send what is not so.
 
 mod clients;
 mod node;
@@ -34,7 +35,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use self::clients::Clients;
 pub(crate) use self::node::{Place, Whole, noted};
-pub(crate) use self::queue::{Queue, Write};
+pub(crate) use self::queue::{Queue, Recorded, Write};
 use self::reference::Reference;
 use crate::keys::Keyring;
 use crate::node::EPOCH_MS;

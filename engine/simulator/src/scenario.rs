@@ -126,10 +126,11 @@ impl Scenario {
         if seed % WHOLE_EVERY == WHOLE { scenario.of_whole_nodes() } else { scenario }
     }
 
-    /// The same with whole nodes: with clocks that go on, and disks whose failure stops a node.
+    /// The same with whole nodes: with disks whose failure stops a node, and more often with validators that change.
     fn of_whole_nodes(self) -> Scenario {
-        let others = Vec::new();
-        Scenario { whole: true, real_keys: true, astray: others, stops: true, ..self }
+        let is_free = self.forgetful.is_empty() && self.astray.is_empty();
+        let spares = if is_free && (self.seed / WHOLE_EVERY).is_multiple_of(2) { 1 } else { self.spares };
+        Scenario { whole: true, real_keys: true, stops: true, spares, ..self }
     }
 
     /// Faults of all kinds among so many validators.

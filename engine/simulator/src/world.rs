@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use hanse_consensus::bft::Bugs;
 use hanse_consensus::{Consensus, Input, Message, Peer, Timer};
+use hanse_replica::sync::SyncMessage;
 use hanse_types::crypto::PublicKey;
 use hanse_types::{Hash, Height, Round, Verified};
 
@@ -27,6 +28,7 @@ use crate::trace;
 mod faults;
 mod perform;
 mod real;
+mod sync;
 
 /// Something that happens.
 enum Event {
@@ -63,6 +65,12 @@ enum Event {
         to: usize,
         from: usize,
         transactions: Vec<Verified>,
+    },
+    /// Something comes that nodes say to each other who catch up.
+    Synced {
+        to: usize,
+        from: usize,
+        message: SyncMessage,
     },
     /// The oldest job of a node is done.
     Job {
@@ -160,8 +168,12 @@ pub struct Summary {
     pub kept: u64,
     /// Of these, those that a node took over from an earlier life.
     pub taken_over: u64,
-    /// Of these, those that a node reported as expired by its own clock, and which are in the chain nevertheless.
-    pub taken_back: u64,
+    /// Of these, those that a node reported as expired.
+    pub expired: u64,
+    /// Blocks of those that whole nodes sent in ranges to who was behind, and that were found good.
+    pub fetched_ahead: u64,
+    /// Times that a whole node was seen to lie to who was behind.
+    pub lies: u64,
     /// Blocks that honest whole nodes refused, as they were not what running them gives.
     pub refused: u64,
     /// When and how each block was first decided by an honest node.
@@ -373,6 +385,7 @@ impl World {
             Event::Whole { node, life, input } if self.is_alive(node, life) => self.tell_whole(node, *input),
             Event::Queued { node, life, write } if self.is_alive(node, life) => self.queued(node, *write),
             Event::Relayed { to, from, transactions } => self.relayed(to, from, transactions),
+            Event::Synced { to, from, message } => self.synced(to, from, message),
             Event::Input { .. } | Event::Timer { .. } | Event::Job { .. } => {}
             Event::Whole { .. } | Event::Queued { .. } => {}
             Event::Transaction => self.transaction(),
@@ -406,7 +419,7 @@ impl World {
     /// Until when nothing of this kind happens, as its node stands still.
     fn still(&self, event: &Event) -> Option<u64> {
         let node = match event {
-            Event::Deliver { to, .. } | Event::Relayed { to, .. } => *to,
+            Event::Deliver { to, .. } | Event::Relayed { to, .. } | Event::Synced { to, .. } => *to,
             Event::Input { node, .. } | Event::Timer { node, .. } => *node,
             Event::Job { node, .. } | Event::Whole { node, .. } | Event::Queued { node, .. } => *node,
             _ => return None,

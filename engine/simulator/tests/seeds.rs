@@ -56,13 +56,15 @@ fn no_seed_breaks_anything() {
         ("transactions sent to them", sum(|run| run.sent), 800),
         ("transactions that they had promised to keep", sum(|run| run.kept), 400),
         ("of these, taken over by a later life", sum(|run| run.taken_over), 10),
+        ("of these, reported as expired", sum(|run| run.expired), 1),
+        ("blocks that they fetched ahead", sum(|run| run.fetched_ahead), 10),
+        ("times that a node was seen to lie to them", sum(|run| run.lies), 1),
+        ("changes of their validators", sum(|run| run.epochs), 3),
     ];
     let rounds = summaries.iter().map(|run| run.rounds_after_heal).max().unwrap();
     let of = of.into_iter().chain(whole).collect::<Vec<_>>();
     of.iter().for_each(|(what, number, _)| println!("  {what}: {number}"));
     println!("  blocks that whole nodes refused: {}", sum(|run| run.refused));
-    println!("  changes of their validators: {}", sum(|run| run.epochs));
-    println!("  transactions reported as expired, and committed: {}", sum(|run| run.taken_back));
     println!("  most rounds until a block after everything healed: {rounds}");
     println!("seeded schedules: {}", summaries.len());
     assert_eq!(summaries.len() as u64, wanted);

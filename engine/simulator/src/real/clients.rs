@@ -8,6 +8,9 @@ use hanse_vm::system::{account, members, names, params};
 
 use crate::random::Random;
 
+/// Of a thousand transactions, those that give a validator's seat to another node, in a group that has more nodes than seats.
+/// Most are refused: the node has one already.
+const ROTATIONS: u64 = 200;
 /// Clients that there are.
 const COUNT: u8 = 6;
 /// How long most transactions live, and a few, in milliseconds.
@@ -121,7 +124,7 @@ impl Clients {
     }
 
     fn call(&self, dice: &mut Random) -> Call {
-        if self.seats < self.nodes.len() && dice.chance(60) {
+        if self.seats < self.nodes.len() && dice.chance(ROTATIONS) {
             return self.rotation(dice);
         }
         let amount = u128::from(dice.below(200));

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use hanse_consensus::{Bft, Statement};
 use hanse_group::chain::Chain;
 use hanse_group::execution::{ExecutedBlock, Executor};
+use hanse_ledger::handover::next_epoch;
 use hanse_ledger::store::Fault;
 use hanse_ledger::{Ledger, LedgerError, MemoryStore, NewBlock};
 use hanse_replica::Replica;
+use hanse_replica::sync::{BlockSync, SyncLimits};
 use hanse_state::ChangeSet;
 use hanse_txpool::{History, Pool, PoolLimits};
 use hanse_types::{Certificate, Genesis, Hash, Timestamp};
@@ -48,6 +50,18 @@ pub(crate) fn noted(ledger: &Ledger) -> Result<Option<Statement>, String> {
     bytes.map(|bytes| borsh::from_slice(&bytes).map_err(|error| error.to_string())).transpose()
 }
 
+/// Chains here are short: small windows are filled by them, and there is time to wait for who does not answer.
+const SYNC: SyncLimits = SyncLimits {
+    window_blocks: 12,
+    window_bytes: 1 << 20,
+    answer_bytes: 1 << 16,
+    request_blocks: 3,
+    requests_per_peer: 2,
+    answer_ms: 200,
+    drop_ms: 2_000,
+    behind: 2,
+};
+
 /// A whole node, while it lives.
 pub(crate) struct Whole {
     pub(crate) replica: Replica<Bft<Keys>>,
@@ -72,11 +86,12 @@ impl Whole {
         let mut history = History::new(tip.header.height, tip.header.timestamp, hashes.iter().rev().copied());
         history.load_window(ledger.window(tip.header.timestamp).map_err(|error| error.to_string())?);
         let params = hanse_vm::system::params::load(&*ledger.state()).map_err(|error| error.to_string())?;
-        let mut pool = Pool::new(PoolLimits::default(), params, history).with_leaves();
+        let mut pool = Pool::new(PoolLimits::default(), params, history).of_several();
         let taken_over = queue.restore(&ledger, &mut pool, now)?;
         let held = hanse_group::held::read(&ledger, &real.verifier).map_err(|error| error.to_string())?;
+        let sync = BlockSync::new(SYNC, (tip.header.height, tip.hash), ledger.validators(), next_epoch(&tip.header));
         let whole = Whole {
-            replica: Replica::new(pool, engine).holding(held),
+            replica: Replica::new(pool, engine).holding(held).catching_up_by(sync),
             executor: Executor::new(real.vm.clone(), real.genesis.clone()),
             chain: Chain::new(base(&ledger), hashes),
             ledger,

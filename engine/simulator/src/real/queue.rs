@@ -19,6 +19,17 @@ pub(crate) struct Write {
     pub(crate) needed_from: Arrival,
 }
 
+/// What the disk has of a transaction that was promised to be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recorded {
+    /// It was dropped, and why.
+    Dropped(&'static str),
+    /// A node that starts takes it over: what becomes of it is not known yet.
+    Kept,
+    /// It is done with, or only in memory.
+    Nothing,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
@@ -56,8 +67,14 @@ impl Queue {
         Ok(count)
     }
 
-    /// What clients were promised, and why it was dropped, if that is recorded.
-    pub(crate) fn promised(&self) -> impl Iterator<Item = (TxId, Option<&'static str>)> {
-        self.promised.iter().map(|id| (*id, self.dropped.get(id).copied()))
+    /// What clients were promised, and what is recorded of it.
+    pub(crate) fn promised(&self) -> Vec<(TxId, Recorded)> {
+        let kept: BTreeSet<TxId> = self.waiting.values().map(Verified::id).collect();
+        let recorded = |id: &TxId| match self.dropped.get(id) {
+            Some(reason) => Recorded::Dropped(reason),
+            None if kept.contains(id) => Recorded::Kept,
+            None => Recorded::Nothing,
+        };
+        self.promised.iter().map(|id| (*id, recorded(id))).collect()
     }
 }

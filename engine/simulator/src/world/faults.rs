@@ -18,6 +18,7 @@ impl World {
         let node = &mut self.nodes[at];
         let (before, losses) = (node.votes_from, node.disk.power_losses());
         node.disk.restart(fuse);
+        node.read_clock(self.time);
         let now = node.now(self.time);
         let started = node.start(&self.chain, self.real.as_ref(), self.bugs, now);
         if node.disk.power_losses() > losses || (started.is_err() && node.disk.has_failed()) {
@@ -167,6 +168,10 @@ impl World {
         self.healed = Some(Healed { at: self.time, height, round: rounds.max().unwrap_or_default() });
         for at in self.scenario.astray.clone() {
             (self.nodes[at].skew, self.nodes[at].stopped_clock) = (0, None);
+            if self.scenario.whole {
+                // It has to be started again to see that.
+                self.nodes[at].life = None;
+            }
         }
         for at in 0..self.nodes.len() {
             self.heal_node(at);

@@ -7,17 +7,17 @@ use hanse_group::execution::Checked;
 use hanse_ledger::store::Fault;
 use hanse_ledger::{Ledger, LedgerError};
 use hanse_replica::{Amendments, HaltReason, Input, Output, Shown, Stage, Work};
-use hanse_types::{Certificate, Header, TxId, Verified};
+use hanse_types::{Certificate, Header, Verified};
 
 use crate::byzantine::Kind as Behaviour;
 use crate::cut::Kind;
 use crate::node::{Committed, Job, Mind};
-use crate::real::{Whole, Write, on_threads_of};
+use crate::real::{Recorded, Whole, Write, on_threads_of};
 use crate::world::{Event, World};
 
 /// Of a thousand writes of a ledger, those that fail.
 const WRITES_FAIL: u64 = 30;
-/// Why a node drops what it could not put into a block in time.
+/// Why a node drops what no block can hold any more.
 const EXPIRED: &str = "expired";
 /// Transactions that clients send at once, at most.
 const BURST: u64 = 8;
@@ -104,23 +104,22 @@ impl World {
         self.summary.taken_over = honest.iter().map(|at| self.nodes[*at].taken_over).sum();
         for at in honest {
             let Some(place) = &self.nodes[at].place else { continue };
-            let promised: Vec<(TxId, Option<&str>)> = place.queue.promised().collect();
+            let promised = place.queue.promised();
             self.summary.kept += promised.len() as u64;
-            for (id, dropped) in promised {
+            for (id, recorded) in promised {
                 let Some(whole) = self.whole(at) else { continue };
                 let waits = whole.replica.is_pending(&id);
                 let found = whole.ledger.find_transaction(&id).map(|place| place.is_some());
-                match found {
-                    // Its clock was ahead of the block's, or the block was on its way: known, and counted.
-                    Ok(true) if dropped == Some(EXPIRED) => self.summary.taken_back += 1,
-                    Ok(true) if dropped.is_some() => {
-                        self.oracle.fail(format!("node {at} dropped {id} ({dropped:?}), which is in the chain"));
+                self.summary.expired += u64::from(recorded == Recorded::Dropped(EXPIRED));
+                match (found, recorded) {
+                    (Ok(true), Recorded::Dropped(reason)) => {
+                        self.oracle.fail(format!("node {at} dropped {id} ({reason}), which is in the chain"));
                     }
-                    Ok(false) if dropped.is_none() && !waits => {
+                    (Ok(false), Recorded::Nothing) if !waits => {
                         self.oracle.fail(format!("node {at} has lost {id}, which it had promised to keep"));
                     }
-                    Ok(_) => {}
-                    Err(error) => self.oracle.fail(format!("node {at} can't read its ledger: {error}")),
+                    (Ok(_), _) => {}
+                    (Err(error), _) => self.oracle.fail(format!("node {at} can't read its ledger: {error}")),
                 }
             }
         }
@@ -140,10 +139,9 @@ impl World {
             }
             Output::Sign(intent) => self.begin_job(at, Job::Sign(intent)),
             Output::Record { .. } => self.oracle.fail(format!("node {at} acts like a raft")),
-            Output::Sync(..) | Output::Examine(_) | Output::Lied { .. } => {
-                self.oracle
-                    .fail(format!("node {at} fetches ranges of blocks, which its replica was not given a way to"));
-            }
+            Output::Sync(to, message) => self.send_sync(at, to, message),
+            Output::Examine(examination) => self.examine(at, examination),
+            Output::Lied { peer, reason } => self.lied(at, peer, &reason),
             Output::Persist { certificate, .. } => self.decide(at, certificate),
             Output::SetTimer(time) => {
                 let after = time.since_ms(self.nodes[at].now(self.time));
@@ -175,7 +173,7 @@ impl World {
         }
     }
 
-    fn plan_whole(&mut self, at: usize, after_ms: u64, input: Input) {
+    pub(super) fn plan_whole(&mut self, at: usize, after_ms: u64, input: Input) {
         let life = self.nodes[at].lives;
         self.plan(after_ms, Event::Whole { node: at, life, input: Box::new(input) });
     }
