@@ -6,6 +6,7 @@
 //! - [`groups`] are the ledgers that the node takes part in, [`p2p`] is its network.
 //! - [`service`] is a node as a process, by settings that [`config`] reads from a file; [`log`] and [`metrics`] are what
 //!   it tells its operators.
+//! - [`light`] is a node that follows headers alone and trusts no other.
 //! - [`keys`] finds the key that signs: a development account, or an encrypted file.
 //!
 //! A command talks to a node by RPC only, as every application does; nothing here reads a running node's files. What a
@@ -18,6 +19,7 @@ mod config;
 mod dev;
 mod groups;
 mod keys;
+mod light;
 mod log;
 mod metrics;
 mod p2p;

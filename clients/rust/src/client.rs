@@ -20,6 +20,8 @@ use crate::text::ContractError;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long to wait for an answer, beyond what the request itself asks the node to wait.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of an answer: whoever sends more means harm. A block of 32 MiB in JSON has room.
+const ANSWER_BYTES: usize = 128 << 20;
 
 /// Why a client has no answer.
 #[derive(Debug, Error)]
@@ -150,6 +152,12 @@ impl Client {
         Client { group: Some(group.into()), genesis: Arc::default(), ..self.clone() }
     }
 
+    /// The same connection, to a chain whose genesis is known: the node is not asked, nor believed, which chain it is of.
+    #[must_use]
+    pub fn of_chain(&self, genesis: Hash) -> Client {
+        Client { genesis: Arc::new(Mutex::new(Some(genesis))), ..self.clone() }
+    }
+
     /// The group that is asked, if it is not left to the node.
     pub fn group(&self) -> Option<&str> {
         self.group.as_deref()
@@ -192,9 +200,15 @@ impl Client {
         &self,
         sent: Result<reqwest::Response, reqwest::Error>,
     ) -> Result<T, ClientError> {
-        let answer = sent.map_err(|e| self.broken(&e))?;
+        let mut answer = sent.map_err(|e| self.broken(&e))?;
         let status = answer.status();
-        let body = answer.bytes().await.map_err(|e| self.broken(&e))?;
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|e| self.broken(&e))? {
+            if body.len() + chunk.len() > ANSWER_BYTES {
+                return Err(self.protocol(format!("its answer has more than {ANSWER_BYTES} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
         serde_json::from_slice(&body).map_err(|error| self.protocol(format!("HTTP status {status}, {error}")))
     }
 

@@ -76,7 +76,7 @@ codes! {
     TOO_LARGE = 1004, "too_large", Never,
         "The request passes a limit on size or count.", "Split it; `chain_info` tells the limits.";
     PRUNED = 1005, "pruned", Never,
-        "The history of that height was given up on this node.",
+        "The history of that height was given up on this node, or the node began with a later snapshot and never had it.",
         "Ask for the oldest height that is left (in `detail.oldest_height`) or a later one, or ask another node.";
     NO_STATE_PROOFS = 1006, "no_state_proofs", Never,
         "The group's state commitment is flat: its headers bind the state as a whole and prove no single value.",
@@ -193,6 +193,12 @@ codes! {
         "Wait as long as `detail.retry_after_ms` says; send many transactions in one request.";
     GROUP_NOT_OPENED = 5006, "group_not_opened", Never,
         "The group's files can't be opened on this node.", "The message says why; `hanse group start` tries again.";
+    FORKED = 5007, "forked", Never,
+        "The light node was shown two blocks that were both decided and of which at most one can be in the chain.",
+        "Nothing of the chain can be trusted: show the evidence (`light_status`) to the other members.";
+    UNVERIFIED = 5008, "unverified", Later,
+        "None of the light node's nodes gave an answer that it could verify.",
+        "`hanse light status` says what it thinks of each; name further nodes.";
 }
 
 /// How any method may fail.

@@ -99,6 +99,15 @@ impl RpcError {
         self
     }
 
+    /// With better advice than its kind has.
+    #[must_use]
+    pub fn advice(mut self, hint: impl Into<String>) -> RpcError {
+        if let Some(data) = &mut self.data {
+            data.hint = hint.into();
+        }
+        self
+    }
+
     /// With the transaction's id.
     #[must_use]
     pub fn tx(mut self, tx: Hash) -> RpcError {

@@ -39,6 +39,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("chain stop", "hanse chain stop consortium --node node-2"),
     ("chain status", "hanse chain status consortium"),
     ("start", "hanse start --config node/hanse.toml"),
+    ("light start", "hanse light start --genesis genesis.json --node http://10.0.0.1:7420 --node http://10.0.0.2:7420"),
+    ("light status", "hanse light status"),
     ("doctor", "hanse doctor --config node/hanse.toml"),
     ("log level", "hanse log level hanse_group debug"),
     ("config check", "hanse config check --config node/hanse.toml"),

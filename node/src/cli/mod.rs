@@ -29,6 +29,7 @@ mod host;
 mod init;
 mod key;
 mod ledger;
+mod light;
 mod log;
 mod member;
 mod name;
@@ -108,6 +109,9 @@ enum Command {
     Chain(consortium::ChainCommand),
     /// Run a node as a service, by its configuration
     Start(start::StartArgs),
+    /// Follow a chain without trusting any node
+    #[command(subcommand)]
+    Light(light::LightCommand),
     /// Look for what is wrong with this machine, a configuration or a node, and say what to do
     Doctor(doctor::DoctorArgs),
     /// Change what a running node logs
@@ -216,6 +220,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Init(args) => init::run(args, &common, output),
         Command::Chain(command) => consortium::run(command, &common, output).await,
         Command::Start(args) => start::run(args, &common, output).await,
+        Command::Light(command) => light::run(command, output).await,
         Command::Doctor(args) => doctor::run(args, &common, output).await,
         Command::Log(command) => log::run(command, &common, output).await,
         Command::Config(command) => config::run(command, output),

@@ -13,11 +13,11 @@ methods! { BLOCK:
     /// A block, by height, hash or as the newest one, with as much of it as is asked for.
     GetBlock = "block_get", BlockParams => BlockView, fails [&[codes::PRUNED]];
     /// Blocks in short, the newest first.
-    ListBlocks = "block_list", ListBlocksParams => BlockList, fails [];
+    ListBlocks = "block_list", ListBlocksParams => BlockList, fails [&[codes::PRUNED]];
     /// A block's header with what shows that it was decided.
-    GetCertificate = "block_certificate", CertificateParams => CertifiedHeader, fails [];
+    GetCertificate = "block_certificate", CertificateParams => CertifiedHeader, fails [&[codes::PRUNED]];
     /// Waits for the block after a height.
-    WaitBlock = "block_wait", WaitBlockParams => WaitedBlock, fails [];
+    WaitBlock = "block_wait", WaitBlockParams => WaitedBlock, fails [&[codes::PRUNED]];
 }
 
 /// Which block: `"latest"`, a height, or a hash.

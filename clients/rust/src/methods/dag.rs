@@ -12,11 +12,11 @@ use crate::views::{BlockParallelism, DagView, HotKeyView, ParallelismTotals, Tim
 methods! { DAG:
     /// How parallel a block was, and why not more: figures of its DAG, its critical path with the keys that made each
     /// transaction on it wait, its hot keys with advice, and as many transactions as are asked for.
-    GetDag = "dag_get", DagParams => DagView, fails [];
+    GetDag = "dag_get", DagParams => DagView, fails [&[codes::PRUNED]];
     /// The keys that made most transactions wait in a window of blocks, with advice.
     GetHotKeys = "dag_hotKeys", HotKeysParams => HotKeys, fails [&[codes::PRUNED]];
     /// How parallel each of the last blocks was, and what it took on this node.
-    GetDagStats = "dag_stats", DagStatsParams => DagStats, fails [];
+    GetDagStats = "dag_stats", DagStatsParams => DagStats, fails [&[codes::PRUNED]];
     /// When this node's threads ran which transaction of a block. It is this node's own diary and no part of the chain: it
     /// is kept of the newest blocks that were made while it was recorded, until the node stops.
     GetTimeline = "dag_timeline", TimelineParams => TimelineView, fails [];

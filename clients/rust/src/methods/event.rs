@@ -5,12 +5,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::methods;
+use crate::codes;
 use crate::text::{Bytes, Contract};
 use crate::views::LocatedEvent;
 
 methods! { EVENT:
     /// Events of a range of blocks, in order.
-    QueryEvents = "event_query", EventParams => Events, fails [];
+    QueryEvents = "event_query", EventParams => Events, fails [&[codes::PRUNED]];
 }
 
 /// Where in the chain a reader of events is.

@@ -113,6 +113,8 @@ pub struct ChainStatus {
     pub pool: PoolView,
     /// The oldest height whose access sets and state are left.
     pub oldest_height: Height,
+    /// The oldest block that is here, but for the genesis block: 1, unless the node began with a snapshot of the group's.
+    pub first_height: Height,
     /// Whether transactions are taken.
     pub running: bool,
     /// Why not, if not.
@@ -141,6 +143,14 @@ pub struct AgreementView {
 /// How far a node is in catching up with the other members of its group.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SyncView {
+    /// How it gets what the others have: `full` or `snapshot`.
+    pub mode: String,
+    /// Getting a snapshot, if the group was opened here without a block to begin with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotFetchView>,
+    /// Heights of the snapshots that it has for other members, the newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offers: Vec<Height>,
     /// Whether it is behind and fetches blocks of several members at a time.
     pub active: bool,
     /// The highest block that a member claims to have, if it is above this node's.
@@ -161,6 +171,25 @@ pub struct SyncView {
     /// What they sent, the oldest first; at most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lies: Vec<LieView>,
+}
+
+/// How far a node is in getting a snapshot from other members of its group.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SnapshotFetchView {
+    /// `asking` (who has one), `fetching`, `importing` (a ledger is made of it), `ready` (the group is opened anew on that), or
+    /// `over` (the node has blocks of its own).
+    pub stage: String,
+    /// The snapshot's height, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<Height>,
+    /// Chunks of it that are here,
+    pub kept: u32,
+    /// and that it has.
+    pub chunks: u32,
+    /// Bytes of chunks that were fetched since the group was opened.
+    pub bytes: u64,
+    /// Requests since then that were not answered in time.
+    pub timeouts: u64,
 }
 
 /// Something that a member has sent as a block of the chain, and that is none.

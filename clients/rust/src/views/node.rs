@@ -79,7 +79,7 @@ pub struct MachineView {
 }
 
 /// How a node runs a group. Nothing of it is agreed on between nodes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SettingsView {
     /// Threads that execute blocks and verify signatures.
     pub threads: usize,
@@ -120,13 +120,18 @@ pub struct PeerView {
     /// Its key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// How far the connection is: `awaited` (its address is not known, it has to connect), `connecting`, `handshaking`,
-    /// `ready`, `lagging` (messages to it pile up), `foreign` (it takes no messages of groups), `banned` (for a while, as it
+    /// How far the connection is: `awaited` (its address is not known, it is looked for or has to connect), `connecting`,
+    /// `handshaking`, `ready`, `lagging` (messages to it pile up), `foreign` (no messages of groups are exchanged with it: a
+    /// seed, or a client of libp2p), `banned` (for a while, as it
     /// sent what no node sends), `denied` (until it is denied no more).
     pub state: String,
     /// Where it is connected, or was tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// Where that address is from: `configured` (`network.peers`), `seed` (`network.seeds`), `discovered` (the node itself told
+    /// it, here or to others that are connected); absent if the other side made the connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address_source: Option<String>,
     /// Whether this node made the connection, and not the other one; absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dialed: Option<bool>,
@@ -144,6 +149,8 @@ pub struct PeerView {
     pub waiting: usize,
     /// Messages to it that there was no room for.
     pub dropped: u64,
+    /// Messages from it that were not taken, as it sent more than its part: too many at a time, or too many that wait.
+    pub refused: u64,
     /// Groups of this node that it is a member of, by the hash of their genesis.
     pub groups: Vec<Hash>,
     /// The program that it says it is.
