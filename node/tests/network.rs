@@ -186,16 +186,20 @@ fn what_can_be_no_chain_is_said_before_anything_is_written() {
         assert!(!folder.path().join("all").exists());
     };
     refused(&["--nodes", "0"], "0 is not in 1..=128");
-    refused(&["--hosts", "a,10.0.0.7:7430"], "neither the name nor the address of a host");
+    for host in ["a/b", "a:0", "a:b", "300.1.1.1", "[::1]:0", "-a", "a..b", ""] {
+        refused(&["--hosts", &format!("a.example,{host}")], "neither the name nor the address of a host");
+    }
+    refused(&["--hosts", "a.example,A.example:30300"], "a.example is named twice");
     refused(&["--port", "65530"], "8 ports are needed");
     refused(&["--account", "alice=5"], "development key alice");
-    let output = hanse(folder.path(), &["chain", "new", "all", "--plain-keys", "--hosts", "a.example,10.0.0.7"]);
+    let hosts = ["--hosts", "a.example,10.0.0.7:30300,[2001:db8::7]:30301,d.example"];
+    let output = hanse(folder.path(), &[&["chain", "new", "all", "--plain-keys"], &hosts[..]].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let written = std::fs::read_to_string(folder.path().join("all/node-1/hanse.toml")).unwrap();
     assert!(written.contains("external = \"/dns/a.example/tcp/7430\""), "{written}");
-    assert!(written.contains("peers = [\"/ip4/10.0.0.7/tcp/7430/p2p/12D3KooW"), "{written}");
-    let checked = hanse(folder.path(), &["config", "check", "--config", "all/node-1/hanse.toml"]);
-    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    assert!(written.contains("peers = [\"/ip4/10.0.0.7/tcp/30300/p2p/12D3KooW"), "{written}");
+    let written = std::fs::read_to_string(folder.path().join("all/node-2/hanse.toml")).unwrap();
+    assert!(written.contains("listen = \"0.0.0.0:30300\"") && written.contains("/ip6/2001:db8::7/tcp/30301/p2p/"));
     refused_start(folder.path());
 }
 

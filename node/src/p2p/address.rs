@@ -124,6 +124,11 @@ impl From<NodeName> for String {
     }
 }
 
+/// Whether nodes connect to such an address.
+pub(super) fn is_dialable(address: &Multiaddr) -> bool {
+    check_tcp(address).is_some()
+}
+
 /// Whether it is a host's address or name, and a port of TCP.
 fn check_tcp(address: &Multiaddr) -> Option<()> {
     let mut parts = address.iter();

@@ -10,21 +10,24 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use libp2p::core::ConnectedPoint;
 use libp2p::multiaddr::Protocol;
+use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, ListenError, NetworkBehaviour, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, Swarm, connection_limits, identify, ping};
+use libp2p::{Multiaddr, PeerId, Swarm, connection_limits, identify, kad, ping};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::admission::{Admission, Refusal};
+use super::discovery::{self, Kademlia, Lookups, reachable};
 use super::figures::{Figures, Refused};
 use super::membership::Membership;
 use super::outbox::Outbox;
-use super::peers::{Link, Peers, Remote};
+use super::peers::{AddressSource, Known, Link, Peers, Remote};
 use super::pump::{self, Counters};
 use super::streams::{Opened, StreamEvent, Streams};
 use super::switch::Switch;
 use super::{Settings, address, identity};
+use crate::p2p::address::PeerAddress;
 use crate::pki::{self, Certificate};
 
 /// How long a peer is kept out that did what no node does.
@@ -40,7 +43,9 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
     pub(super) limits: connection_limits::Behaviour,
-    pub(super) streams: Streams,
+    pub(super) kademlia: Kademlia,
+    /// None of a node that takes no frames.
+    pub(super) streams: Toggle<Streams>,
     pub(super) identify: identify::Behaviour,
     pub(super) ping: ping::Behaviour,
 }
@@ -49,7 +54,7 @@ pub(super) struct Behaviour {
 #[derive(Debug)]
 pub(super) enum Note {
     /// Numbers for the addresses of a peer that is to be connected.
-    Resolved { peer: PeerId, addresses: Vec<Multiaddr> },
+    Resolved { peer: PeerId, addresses: Vec<Known> },
     /// A stream ended.
     Ended { peer: PeerId, connection: ConnectionId, why: String, is_offence: bool },
 }
@@ -65,6 +70,7 @@ pub(super) struct Driver {
     pub(super) peers: Peers,
     /// Where this node listens.
     pub(super) listening: watch::Sender<BTreeSet<Multiaddr>>,
+    pub(super) lookups: Lookups,
     pub(super) notes: mpsc::UnboundedSender<Note>,
     pub(super) noted: mpsc::UnboundedReceiver<Note>,
 }
@@ -132,12 +138,14 @@ impl Driver {
         }
         drop(peers);
         self.switch.refresh();
+        self.lookups.wake();
     }
 
-    /// Nodes that this one wants to be connected to: members, those that are allowed, and, among nodes with certificates, all
-    /// whose address it knows.
+    /// Nodes that this one wants to be connected to: members, seeds, those that are allowed, and, among nodes with
+    /// certificates, all whose address it was given.
     fn expected(&self, names: &BTreeMap<PeerId, String>) -> BTreeSet<PeerId> {
         let mut expected: BTreeSet<PeerId> = names.keys().copied().collect();
+        expected.extend(self.settings.seeds.iter().map(|seed| seed.peer));
         self.admission.with(|rules| {
             expected.extend(rules.allowed().map(|(peer, _)| peer));
             if rules.wants_certificates() {
@@ -150,8 +158,12 @@ impl Driver {
 
     /// A node that nothing is known of yet but where it may be.
     fn unknown(&self, peer: &PeerId) -> Remote {
-        let known = self.settings.peers.iter().filter(|known| known.peer == *peer);
-        let addresses: Vec<Multiaddr> = known.map(|known| known.address.clone()).collect();
+        let of = |all: &[PeerAddress], source| -> Vec<Known> {
+            let known = all.iter().filter(|known| known.peer == *peer);
+            known.map(|known| Known { address: known.address.clone(), source }).collect()
+        };
+        let (seeds, peers) = (&self.settings.seeds, &self.settings.peers);
+        let addresses = [of(seeds, AddressSource::Seed), of(peers, AddressSource::Configured)].concat();
         let due = (!addresses.is_empty()).then(Instant::now);
         Remote { addresses, due, ..Remote::default() }
     }
@@ -203,7 +215,19 @@ impl Driver {
     /// When there is something to do that nobody tells.
     fn next_due(&self) -> Option<Instant> {
         let peers = self.peers.lock();
-        peers.values().filter_map(|remote| remote.banned_until.or(remote.due)).min()
+        let of_peers = peers.values().filter_map(|remote| remote.banned_until.or(remote.due));
+        of_peers.chain(self.lookups.next_due()).min()
+    }
+
+    /// Asks others where nodes are, if it is time.
+    fn look_up(&mut self) {
+        let missing: Vec<PeerId> = {
+            let peers = self.peers.lock();
+            peers.iter().filter(|(_, remote)| remote.is_missed()).map(|(peer, _)| *peer).collect()
+        };
+        if let Some(place) = self.lookups.place(&missing) {
+            self.lookups.asked(self.swarm.behaviour_mut().kademlia.get_closest_peers(place));
+        }
     }
 
     /// Ends bans, and makes the attempts to connect that are due.
@@ -221,13 +245,15 @@ impl Driver {
                 remote.due = None;
                 let (peer, known, notes) = (*peer, remote.addresses.clone(), self.notes.clone());
                 tokio::spawn(async move {
-                    let found = futures::future::join_all(known.iter().map(address::resolve)).await;
+                    let found = futures::future::join_all(known.iter().map(resolved)).await;
                     // A driver that is gone connects nobody.
                     let _ = notes.send(Note::Resolved { peer, addresses: found.concat() });
                 });
             }
         }
         peers.retain(|_, remote| remote.is_expected || remote.link.is_some() || remote.banned_until.is_some());
+        drop(peers);
+        self.look_up();
     }
 
     fn noted(&mut self, note: Note) {
@@ -243,9 +269,13 @@ impl Driver {
         }
     }
 
-    fn dial(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
-        if addresses.is_empty() {
+    fn dial(&mut self, peer: PeerId, known: Vec<Known>) {
+        if known.is_empty() {
             return self.not_reached(&peer, "the name of its host is not known".into());
+        }
+        let addresses = known.iter().map(|known| known.address.clone()).collect();
+        if let Some(remote) = self.peers.lock().get_mut(&peer) {
+            remote.tried = known;
         }
         let options = DialOpts::peer_id(peer)
             .addresses(addresses)
@@ -288,11 +318,11 @@ impl Driver {
             SwarmEvent::Behaviour(BehaviourEvent::Streams(event)) => self.opened(event),
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.pinged(event),
             SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. })) => {
-                if let Some(remote) = self.peers.lock().get_mut(&peer_id) {
-                    let printable = info.agent_version.chars().filter(|char| !char.is_control());
-                    remote.agent = Some(printable.take(AGENT_CHARS).collect());
-                }
+                self.identified(&peer_id, &info);
             }
+            SwarmEvent::Behaviour(BehaviourEvent::Kademlia(kad::Event::OutboundQueryProgressed {
+                id, step, ..
+            })) if step.last => self.lookups.ended(id),
             _ => {}
         }
     }
@@ -320,12 +350,41 @@ impl Driver {
             self.swarm.close_connection(old);
         }
         remote.due = None;
-        remote.link = Some(Link::new(connection, dialed, without_peer(endpoint.get_remote_address()), certificate));
+        let mut link = Link::new(connection, dialed, without_peer(endpoint.get_remote_address()), certificate);
+        if self.settings.is_seed {
+            link.foreign = true;
+            remote.failures = 0;
+            remote.error = None;
+            tracing::info!(%peer, name = %remote.name, address = %link.address, "connected");
+        }
+        remote.link = Some(link);
+    }
+
+    /// A node says what it is, and where it can be reached. As long as it is connected, others who ask are told of it.
+    fn identified(&mut self, peer: &PeerId, info: &identify::Info) {
+        let peers = self.peers.clone();
+        let mut peers = peers.lock();
+        let Some(remote) = peers.get_mut(peer) else { return };
+        let printable = info.agent_version.chars().filter(|char| !char.is_control());
+        remote.agent = Some(printable.take(AGENT_CHARS).collect());
+        let Some(link) = remote.link.as_ref().filter(|_| info.protocols.contains(&discovery::PROTOCOL)) else { return };
+        let told = reachable(&info.listen_addrs, &link.address);
+        remote.learn(&told);
+        let kademlia = &mut self.swarm.behaviour_mut().kademlia;
+        let before = kademlia.remove_peer(peer);
+        for address in told {
+            kademlia.add_address(peer, address);
+        }
+        if before.is_none() {
+            self.lookups.wake();
+        }
     }
 
     /// Forgets the connection to a peer, and says which one that was.
-    fn unlink(&self, peer: &PeerId, remote: &mut Remote) -> Option<ConnectionId> {
+    fn unlink(&mut self, peer: &PeerId, remote: &mut Remote) -> Option<ConnectionId> {
         let link = remote.unlink()?;
+        self.swarm.behaviour_mut().kademlia.remove_peer(peer);
+        self.lookups.wake();
         if let Some(key) = identity::public_key(peer) {
             self.switch.disconnect(&key);
         }
@@ -464,6 +523,12 @@ impl Driver {
 /// Where a peer is, without who it is.
 fn without_peer(address: &Multiaddr) -> Multiaddr {
     address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect()
+}
+
+/// The same in numbers, as the system resolves the host's name now.
+async fn resolved(known: &Known) -> Vec<Known> {
+    let found = address::resolve(&known.address).await;
+    found.into_iter().map(|address| Known { address, source: known.source }).collect()
 }
 
 /// An error with what it comes from, in one line.

@@ -50,17 +50,20 @@ reasons! {
     TooMany = "too_many",
     /// A frame of a group that its sender is no member of; whether this node has that group is not said.
     Group = "not_a_member",
+    /// A frame of a member that sends more than its part.
+    Flood = "flood",
     /// What no frame is.
     Malformed = "malformed",
     /// A frame that is to be sent, to a peer that takes them too slowly.
     Full = "peer_slow",
 }
 
-/// Bytes in both directions.
+/// Bytes in both directions, and what was not taken.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
     received: AtomicU64,
     sent: AtomicU64,
+    refused: AtomicU64,
 }
 
 impl Traffic {
@@ -70,6 +73,15 @@ impl Traffic {
 
     pub(super) fn send(&self, bytes: usize) {
         self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn refuse(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Frames that came and were more than their sender's part.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// Bytes of frames that came.

@@ -139,6 +139,11 @@ mod tests {
         future.now_or_never().unwrap()
     }
 
+    /// How many inputs; more by `HANSE_MUTATIONS`.
+    fn mutations(usual: u64) -> u64 {
+        std::env::var("HANSE_MUTATIONS").map_or(usual, |number| number.parse().unwrap())
+    }
+
     fn frames(seed: u64, count: usize) -> Vec<(Head, Vec<u8>)> {
         let mut random = Random::new(seed);
         let frame = |_| {
@@ -200,7 +205,7 @@ mod tests {
         let whole = wire(&frames(4, 20));
         let mut random = Random::new(5);
         let (mut read, mut refused) = (0, 0);
-        for _ in 0..200_000 {
+        for _ in 0..mutations(200_000) {
             let mut bytes = whole.clone();
             for _ in 0..=random.below(3) {
                 let at = random.below(bytes.len() as u64) as usize;

@@ -64,7 +64,7 @@ async fn passes(state: &str, role: usize, module: Module) -> (bool, bool) {
         group.insert(key(3), "node-3".into());
     }
     let (told, known) = watch::channel(before);
-    let switch = Switch::new(key(ROLES.len()), known, Arc::default());
+    let switch = Switch::new(key(ROLES.len()), known, Arc::default(), u64::MAX);
     let group = if state == "lobby" { LOBBY } else { GROUP };
     let mut network = switch.join(group);
     let outbox = Arc::new(Outbox::new(1_000));
@@ -76,7 +76,7 @@ async fn passes(state: &str, role: usize, module: Module) -> (bool, bool) {
     }
     network.transport.send(Recipient::All, module, Arc::from([1]));
     let sent = std::iter::from_fn(|| outbox.take()).any(|outgoing| outgoing.group == group);
-    switch.deliver(&key(role), &group, Arc::from([2]));
+    assert!(switch.deliver(&key(role), &group, Arc::from([2])), "nothing waits");
     drop(switch);
     drop(network.transport);
     let mut taken = false;

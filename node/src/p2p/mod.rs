@@ -1,4 +1,4 @@
-//! Nodes that are apart: one network for all groups of a node, over libp2p (Noise, yamux, identify, ping) and TCP.
+//! Nodes that are apart: one network for all groups of a node, over libp2p (Noise, yamux, identify, ping, Kademlia) and TCP.
 //!
 //! A node's key is its name here as it is in its groups. Whoever connects proves its key in the handshake and presents its
 //! certificate; who is not admitted is refused before anything else is said. Between two nodes there is one connection with a
@@ -13,18 +13,22 @@
 //! |---|---|
 //! | [`switch`] | between groups and peers; the check of each frame |
 //! | [`outbox`] | what waits for one peer |
+//! | [`budget`] | how much of one peer is taken |
 //! | [`pump`], [`frame`] | the streams' two ends, and the bytes on them |
 //! | [`lobby`] | what nodes tell each other outside of groups |
 //! | [`mod@admission`], [`certified`] | who is let in; how that is found out |
 //! | [`trust`], [`lists`] | certificates in files; what operators allow and deny |
 //! | [`driver`] | connections: made, let in, cut off |
+//! | [`discovery`] | where nodes are that no configuration names |
 //! | [`tcp`] | sockets for libp2p |
 //!
 //! It knows nothing of what frames say, and who is a member it is told ([`membership`]). Start reading at [`Net::start`].
 
 pub(crate) mod address;
 pub(crate) mod admission;
+mod budget;
 mod certified;
+mod discovery;
 mod driver;
 pub(crate) mod figures;
 mod frame;
@@ -53,6 +57,7 @@ use hanse_types::crypto::{SecretKey, Signer};
 use libp2p::connection_limits::ConnectionLimits;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
+use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{Multiaddr, PeerId, Swarm, Transport, connection_limits, identify, noise, ping, swarm};
 use parking_lot::Mutex;
 use thiserror::Error;
@@ -62,6 +67,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 use address::PeerAddress;
 use admission::{Admission, ByChain, ByConfiguration, Rules};
 use certified::Certified;
+use discovery::Lookups;
 use driver::{Behaviour, Driver};
 use figures::Figures;
 use lists::{Lists, ListsError};
@@ -99,6 +105,10 @@ pub(crate) struct Settings {
     pub(crate) external: Option<Multiaddr>,
     /// Where other nodes may be.
     pub(crate) peers: Vec<PeerAddress>,
+    /// Where nodes are that tell of others. Without authorities they are let in by their keys.
+    pub(crate) seeds: Vec<PeerAddress>,
+    /// Whether this node is one of them and nothing else: it takes no frames.
+    pub(crate) is_seed: bool,
     /// Nodes that are let in by their keys alone, besides members of groups.
     pub(crate) allow: BTreeSet<PeerId>,
     /// Files with this node's certificate, and with those of the authorities that it trusts.
@@ -109,6 +119,8 @@ pub(crate) struct Settings {
     pub(crate) system_group: String,
     /// Bytes of frames that may wait for a peer, for each module of each group.
     pub(crate) queue_bytes: usize,
+    /// Bytes a second that are taken of a peer, for each group.
+    pub(crate) member_bytes_per_second: u64,
 }
 
 /// Why a node has no network.
@@ -162,7 +174,7 @@ impl Net {
         let keypair = identity::keypair(key)?;
         let figures = Arc::<Figures>::default();
         let admission = admission(&settings, key, figures.clone())?;
-        let mut swarm = new_swarm(keypair, admission.clone())?;
+        let mut swarm = new_swarm(&settings, keypair, admission.clone())?;
         let address = settings.listen;
         let listens = swarm.listen_on(tcp::of_socket(address));
         listens.map_err(|error| NetError::Listen { address, reason: error.to_string() })?;
@@ -171,7 +183,8 @@ impl Net {
         }
         let (told, membership) = watch::channel(Membership::default());
         let peers = Peers::default();
-        let switch = Switch::new(key.public_key(), membership.clone(), figures.clone());
+        let budget = settings.member_bytes_per_second;
+        let switch = Switch::new(key.public_key(), membership.clone(), figures.clone(), budget);
         let (known, mut listening) = watch::channel(BTreeSet::new());
         let (notes, noted) = mpsc::unbounded_channel();
         let peer = *swarm.local_peer_id();
@@ -187,6 +200,7 @@ impl Net {
             figures: figures.clone(),
             peers: peers.clone(),
             listening: known,
+            lookups: Lookups::new(),
             notes,
             noted,
         };
@@ -304,14 +318,14 @@ impl Net {
 
     fn status(&self, peer: &PeerId, remote: &peers::Remote) -> PeerStatus {
         let (key, (waiting, dropped)) = (identity::public_key(peer), remote.queue());
-        let link = remote.link.as_ref();
-        let address = link.map(|link| &link.address).or(remote.addresses.first());
+        let (link, (address, address_source)) = (remote.link.as_ref(), remote.address());
         PeerStatus {
             name: remote.name.clone(),
             peer: *peer,
             key,
             state: remote.state(),
             address: address.cloned(),
+            address_source,
             dialed: link.map(|link| link.dialed),
             connected_for: link.map(|link| link.since.elapsed()),
             round_trip: remote.round_trip,
@@ -319,6 +333,7 @@ impl Net {
             sent_bytes: remote.traffic.sent(),
             waiting,
             dropped,
+            refused: remote.traffic.refused(),
             groups: key.map(|key| self.switch.common_groups(&key)).unwrap_or_default(),
             agent: remote.agent.clone(),
             certificate: link.and_then(|link| link.certificate.clone()),
@@ -343,22 +358,29 @@ impl Net {
 fn admission(settings: &Settings, key: &SecretKey, figures: Arc<Figures>) -> Result<Arc<Admission>, NetError> {
     let trusted = settings.trust.read(key.public_key());
     let (certificate, authorities) = trusted.map_err(|error| NetError::Trust(Box::new(error)))?;
-    let configuration = ByConfiguration { certificate, authorities, allowed: settings.allow.clone() };
+    let mut allowed = settings.allow.clone();
+    if authorities.is_empty() {
+        allowed.extend(settings.seeds.iter().map(|seed| seed.peer));
+    }
+    let configuration = ByConfiguration { certificate, authorities, allowed };
     let operator = settings.lists.as_deref().map(Lists::read).transpose()?.unwrap_or_default();
     Ok(Admission::new(configuration, operator, figures))
 }
 
-fn new_swarm(keypair: Keypair, admission: Arc<Admission>) -> Result<Swarm<Behaviour>, NetError> {
+fn new_swarm(settings: &Settings, keypair: Keypair, admission: Arc<Admission>) -> Result<Swarm<Behaviour>, NetError> {
     let limits = ConnectionLimits::default()
         .with_max_pending_incoming(Some(HANDSHAKES))
         .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER));
     let agent = format!("hanse/{}", env!("CARGO_PKG_VERSION"));
-    let identify =
-        identify::Config::new(SPEAKS.into(), keypair.public()).with_agent_version(agent).with_hide_listen_addrs(true);
+    // Where a node listens says nothing to others if it is reached by another address.
+    let identify = identify::Config::new(SPEAKS.into(), keypair.public())
+        .with_agent_version(agent)
+        .with_hide_listen_addrs(settings.external.is_some());
     let ping = ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT);
     let behaviour = Behaviour {
         limits: connection_limits::Behaviour::new(limits),
-        streams: Streams::default(),
+        kademlia: discovery::kademlia(keypair.public().to_peer_id()),
+        streams: Toggle::from((!settings.is_seed).then(Streams::default)),
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(ping),
     };
@@ -374,7 +396,9 @@ fn new_swarm(keypair: Keypair, admission: Arc<Admission>) -> Result<Swarm<Behavi
         .timeout(HANDSHAKE)
         .boxed();
     let peer = keypair.public().to_peer_id();
-    Ok(Swarm::new(transport, behaviour, peer, swarm::Config::with_tokio_executor()))
+    // What is connected stays so, also with a seed, whose connections carry nothing most of the time.
+    let config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(Duration::MAX);
+    Ok(Swarm::new(transport, behaviour, peer, config))
 }
 
 #[cfg(test)]

@@ -26,13 +26,44 @@ const DOUBLINGS: u32 = 5;
 /// All of them, shared with whoever looks.
 pub(super) type Peers = Arc<Mutex<BTreeMap<PeerId, Remote>>>;
 
+/// Who said that a node is somewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AddressSource {
+    /// The configuration, of a peer.
+    Configured,
+    /// The configuration, of a seed.
+    Seed,
+    /// The node itself, when it was connected before or to others.
+    Discovered,
+}
+
+impl AddressSource {
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            AddressSource::Configured => "configured",
+            AddressSource::Seed => "seed",
+            AddressSource::Discovered => "discovered",
+        }
+    }
+}
+
+/// An address of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) address: Multiaddr,
+    pub(super) source: AddressSource,
+}
+
 /// A node that is admitted.
 #[derive(Debug, Default)]
 pub(super) struct Remote {
     /// What its first group calls it; empty if it is in none.
     pub(super) name: String,
     /// Where it may be.
-    pub(super) addresses: Vec<Multiaddr>,
+    pub(super) addresses: Vec<Known>,
+    /// Where it was tried last, in numbers.
+    pub(super) tried: Vec<Known>,
     pub(super) link: Option<Link>,
     /// When the next attempt to connect is made; none while one is under way, or where there is nothing to try.
     pub(super) due: Option<Instant>,
@@ -77,7 +108,7 @@ pub(super) struct Link {
 /// How far the connection to a peer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum State {
-    /// Its address is not known, so it has to connect.
+    /// Its address is not known: it is looked for, or has to connect.
     Awaited,
     /// Attempts are made.
     Connecting,
@@ -87,7 +118,7 @@ pub(crate) enum State {
     Ready,
     /// Frames to it pile up.
     Lagging,
-    /// It is a node that takes no frames, such as a client of libp2p that was let in.
+    /// No frames are exchanged with it: a seed, or a client of libp2p that was let in.
     Foreign,
     /// It is kept out for a while.
     Banned,
@@ -134,6 +165,8 @@ pub(crate) struct PeerStatus {
     pub(crate) state: State,
     /// Where it is connected, or was tried first.
     pub(crate) address: Option<Multiaddr>,
+    /// Where that address is from; none if the other side made the connection.
+    pub(crate) address_source: Option<AddressSource>,
     /// Whether this node made the connection; none if there is none.
     pub(crate) dialed: Option<bool>,
     pub(crate) connected_for: Option<Duration>,
@@ -144,6 +177,8 @@ pub(crate) struct PeerStatus {
     pub(crate) waiting: usize,
     /// Frames to it that there was no room for.
     pub(crate) dropped: u64,
+    /// Frames from it that were more than its part.
+    pub(crate) refused: u64,
     /// Groups that run here and that it is a member of.
     pub(crate) groups: Vec<Hash>,
     pub(crate) agent: Option<String>,
@@ -174,6 +209,38 @@ impl Remote {
         let delay = BACKOFF.mul_f64(0.5 + jitter) * 2u32.pow(self.failures.min(DOUBLINGS));
         self.due =
             (self.link.is_none() && !self.is_denied && !self.addresses.is_empty()).then(|| Instant::now() + delay);
+    }
+
+    /// The node says where it can be reached now; that takes the place of what it said before.
+    pub(super) fn learn(&mut self, told: &[Multiaddr]) {
+        self.addresses.retain(|known| known.source != AddressSource::Discovered);
+        for address in told {
+            if self.addresses.iter().all(|known| known.address != *address) {
+                self.addresses.push(Known { address: address.clone(), source: AddressSource::Discovered });
+            }
+        }
+    }
+
+    /// Where it is connected, or was tried first, and who said so.
+    pub(super) fn address(&self) -> (Option<&Multiaddr>, Option<AddressSource>) {
+        match &self.link {
+            Some(link) if link.dialed => {
+                let known = self.tried.iter().chain(&self.addresses).find(|known| known.address == link.address);
+                // Who was found by a question was connected for it.
+                (Some(&link.address), Some(known.map_or(AddressSource::Discovered, |known| known.source)))
+            }
+            Some(link) => (Some(&link.address), None),
+            None => {
+                let first = self.addresses.first();
+                (first.map(|known| &known.address), first.map(|known| known.source))
+            }
+        }
+    }
+
+    /// Whether this node wants a connection and attempts so far were in vain, or there is nothing to try.
+    pub(super) fn is_missed(&self) -> bool {
+        let is_kept_out = self.is_denied || self.banned_until.is_some();
+        self.is_expected && self.link.is_none() && !is_kept_out && (self.addresses.is_empty() || self.failures > 0)
     }
 
     /// Ends the connection, as far as this node is concerned.
@@ -254,7 +321,8 @@ mod tests {
     #[test]
     fn attempts_come_less_and_less_often() {
         let address: Multiaddr = "/ip4/127.0.0.1/tcp/1".parse().unwrap();
-        let mut remote = Remote { addresses: vec![address], ..Remote::default() };
+        let known = Known { address, source: AddressSource::Configured };
+        let mut remote = Remote { addresses: vec![known], ..Remote::default() };
         let mut wait = |failures, jitter| {
             remote.failures = failures;
             remote.plan(jitter);
@@ -265,5 +333,26 @@ mod tests {
         let mut nowhere = Remote::default();
         nowhere.plan(0.5);
         assert_eq!((nowhere.due, nowhere.state()), (None, State::Awaited));
+    }
+
+    #[test]
+    fn what_a_node_says_of_itself_replaces_what_it_said_before() {
+        let address = |port: u16| format!("/ip4/127.0.0.1/tcp/{port}").parse::<Multiaddr>().unwrap();
+        let configured = Known { address: address(1), source: AddressSource::Configured };
+        let mut remote = Remote { addresses: vec![configured.clone()], is_expected: true, ..Remote::default() };
+        assert!(!remote.is_missed(), "it has not been tried");
+        remote.learn(&[address(1), address(2)]);
+        remote.learn(&[address(3)]);
+        let discovered = Known { address: address(3), source: AddressSource::Discovered };
+        assert_eq!(remote.addresses, [configured, discovered]);
+        assert_eq!(remote.address(), (Some(&address(1)), Some(AddressSource::Configured)));
+        let link = |dialed, port| Link::new(ConnectionId::new_unchecked(1), dialed, address(port), None);
+        remote.link = Some(link(true, 3));
+        assert_eq!(remote.address().1, Some(AddressSource::Discovered));
+        remote.link = Some(link(false, 50_000));
+        assert_eq!(remote.address().1, None);
+        remote.link = None;
+        remote.failures = 1;
+        assert!(remote.is_missed());
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, BufWriter};
 use hanse_types::crypto::PublicKey;
 
-use super::figures::{Figures, Traffic};
+use super::figures::{Figures, Refused, Traffic};
 use super::frame::{FrameError, HEAD_BYTES, Head, read_payload, skip_payload};
 use super::outbox::{Outbox, Outgoing};
 use super::switch::Switch;
@@ -21,6 +21,14 @@ pub(super) struct Counters {
     pub(super) node: Arc<Figures>,
     /// Those of the peer.
     pub(super) peer: Arc<Traffic>,
+}
+
+impl Counters {
+    /// A frame was more than its sender's part.
+    fn refuse(&self) {
+        self.node.refuse(Refused::Flood);
+        self.peer.refuse();
+    }
 }
 
 /// Sends what is in the outbox, until the stream breaks.
@@ -44,7 +52,8 @@ pub(super) async fn send(
     }
 }
 
-/// Takes what comes from this peer, until the stream ends. What is not for a group that both are members of is passed over.
+/// Takes what comes from this peer, until the stream ends. What is not for a group that both are members of is passed over,
+/// and so is what is more than its part.
 pub(super) async fn receive(
     stream: impl AsyncRead + Unpin,
     from: PublicKey,
@@ -55,11 +64,16 @@ pub(super) async fn receive(
     while let Some(Head { group, module, length }) = Head::read(&mut stream).await? {
         counters.node.of(module).receive(HEAD_BYTES + length);
         counters.peer.receive(HEAD_BYTES + length);
-        if switch.takes(&from, &group) {
-            let payload = read_payload(&mut stream, length).await?;
-            switch.deliver(&from, &group, payload);
-        } else {
+        if !switch.takes(&from, &group) {
             skip_payload(&mut stream, length).await?;
+        } else if !switch.spend(&from, &group, length) {
+            skip_payload(&mut stream, length).await?;
+            counters.refuse();
+        } else {
+            let payload = read_payload(&mut stream, length).await?;
+            if !switch.deliver(&from, &group, payload) {
+                counters.refuse();
+            }
         }
     }
     Ok(())

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use hanse_group::Network;
 use hanse_group::network::{Inbox, InboxSender, Incoming, Module, Peer, Recipient, Transport};
@@ -14,6 +15,7 @@ use hanse_types::crypto::PublicKey;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::budget::Budget;
 use super::figures::{Figures, Refused};
 use super::lobby::LOBBY;
 use super::membership::Membership;
@@ -26,6 +28,8 @@ pub(super) struct Switch {
     me: PublicKey,
     membership: watch::Receiver<Membership>,
     figures: Arc<Figures>,
+    /// Bytes a second that are taken of a member, for each group.
+    rate: u64,
     state: Mutex<State>,
 }
 
@@ -48,11 +52,18 @@ struct Port {
     inbox: InboxSender,
     /// Members that the group was told are up.
     up: BTreeSet<PublicKey>,
+    /// What each member may send now.
+    budgets: BTreeMap<PublicKey, Budget>,
 }
 
 impl Switch {
-    pub(super) fn new(me: PublicKey, membership: watch::Receiver<Membership>, figures: Arc<Figures>) -> Arc<Switch> {
-        Arc::new(Switch { me, membership, figures, state: Mutex::default() })
+    pub(super) fn new(
+        me: PublicKey,
+        membership: watch::Receiver<Membership>,
+        figures: Arc<Figures>,
+        rate: u64,
+    ) -> Arc<Switch> {
+        Arc::new(Switch { me, membership, figures, rate, state: Mutex::default() })
     }
 
     /// Connects a group, until the network is dropped.
@@ -61,7 +72,8 @@ impl Switch {
         let id = {
             let state = &mut *self.state.lock();
             state.joined += 1;
-            state.groups.insert(group, Port { id: state.joined, inbox, up: BTreeSet::new() });
+            let port = Port { id: state.joined, inbox, up: BTreeSet::new(), budgets: BTreeMap::new() };
+            state.groups.insert(group, port);
             state.joined
         };
         self.refresh();
@@ -90,10 +102,11 @@ impl Switch {
             let is_up = |key: &&PublicKey| **key != self.me && membership.has(group, key);
             let up: BTreeSet<PublicKey> = state.links.keys().filter(is_up).copied().collect();
             for gone in port.up.difference(&up) {
-                port.inbox.put(Incoming::Down(number(&mut state.numbers, gone)));
+                port.tell(Incoming::Down(number(&mut state.numbers, gone)));
+                port.budgets.remove(gone);
             }
             for new in up.difference(&port.up) {
-                port.inbox.put(Incoming::Up(number(&mut state.numbers, new)));
+                port.tell(Incoming::Up(number(&mut state.numbers, new)));
             }
             port.up = up;
         }
@@ -109,17 +122,23 @@ impl Switch {
         takes
     }
 
-    /// Gives a frame to its group, if it is taken.
-    pub(super) fn deliver(&self, from: &PublicKey, group: &Hash, bytes: Arc<[u8]>) {
+    /// Counts so many bytes as sent to this group by this member; whether it may send them now.
+    pub(super) fn spend(&self, from: &PublicKey, group: &Hash, bytes: usize) -> bool {
+        let (now, rate) = (Instant::now(), self.rate);
+        let state = &mut *self.state.lock();
+        let Some(port) = state.groups.get_mut(group) else { return true };
+        port.budgets.entry(*from).or_insert_with(|| Budget::new(rate, now)).take(bytes, now)
+    }
+
+    /// Gives a frame to its group, if it is taken; false if too much of its sender waits there.
+    pub(super) fn deliver(&self, from: &PublicKey, group: &Hash, bytes: Arc<[u8]>) -> bool {
         // Asked again: the frame took its time.
         if !self.takes(from, group) {
-            return;
+            return true;
         }
         let state = &mut *self.state.lock();
         let from = number(&mut state.numbers, from);
-        if let Some(port) = state.groups.get(group) {
-            port.inbox.put(Incoming::Frame { from, bytes });
-        }
+        state.groups.get(group).is_none_or(|port| port.inbox.put(Incoming::Frame { from, bytes }))
     }
 
     /// Groups that run here and that this node is a member of, as well as this peer.
@@ -153,6 +172,14 @@ impl Switch {
                 self.figures.refuse(Refused::Full);
             }
         }
+    }
+}
+
+impl Port {
+    /// Tells that a connection came or went.
+    fn tell(&self, change: Incoming) {
+        // There is always room for that.
+        self.inbox.put(change);
     }
 }
 
@@ -213,7 +240,7 @@ mod tests {
 
     fn switch(groups: &[(Hash, &[u8])]) -> (watch::Sender<Membership>, Arc<Switch>) {
         let (sender, receiver) = watch::channel(membership(groups));
-        (sender, Switch::new(key(0), receiver, Arc::default()))
+        (sender, Switch::new(key(0), receiver, Arc::default(), u64::MAX))
     }
 
     fn bytes() -> Arc<[u8]> {
@@ -236,22 +263,23 @@ mod tests {
         assert_eq!((sent(1), sent(2), sent(3)), (0, 1, 0));
 
         // One of another group, one of a group that does not run here, one of nobody.
-        switch.deliver(&key(3), &GROUP, bytes());
-        switch.deliver(&key(3), &OTHER, bytes());
-        switch.deliver(&key(9), &GROUP, bytes());
+        let deliver = |from, group| assert!(switch.deliver(&key(from), &group, bytes()), "nothing waits");
+        deliver(3, GROUP);
+        deliver(3, OTHER);
+        deliver(9, GROUP);
         assert_eq!(switch.figures.refused(Refused::Group), 3);
-        switch.deliver(&key(2), &GROUP, bytes());
+        deliver(2, GROUP);
         assert_eq!(network.incoming.recv().await, Some(Incoming::Frame { from: Peer(1), bytes: bytes() }));
 
         // What is said of the members counts from then on, also before the group was told.
         members.send_replace(membership(&[(GROUP, &[0, 1, 3])]));
         network.transport.send(Recipient::All, Module::Sync, bytes());
-        switch.deliver(&key(2), &GROUP, bytes());
+        deliver(2, GROUP);
         assert_eq!((sent(1), sent(2), sent(3)), (1, 0, 0));
         switch.refresh();
         assert_eq!(network.incoming.recv().await, Some(Incoming::Down(Peer(1))));
         assert_eq!(network.incoming.recv().await, Some(Incoming::Up(Peer(2))));
-        switch.deliver(&key(3), &GROUP, bytes());
+        deliver(3, GROUP);
         assert_eq!(network.incoming.recv().await, Some(Incoming::Frame { from: Peer(2), bytes: bytes() }));
     }
 

@@ -16,7 +16,7 @@ use futures::future::{BoxFuture, Ready, ready};
 use libp2p::Multiaddr;
 use libp2p::core::transport::{DialOpts, ListenerId, Transport, TransportError, TransportEvent};
 use libp2p::multiaddr::Protocol;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::time::{Sleep, sleep};
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
@@ -64,8 +64,8 @@ impl Transport for Tcp {
     }
 
     fn dial(&mut self, address: Multiaddr, _: DialOpts) -> Result<Self::Dial, TransportError<io::Error>> {
-        let Some(socket) = to_socket(&address) else { return Err(TransportError::MultiaddrNotSupported(address)) };
-        Ok(async move { ready_to_use(TcpStream::connect(socket).await?) }.boxed())
+        let Some(target) = Target::of(&address) else { return Err(TransportError::MultiaddrNotSupported(address)) };
+        Ok(async move { ready_to_use(TcpStream::connect(&*target.resolve().await?).await?) }.boxed())
     }
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Event> {
@@ -139,6 +139,37 @@ fn ready_to_use(stream: TcpStream) -> Result<Socket, io::Error> {
 /// A socket's address as libp2p writes it.
 pub(crate) fn of_socket(address: SocketAddr) -> Multiaddr {
     Multiaddr::from(address.ip()).with(Protocol::Tcp(address.port()))
+}
+
+/// Where a connection goes: a number, or a host that the system knows by its name.
+enum Target {
+    Socket(SocketAddr),
+    Host { name: String, port: u16, four: bool, six: bool },
+}
+
+impl Target {
+    fn of(address: &Multiaddr) -> Option<Target> {
+        let mut parts = address.iter();
+        let (name, four, six) = match parts.next()? {
+            Protocol::Dns(name) => (name, true, true),
+            Protocol::Dns4(name) => (name, true, false),
+            Protocol::Dns6(name) => (name, false, true),
+            _ => return to_socket(address).map(Target::Socket),
+        };
+        let Protocol::Tcp(port) = parts.next()? else { return None };
+        let rest = parts.find(|part| !matches!(part, Protocol::P2p(_)));
+        rest.is_none().then(|| Target::Host { name: name.into_owned(), port, four, six })
+    }
+
+    async fn resolve(self) -> Result<Vec<SocketAddr>, io::Error> {
+        match self {
+            Target::Socket(socket) => Ok(vec![socket]),
+            Target::Host { name, port, four, six } => {
+                let found = lookup_host((name, port)).await?;
+                Ok(found.filter(|address| (address.is_ipv4() && four) || (address.is_ipv6() && six)).collect())
+            }
+        }
+    }
 }
 
 /// The socket's address that is meant; none if it is none, or has more to it.

@@ -33,10 +33,30 @@ impl Node {
     }
 
     async fn start_at(port: u16, byte: u8, group: &[u8], peers: Vec<PeerAddress>) -> Node {
+        Node::begin(port, byte, group, peers, u64::MAX).await
+    }
+
+    /// One that takes so many bytes a second of each member.
+    async fn start_with(byte: u8, group: &[u8], peers: Vec<PeerAddress>, member_bytes_per_second: u64) -> Node {
+        Node::begin(0, byte, group, peers, member_bytes_per_second).await
+    }
+
+    async fn begin(port: u16, byte: u8, group: &[u8], peers: Vec<PeerAddress>, member_bytes_per_second: u64) -> Node {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let (allow, trust, system_group) = (BTreeSet::new(), TrustFiles::default(), String::new());
-        let settings =
-            Settings { listen, external: None, peers, allow, trust, lists: None, system_group, queue_bytes: 1 << 20 };
+        let settings = Settings {
+            listen,
+            external: None,
+            peers,
+            seeds: Vec::new(),
+            is_seed: false,
+            allow,
+            trust,
+            lists: None,
+            system_group,
+            queue_bytes: 1 << 20,
+            member_bytes_per_second,
+        };
         let net = Net::start(settings, &key(byte)).await.unwrap();
         net.members_are(GROUP, members(group));
         Node { group: net.join(GROUP), net }
@@ -279,4 +299,44 @@ async fn a_certified_node_of_no_group_is_connected_and_hears_of_none() {
     // Who is not expected is forgotten when it goes.
     two.net.stop().await;
     until(|| one.state().is_empty()).await;
+}
+
+/// What a member sends faster than a group takes it is lost to nobody but itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_floods_delays_and_displaces_nobody_else() {
+    let mut one = Node::start(1, &[1, 2, 3], Vec::new()).await;
+    let flooder = Node::start(2, &[1, 2, 3], vec![one.address()]).await;
+    let other = Node::start(3, &[1, 2, 3], vec![one.address()]).await;
+    until(|| one.state() == [State::Ready; 2]).await;
+    let refused = || one.net.figures().refused(Refused::Flood);
+    // The group of `one` takes nothing meanwhile, as if it were busy.
+    until(|| {
+        (0..1_000).for_each(|_| flooder.send(2, 1_000));
+        refused() > 0
+    })
+    .await;
+    other.send(3, 1_000);
+    let received = |name| one.net.peers().into_iter().find(|peer| peer.name == name).unwrap();
+    until(|| received("node-3").received_bytes > 1_000).await;
+    assert!(received("node-2").refused > 0 && received("node-3").refused == 0);
+    let mut before = 0;
+    while one.next_frame().await != vec![3; 1_000] {
+        before += 1;
+    }
+    assert!(before <= 2, "{before} frames of a flood went before another member's");
+}
+
+/// A member may send so many bytes a second.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_more_than_a_members_part_is_passed_over_and_counted() {
+    let mut one = Node::start_with(1, &[1, 2], Vec::new(), 100_000).await;
+    let two = Node::start(2, &[1, 2], vec![one.address()]).await;
+    until(|| one.state() == [State::Ready]).await;
+    (0..20).for_each(|_| two.send(2, 10_000));
+    until(|| one.net.peers()[0].received_bytes > 200_000).await;
+    let refused = one.net.figures().refused(Refused::Flood);
+    assert!((1..=10).contains(&refused) && one.net.peers()[0].refused == refused, "{refused} of 20");
+    for _ in 0..20 - refused {
+        assert_eq!(one.next_frame().await, vec![2; 10_000]);
+    }
 }
