@@ -10,7 +10,7 @@ use common::Node;
 use common::consortium::{Consortium, PATIENCE, payment, treasury, until, until_connected};
 use hanse_client::methods::{BlockAt, BlockParams, GetBlock, ListGroups, NoParams};
 use hanse_client::views::GroupView;
-use hanse_client::{Call, ChainContext, Client, Contract, codes};
+use hanse_client::{Call, ChainContext, Client, ClientError, Contract, codes};
 use hanse_types::crypto::Signer;
 use hanse_types::{Hash, Height};
 use serde_json::{Value, json};
@@ -102,7 +102,8 @@ async fn three_of_four_found_a_group_that_the_fourth_knows_nothing_of() {
     for name in [SECRET, "canary-00000000"] {
         let error = all.in_group(name).chain_info().await.unwrap_err();
         assert_eq!(error.to_string(), format!("there is no group {name:?} on this node, which has main"));
-        assert!(error.is(codes::NOT_FOUND));
+        let ClientError::Refused(error) = error else { panic!("{error}") };
+        assert!(error.is(codes::NOT_FOUND) && error.hint().unwrap().contains("hanse group list"), "{error:?}");
     }
     let figures = reqwest::get(format!("{}/metrics", nodes[2].url)).await.unwrap().text().await.unwrap();
     let listed = nodes[2].run(&["group", "list"]).to_string() + &nodes[2].run(&["net", "peers"]).to_string();
@@ -189,6 +190,20 @@ async fn a_node_is_asked_and_says_yes_or_no() {
     nodes[1].run(&["group", "decline", "bonds"]);
     assert!(group(&nodes[1].client(), "bonds").await.is_none());
     assert_eq!(group(&nodes[0].client(), "bonds").await.unwrap().state, "agreed");
+    // It is told of again to whoever connects, before what comes later in the alphabet; and is not heard.
+    for (at, number) in [(0, 1), (1, 2)] {
+        nodes.remove(at).kill();
+        nodes.insert(at, consortium.start_with(number, &ask));
+    }
+    until_connected(&nodes[0].client(), 1).await;
+    nodes[0].run(&["group", "create", "notes", "--member", "node-2", "--wait", "0", "--account", &funds()]);
+    until_state(&nodes[1].client(), "notes", "invited").await;
+    assert!(group(&nodes[1].client(), "bonds").await.is_none());
+    // Its operators may think better of it.
+    let file = consortium.folder().join("bonds.json");
+    std::fs::write(&file, nodes[0].run(&["group", "export", "bonds"]).to_string()).unwrap();
+    assert_eq!(nodes[1].run(&["group", "import", file.to_str().unwrap()])["state"], "invited");
+    assert_eq!(nodes[1].run(&["group", "accept", "bonds"])["state"], "running");
     let (_, error) = nodes[1].fail(&["group", "decline", "loans"]);
     assert!(error["message"].as_str().unwrap().contains("is running, not an invitation"), "{error}");
     nodes.into_iter().for_each(Node::stop);

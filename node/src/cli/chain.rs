@@ -11,7 +11,7 @@ use hanse_client::methods::{
 use hanse_client::proof::check_receipt;
 use hanse_client::views::{
     AgreementView, BlockView, ChainInfo, ChainStatus, EventView, EvidenceView, LieView, LocatedTransaction, NodePeers,
-    PeerView, PoolView, ReceiptView, SyncView, VertexView,
+    PeerView, PoolView, ReceiptView, SnapshotFetchView, SyncView, VertexView,
 };
 use hanse_types::{Hash, Height, TxId};
 use serde::Serialize;
@@ -174,11 +174,26 @@ fn catching_up(sync: &SyncView, height: Height) -> Vec<(&'static str, String)> {
         let behind = grouped(behind);
         ("sync", format!("{behind} blocks behind, {ready} fetched and not written, {asked} requests under way"))
     };
+    let snapshot = sync.snapshot.as_ref().and_then(beginning);
     let lie = |lie: &LieView| {
         let who = if lie.name.is_empty() { lie.key.as_deref().unwrap_or("a member") } else { &lie.name };
         ("lie", format!("{who} sent blocks that are not the chain's: {}", lie.reason))
     };
-    sync.active.then(progress).into_iter().chain(sync.lies.iter().map(lie)).collect()
+    let progress = sync.active.then(progress).into_iter();
+    progress.chain(snapshot.map(|text| ("snapshot", text))).chain(sync.lies.iter().map(lie)).collect()
+}
+
+/// How far a node is that begins with a snapshot, until it has.
+fn beginning(fetch: &SnapshotFetchView) -> Option<String> {
+    let of = fetch.height.map(|height| format!(" of block {}", grouped(height.0))).unwrap_or_default();
+    let SnapshotFetchView { kept, chunks, timeouts, .. } = fetch;
+    match fetch.stage.as_str() {
+        "asking" => Some("members are asked whether they have one".into()),
+        "fetching" => Some(format!("{kept} of {chunks} chunks{of} are here, {timeouts} requests were not answered")),
+        "importing" => Some(format!("all{of} is here, and a ledger is made of it")),
+        "ready" => Some(format!("the ledger{of} is made, and the group is opened anew")),
+        _ => None,
+    }
 }
 
 fn where_it_is(peer: &PeerView) -> String {

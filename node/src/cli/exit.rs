@@ -28,6 +28,8 @@ pub(crate) enum Exit {
     Unreachable = 6,
     /// There is no such thing.
     NotFound = 7,
+    /// The chain has forked: nothing of it can be trusted.
+    Forked = 8,
 }
 
 /// A command that failed.
@@ -143,6 +145,7 @@ impl From<RpcError> for Failure {
             code if code == codes::NOT_FOUND.code || code == codes::CONTRACT_NOT_FOUND.code => Exit::NotFound,
             code if code == codes::PRUNED.code => Exit::NotFound,
             code if code == codes::OUTCOME_UNKNOWN.code => Exit::Unknown,
+            code if code == codes::FORKED.code => Exit::Forked,
             code if code == codes::BAD_ARGUMENT.code || code == codes::EXISTS.code => Exit::Usage,
             2000..3000 => Exit::Refused,
             3000..4000 => Exit::Failed,

@@ -99,7 +99,19 @@ fn in_words(certificate: &CertificateView) -> String {
 fn text(network: &NodePeers) -> String {
     let Some(id) = &network.id else { return "this node makes its chain alone; it is in no network".into() };
     let own = [("id", id.clone()), ("listens", network.listening.join(", "))];
-    let head = ["name", "state", "address", "round trip", "received", "sent", "waiting", "dropped", "id"];
+    let head = [
+        "name",
+        "state",
+        "address",
+        "known by",
+        "round trip",
+        "received",
+        "sent",
+        "waiting",
+        "dropped",
+        "refused",
+        "id",
+    ];
     let rows = network.peers.iter().map(row);
     let errors = network.peers.iter().filter_map(|peer| {
         let error = peer.error.as_ref().filter(|_| peer.connected_ms.is_none())?;
@@ -108,16 +120,18 @@ fn text(network: &NodePeers) -> String {
     format!("{}\n{}{}", fields(own), table(head, rows), errors.collect::<String>())
 }
 
-fn row(peer: &PeerView) -> [String; 9] {
+fn row(peer: &PeerView) -> [String; 11] {
     [
         peer.name.clone(),
         peer.state.clone(),
         peer.address.clone().unwrap_or_default(),
+        peer.address_source.clone().unwrap_or_default(),
         peer.round_trip_us.map(|us| format!("{:.1} ms", us as f64 / 1_000.0)).unwrap_or_default(),
         bytes(peer.received_bytes),
         bytes(peer.sent_bytes),
         peer.waiting.to_string(),
         peer.dropped.to_string(),
+        peer.refused.to_string(),
         peer.id.clone(),
     ]
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use hanse_group::{DropLimits, GroupConfig};
+use hanse_group::{DropLimits, GroupConfig, OfferRules};
 use hanse_ledger::LedgerOptions;
 use hanse_txpool::PoolLimits;
 use hanse_types::Genesis;
@@ -14,9 +14,10 @@ use serde::Serialize;
 
 use super::Common;
 use super::exit::Failure;
+use super::init::make_folder;
 use super::output::{Output, say};
 use crate::config::keys::Rpc;
-use crate::config::{self, Loaded};
+use crate::config::{self, Loaded, Role};
 use crate::groups::{ChainFolder, Groups, Housekeeping};
 use crate::keys::file::{PasswordSource, open_file};
 use crate::log::{FileLog, Log};
@@ -45,28 +46,43 @@ struct Started {
     height: u64,
 }
 
+/// The same of a seed.
+#[derive(Serialize)]
+struct SeedStarted {
+    url: String,
+    admin: Option<String>,
+    /// What it is called in the network.
+    id: Option<String>,
+    listening: Vec<String>,
+}
+
 /// `hanse start`.
 pub(crate) async fn run(args: StartArgs, common: &Common, output: Output) -> Result<(), Failure> {
     let loaded = Loaded::read(&args.config, config::load::environment())?;
     let genesis = checked(&loaded)?;
+    let is_seed = genesis.is_none();
     let own = loaded.resolve(&loaded.config.node.key_password_file);
     let own = (!loaded.config.node.key_password_file.as_os_str().is_empty()).then_some(own.as_path());
     let source = PasswordSource { file: common.password_file.as_deref().or(own) };
     let signer = open_file(&loaded.resolve(&loaded.config.node.key), source)?;
     let folder = ChainFolder(loaded.resolve(&loaded.config.node.data));
-    folder.adopt(&genesis).map_err(|error| Failure::error(error.to_string()))?;
+    match &genesis {
+        Some(genesis) => folder.adopt(genesis).map_err(|error| Failure::error(error.to_string()))?,
+        None => make_folder(&folder.0)?,
+    }
     let log = Arc::new(log(&loaded).map_err(|error| Failure::error(error.to_string()))?);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = %loaded.path.display(), "starting");
 
     let rpc = &loaded.config.rpc;
-    let net = match crate::groups::is_among_nodes(&genesis) {
-        true => Some(connect(&loaded, &signer, &genesis.group_id).await?),
+    let own_group = genesis.as_ref().map(|genesis| genesis.group_id.as_str()).unwrap_or_default();
+    let net = match is_seed || genesis.as_ref().is_some_and(crate::groups::is_among_nodes) {
+        true => Some(connect(&loaded, &signer, own_group).await?),
         false => None,
     };
     let setup = Setup {
-        network: net.as_ref().map(|net| net.join(genesis.hash())),
-        net,
-        group: group_config(&loaded, genesis, &folder),
+        network: net.as_ref().and_then(|net| Some(net.join(genesis.as_ref()?.hash()))),
+        net: net.clone(),
+        group: genesis.map(|genesis| group_config(&loaded, genesis, &folder)),
         signer,
         listen: rpc.listen,
         admin: config::admin::place(&loaded),
@@ -79,9 +95,11 @@ pub(crate) async fn run(args: StartArgs, common: &Common, output: Output) -> Res
         log: log.clone(),
     };
     let any_port = rpc.listen.port() == 0;
-    let served =
-        service::run(setup, service::stop_signal()?, |groups, serving| announce(groups, serving, any_port, output))
-            .await;
+    let announce = |groups: &Groups, serving: &Serving| match groups.home_genesis() {
+        Some(genesis) => announce(groups, genesis, serving, any_port, output),
+        None => announce_seed(net.as_deref(), serving, any_port, output),
+    };
+    let served = service::run(setup, service::stop_signal()?, announce).await;
     if let Err(error) = &served {
         tracing::error!(%error, "the node ends");
     }
@@ -96,11 +114,14 @@ async fn connect(loaded: &Loaded, key: &SecretKey, own_group: &str) -> Result<Ar
         listen: network.listen,
         external: network.external.0.clone(),
         peers: network.peers.clone(),
+        seeds: network.seeds.clone(),
+        is_seed: network.role == Role::Seed,
         allow: network.allow.iter().map(|node| node.0).collect(),
         trust: config::trust(loaded),
         system_group: if network.system_group.is_empty() { own_group.into() } else { network.system_group.clone() },
         lists: Some(loaded.resolve(&loaded.config.node.data).join(LISTS_FILE)),
         queue_bytes: network.queue_mib << 20,
+        member_bytes_per_second: network.member_mib_per_second << 20,
     };
     Net::start(settings, key).await.map_err(|error| Failure::error(error.to_string()))
 }
@@ -130,12 +151,15 @@ fn capacity(rpc: &Rpc) -> Capacity {
     }
 }
 
-/// The genesis, if nothing is wrong.
-fn checked(loaded: &Loaded) -> Result<Genesis, Failure> {
+/// The genesis, if nothing is wrong; none of a seed.
+fn checked(loaded: &Loaded) -> Result<Option<Genesis>, Failure> {
     let report = config::check::check(loaded);
     report.problems.into_result()?;
-    // A genesis that could not be read is a problem, which was told.
-    report.genesis.ok_or_else(|| Failure::error("there is no genesis"))
+    match (report.genesis, loaded.config.network.role) {
+        (genesis @ Some(_), _) | (genesis, Role::Seed) => Ok(genesis),
+        // A genesis that could not be read is a problem, which was told.
+        (None, Role::Member) => Err(Failure::error("there is no genesis")),
+    }
 }
 
 fn group_config(loaded: &Loaded, genesis: Genesis, folder: &ChainFolder) -> GroupConfig {
@@ -159,6 +183,8 @@ fn group_config(loaded: &Loaded, genesis: Genesis, folder: &ChainFolder) -> Grou
             age_ms: pool.dropped_days * config::keys::DAY_MS,
         },
         intake_waiting: pool.verifying,
+        sync_mode: loaded.config.sync.mode.0,
+        offers: OfferRules { every: loaded.config.sync.snapshot_every, keep: loaded.config.sync.snapshots_kept },
         ledger: LedgerOptions {
             block_cache_bytes: ledger.block_cache_mib << 20,
             write_buffer_bytes: ledger.write_buffer_mib << 20,
@@ -196,8 +222,13 @@ fn log(loaded: &Loaded) -> Result<Log, crate::log::LogError> {
 
 /// Tells whoever started it that it takes requests: the service manager, a script that asked for JSON, a person at a
 /// terminal; and anybody, where nobody else knows the port.
-fn announce(groups: &Groups, serving: &Serving, any_port: bool, output: Output) -> std::io::Result<()> {
-    let genesis = groups.home_genesis();
+fn announce(
+    groups: &Groups,
+    genesis: &Genesis,
+    serving: &Serving,
+    any_port: bool,
+    output: Output,
+) -> std::io::Result<()> {
     let started = Started {
         url: format!("http://{}", serving.address),
         admin: serving.admin.as_ref().map(|admin| admin.address.clone()),
@@ -206,10 +237,25 @@ fn announce(groups: &Groups, serving: &Serving, any_port: bool, output: Output) 
         genesis_hash: genesis.hash().to_string(),
         height: groups.running(None).map_or(0, |home| home.height().0),
     };
+    tell(&started, &started.url, &started.chain_id, any_port, output)
+}
+
+/// The same of a seed.
+fn announce_seed(net: Option<&Net>, serving: &Serving, any_port: bool, output: Output) -> std::io::Result<()> {
+    let started = SeedStarted {
+        url: format!("http://{}", serving.address),
+        admin: serving.admin.as_ref().map(|admin| admin.address.clone()),
+        id: net.map(|net| net.peer().to_string()),
+        listening: net.map(|net| net.listening().iter().map(ToString::to_string).collect()).unwrap_or_default(),
+    };
+    tell(&started, &started.url, "seed", any_port, output)
+}
+
+fn tell(started: &impl Serialize, url: &str, name: &str, any_port: bool, output: Output) -> std::io::Result<()> {
     match (output.json, any_port) {
-        (true, _) => drop(say(&serde_json::to_string(&started).map_err(std::io::Error::other)?)?),
-        (false, true) => drop(say(&started.url)?),
-        (false, false) => output.note(format!("{} at {}; stop with Ctrl-C", started.chain_id, started.url)),
+        (true, _) => drop(say(&serde_json::to_string(started).map_err(std::io::Error::other)?)?),
+        (false, true) => drop(say(url)?),
+        (false, false) => output.note(format!("{name} at {url}; stop with Ctrl-C")),
     }
     // Without a service manager there is nobody to tell.
     sd_notify::notify(&[sd_notify::NotifyState::Ready])

@@ -12,6 +12,7 @@ use libp2p::PeerId;
 
 use super::error::Problems;
 use super::load::Loaded;
+use super::role::Role;
 use super::{admin, certificates};
 use crate::groups::{ChainFolder, is_among_nodes, read_genesis};
 use crate::keys::dev;
@@ -33,7 +34,10 @@ pub(crate) struct Report {
 /// Looks at everything.
 pub(crate) fn check(loaded: &Loaded) -> Report {
     let mut report = Report::default();
-    report.genesis = check_genesis(loaded, &mut report);
+    let is_seed = loaded.config.network.role == Role::Seed;
+    if !is_seed {
+        report.genesis = check_genesis(loaded, &mut report);
+    }
     check_key(loaded, &mut report);
     let config = &loaded.config;
     for (section, key, folder) in [("node", "data", &config.node.data), ("log", "folder", &config.log.folder)] {
@@ -42,7 +46,7 @@ pub(crate) fn check(loaded: &Loaded) -> Report {
         }
     }
     check_admin(loaded, &mut report);
-    if report.genesis.as_ref().is_some_and(is_among_nodes) {
+    if is_seed || report.genesis.as_ref().is_some_and(is_among_nodes) {
         certificates::check(loaded, public_key(loaded), &mut report);
     }
     check_network(loaded, &mut report);
@@ -72,6 +76,9 @@ fn check_admin(loaded: &Loaded, report: &mut Report) {
 
 /// Whether the other nodes can be found.
 fn check_network(loaded: &Loaded, report: &mut Report) {
+    if loaded.config.network.role == Role::Seed {
+        return check_seed(loaded, report);
+    }
     let Some(genesis) = report.genesis.as_ref().filter(|genesis| is_among_nodes(genesis)) else { return };
     let network = &loaded.config.network;
     let members: Vec<PeerId> =
@@ -83,9 +90,20 @@ fn check_network(loaded: &Loaded, report: &mut Report) {
         let text = format!("network.peers: {address} is the address of no member of the group, and is not tried");
         report.notes.add(origin, text);
     }
-    if network.peers.is_empty() && genesis.validators.len() > 1 {
-        let text = "network.peers: no address of another node is known; this one waits until they connect";
+    if network.peers.is_empty() && network.seeds.is_empty() && genesis.validators.len() > 1 {
+        let text =
+            "network.peers, network.seeds: no address of another node is known; this one waits until they connect";
         report.notes.add(origin, text);
+    }
+}
+
+/// Whether a seed lets in anybody.
+fn check_seed(loaded: &Loaded, report: &mut Report) {
+    let network = &loaded.config.network;
+    if network.authorities.is_empty() && network.allow.is_empty() {
+        let text =
+            "network.authorities, network.allow: both are empty, so this seed lets nobody in but whom operators allow";
+        report.notes.add(loaded.origin("network", "allow"), text);
     }
 }
 

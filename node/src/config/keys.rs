@@ -4,11 +4,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use hanse_group::DropLimits;
+use hanse_group::{DropLimits, OfferRules};
 use hanse_ledger::LedgerOptions;
 use hanse_txpool::PoolLimits;
 
 use super::admin::AdminListen;
+use super::role::Role;
+use super::sync::SyncMode;
 use crate::cli::{DEFAULT_NETWORK_PORT, DEFAULT_PORT};
 use crate::groups::Accept;
 use crate::log::{Format, Levels, Period};
@@ -181,6 +183,9 @@ sections! {
     /// and presents its certificate. Whoever has none by these authorities is not let in; if none are named, members of the
     /// group are let in by their keys, and nobody else. Who is denied (`hanse net deny`) is not let in whatever it has.
     network: Network {
+        /// member, or seed: a node that tells others where nodes are, and has no group, no genesis and no ledger. It lets in who
+        /// has a certificate by `authorities`, or is in `allow`.
+        role: Role = Role::Member;
         /// Address and port where other nodes connect. Port 0 takes a free one.
         listen: SocketAddr = SocketAddr::from((Ipv4Addr::UNSPECIFIED, DEFAULT_NETWORK_PORT));
         /// Where they can reach it, if that is another address: such as /dns4/node.example/tcp/7430. It is told to those
@@ -189,6 +194,9 @@ sections! {
         /// Where the others are, such as "/ip4/10.0.0.7/tcp/7430/p2p/12D3KooW..."; the last part is the id of the node that
         /// must answer there. Between two nodes it is enough if one knows the other's. As a variable: with commas between.
         peers: Vec<PeerAddress> = Vec::new();
+        /// Nodes that tell where the others are, as addresses of the same form: then no others need to be known. A seed is
+        /// enough, and so is any other node; where `authorities` are named they need certificates as all do.
+        seeds: Vec<PeerAddress> = Vec::new();
         /// This node's certificate, as `hanse ca issue` writes it. Read anew when it changes.
         certificate: PathBuf = PathBuf::new();
         /// Certificates of the authorities whose nodes are let in. Read anew when they change.
@@ -200,12 +208,27 @@ sections! {
         system_group: String = String::new();
         /// MiB that may wait for one peer, of each kind of message; what is more is dropped, and asked for again.
         queue_mib: usize = 32, in 1..=4_096;
+        /// MiB a second that are taken of one member, for each group; what is more is dropped, and asked for again.
+        member_mib_per_second: u64 = 256, in 1..=65_536;
     }
     /// Groups besides the one of the genesis: nodes invite each other to them while they run.
     groups: Groups {
         /// Whose invitations are accepted without asking: ask (nobody's; `hanse group accept` does), or members (those of
         /// members of this node's group).
         accept: Accept = Accept::Ask;
+    }
+    /// How this node gets what the other members of its groups have, and what it has for those that are new.
+    sync: Sync {
+        /// full: every block, which the node runs itself. snapshot: a node that has no block of a group yet begins with the
+        /// newest snapshot that members offer, which is checked against a header that validators decided; then every block
+        /// after that. It has no blocks before it. Where nobody offers one, every block is fetched.
+        mode: SyncMode = SyncMode::default();
+        /// Make a snapshot for other members each time the chain's height is a multiple of this; 0 makes none. It takes as
+        /// much disk as the state and the blocks of the longest lifetime of a transaction. Members that have the same number
+        /// have the same snapshots, so that one can be got from several of them at a time.
+        snapshot_every: u64 = OfferRules::default().every, in 0..=i64::MAX;
+        /// How many of them are kept; the oldest goes first.
+        snapshots_kept: usize = OfferRules::default().keep, in 1..=100;
     }
     /// Threads. Each group that runs has so many.
     execution: Execution {

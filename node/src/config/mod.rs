@@ -21,12 +21,15 @@ pub(crate) mod error;
 pub(crate) mod keys;
 pub(crate) mod load;
 mod nearest;
+mod role;
+pub(crate) mod sync;
 pub(crate) mod template;
 
 pub(crate) use certificates::trust;
 pub(crate) use error::ConfigError;
 pub(crate) use keys::Config;
 pub(crate) use load::{Loaded, Origin};
+pub(crate) use role::Role;
 
 /// The file's name in a node's folder.
 pub(crate) const FILE: &str = "hanse.toml";

@@ -147,6 +147,12 @@ enum Kind {
     Relay,
     GetBlocks,
     Blocks,
+    GetOffers,
+    Offers,
+    GetDescription,
+    Description,
+    GetChunk,
+    Chunk,
 }
 
 impl Kind {
@@ -179,6 +185,12 @@ impl Kind {
         match message {
             SyncMessage::GetBlocks { .. } => Kind::GetBlocks,
             SyncMessage::Blocks(_) => Kind::Blocks,
+            SyncMessage::GetOffers => Kind::GetOffers,
+            SyncMessage::Offers(_) => Kind::Offers,
+            SyncMessage::GetDescription { .. } => Kind::GetDescription,
+            SyncMessage::Description(_) => Kind::Description,
+            SyncMessage::GetChunk { .. } => Kind::GetChunk,
+            SyncMessage::Chunk { .. } => Kind::Chunk,
         }
     }
 }

@@ -236,7 +236,7 @@ fn setup(
     // validators' clocks and ledgers.
     let is_development = group.genesis.chain_id == dev::CHAIN_ID && network.is_none();
     Setup {
-        group,
+        group: Some(group),
         network,
         net: None,
         signer: dev::validator(0),
@@ -283,7 +283,8 @@ pub(crate) fn example_genesis() -> Genesis {
 }
 
 fn announce(groups: &Groups, serving: &Serving, directory: &Path, json: bool) -> std::io::Result<()> {
-    let genesis = groups.home_genesis();
+    // A chain in development is the group of its node.
+    let Some(genesis) = groups.home_genesis() else { return Ok(()) };
     let accounts = dev::NAMES.iter().filter_map(|name| dev::address(name).map(|address| Account { name, address }));
     let started = Started {
         url: format!("http://{}", serving.address),

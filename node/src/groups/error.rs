@@ -17,6 +17,9 @@ pub(crate) enum GroupsError {
         /// Those that there are.
         known: String,
     },
+    /// There is none, and never will be.
+    #[error("group on this node: it is a seed, which only tells nodes where others are")]
+    NoGroups,
     /// There is one, and it does not run.
     #[error("the group {name:?} does not run on this node: {why}")]
     NotRunning {

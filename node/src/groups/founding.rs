@@ -41,7 +41,7 @@ impl Groups {
             self.run_if_complete(&name).await?;
             return Ok(name);
         }
-        if self.hosted.lock().contains_key(&name) {
+        if self.hosted.lock().contains_key(&name) || self.is_unwanted(&founding, by)? {
             return Ok(name);
         }
         let key = self.key();
@@ -60,6 +60,15 @@ impl Groups {
             self.agree(&name).await?;
         }
         Ok(name)
+    }
+
+    /// Whether this node's operators declined a founding, and it is not they who bring it now.
+    fn is_unwanted(&self, founding: &Founding, by: Option<PublicKey>) -> Result<bool, GroupsError> {
+        let (mut declined, genesis) = (self.declined.lock(), founding.genesis().hash());
+        if by.is_none() {
+            declined.forget(&genesis)?;
+        }
+        Ok(declined.has(&genesis))
     }
 
     /// Whether an invitation of this node is accepted without asking anybody.
@@ -147,8 +156,9 @@ impl Groups {
     /// Whether a new group may have the name and the chain that it has.
     fn check_new(&self, founding: &Founding) -> Result<(), GroupsError> {
         let genesis = founding.genesis();
-        if genesis.chain_id != self.chain_id() {
-            let (found, expected) = (genesis.chain_id.clone(), self.chain_id().to_owned());
+        let home = self.home_genesis().ok_or(GroupsError::NoGroups)?;
+        if genesis.chain_id != home.chain_id {
+            let (found, expected) = (genesis.chain_id.clone(), home.chain_id.clone());
             return Err(GroupsError::OtherChain { found, expected });
         }
         if is_among_nodes(genesis) && self.shared.net.is_none() {

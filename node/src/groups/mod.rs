@@ -9,8 +9,9 @@
 //! |---|---|
 //! | [`running`] | a group that runs, and what is done beside it |
 //! | [`founding`] | how a group comes to be: created, invited to, agreed to |
-//! | [`record`] | what is kept of a group beside its ledger |
+//! | [`record`], [`declined`] | what is kept of a group beside its ledger; foundings that nobody wants to hear of again |
 //! | [`lobby`] | invitations and signatures between nodes |
+//! | [`snapshots`] | groups that got a snapshot are opened anew |
 //! | [`folder`], [`housekeeping`], [`members`] | a group's files; its history and snapshots; who the network lets in for it |
 //!
 //! It promises that a group which fails or does not open leaves the others running; that what an operator decided holds
@@ -19,6 +20,7 @@
 //! It knows nothing of requests and command lines. Start reading at [`Groups`].
 
 mod accept;
+mod declined;
 mod error;
 pub(crate) mod folder;
 mod founding;
@@ -27,9 +29,10 @@ pub(crate) mod lobby;
 mod members;
 pub(crate) mod record;
 mod running;
+pub(crate) mod snapshots;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +44,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 pub(crate) use accept::Accept;
+use declined::Declined;
 pub(crate) use error::GroupsError;
 pub(crate) use folder::{ChainFolder, FolderError, read_genesis, write_genesis};
 pub(crate) use housekeeping::Housekeeping;
@@ -55,12 +59,13 @@ const CLOSING: Duration = Duration::from_secs(30);
 /// See the module.
 pub(crate) struct Groups {
     shared: Shared,
-    /// How every group is run; its genesis and folder are those of the home.
-    usual: GroupConfig,
+    /// How every group is run; its genesis and folder are those of the home. None of a node that has no groups.
+    usual: Option<GroupConfig>,
     /// The data folder.
     folder: ChainFolder,
     accept: Accept,
     hosted: Mutex<BTreeMap<String, Hosted>>,
+    declined: Mutex<Declined>,
     /// Held by whoever changes what runs: one at a time.
     turn: tokio::sync::Mutex<()>,
     /// Counts changes, for whoever follows them.
@@ -131,9 +136,18 @@ impl Groups {
         let hosted = Mutex::new([(genesis.group_id.clone(), home)].into());
         let changes = watch::Sender::new(0);
         let turn = tokio::sync::Mutex::default();
-        let groups = Arc::new(Groups { shared, usual, folder, accept, hosted, turn, changes });
+        let declined = Mutex::new(declined_in(&folder.0.join(GROUPS_FOLDER)));
+        let groups = Arc::new(Groups { shared, usual: Some(usual), folder, accept, hosted, declined, turn, changes });
         groups.take_up().await;
         Ok(groups)
+    }
+
+    /// Those of a node that has none and gets none: a seed.
+    pub(crate) fn none(shared: Shared, folder: ChainFolder) -> Arc<Groups> {
+        let (hosted, turn) = (Mutex::default(), tokio::sync::Mutex::default());
+        let changes = watch::Sender::new(0);
+        let declined = Mutex::new(Declined::none(&folder.0.join(GROUPS_FOLDER)));
+        Arc::new(Groups { shared, usual: None, folder, accept: Accept::Ask, hosted, declined, turn, changes })
     }
 
     /// Takes up the groups that lie in the data folder.
@@ -171,19 +185,19 @@ impl Groups {
         name
     }
 
-    /// The configured group, which runs when the node starts.
-    pub(crate) fn home_genesis(&self) -> &Genesis {
-        &self.usual.genesis
+    /// The configured group, which runs when the node starts; none of a seed, and so with all that follows from it.
+    pub(crate) fn home_genesis(&self) -> Option<&Genesis> {
+        self.usual.as_ref().map(|usual| &usual.genesis)
     }
 
     /// The configured group's name.
-    pub(crate) fn home(&self) -> &str {
-        &self.usual.genesis.group_id
+    pub(crate) fn home(&self) -> Option<&str> {
+        self.home_genesis().map(|genesis| genesis.group_id.as_str())
     }
 
     /// How this node runs its groups.
-    pub(crate) fn usual(&self) -> &GroupConfig {
-        &self.usual
+    pub(crate) fn usual(&self) -> Option<&GroupConfig> {
+        self.usual.as_ref()
     }
 
     /// This node's key.
@@ -191,17 +205,12 @@ impl Groups {
         self.shared.signer.public_key()
     }
 
-    /// The chain's name.
-    fn chain_id(&self) -> &str {
-        &self.usual.genesis.chain_id
-    }
-
     /// The group of this name, the home without one, if it runs.
     ///
     /// # Errors
     /// If there is none, or it does not run.
     pub(crate) fn running(&self, name: Option<&str>) -> Result<Arc<Running>, GroupsError> {
-        let name = name.unwrap_or(self.home());
+        let name = name.or(self.home()).ok_or(GroupsError::NoGroups)?;
         let hosted = self.hosted.lock();
         let Some(found) = hosted.get(name) else { return Err(unknown(&hosted, name)) };
         match &found.run {
@@ -234,7 +243,7 @@ impl Groups {
         GroupStatus {
             genesis: hosted.genesis.clone(),
             hash: hosted.hash,
-            is_home: hosted.genesis.group_id == self.home(),
+            is_home: self.home() == Some(&hosted.genesis.group_id),
             standing: hosted.standing,
             founding: hosted.founding.clone(),
             running,
@@ -282,6 +291,16 @@ impl Groups {
         self.status(name)
     }
 
+    /// Closes a group that runs and opens it again.
+    ///
+    /// # Errors
+    /// If somebody uses it for longer than a stop may take, or it does not open.
+    async fn reopen(&self, name: &str) -> Result<(), GroupsError> {
+        let _turn = self.turn.lock().await;
+        self.halt(name).await?;
+        self.run(name).await
+    }
+
     /// Takes part no more. A validator is missed by the others, so it only leaves with `force`.
     ///
     /// # Errors
@@ -314,7 +333,8 @@ impl Groups {
         self.status(name)
     }
 
-    /// Deletes what this node has of a group in which it takes no part; an invitation is declined by it.
+    /// Deletes what this node has of a group in which it takes no part; an invitation is declined by it, and does
+    /// not come again.
     ///
     /// # Errors
     /// If it is the configured group, or the node takes part in it.
@@ -335,6 +355,9 @@ impl Groups {
             Some(known) => known.folder.0.clone(),
             None => return Ok(()),
         };
+        if status.standing == Standing::Invited {
+            self.declined.lock().add(status.hash)?;
+        }
         record::remove(&folder)?;
         self.hosted.lock().remove(name);
         if let Some(net) = &self.shared.net {
@@ -408,8 +431,9 @@ impl Groups {
             (None, true) => return Err(GroupsError::NoNetwork),
             (_, false) => None,
         };
-        let config = GroupConfig { genesis: (**genesis).clone(), directory: folder.group(), ..self.usual.clone() };
-        let is_home = genesis.group_id == self.home();
+        let usual = self.usual.clone().ok_or(GroupsError::NoGroups)?;
+        let config = GroupConfig { genesis: (**genesis).clone(), directory: folder.group(), ..usual };
+        let is_home = self.home() == Some(&genesis.group_id);
         let opened = Running::open(&self.shared, config, folder, network, is_home).await;
         opened.map_err(|error| GroupsError::Open { name: genesis.group_id.clone(), why: error.to_string() })
     }
@@ -456,6 +480,14 @@ impl GroupStatus {
                 .map_or_else(|_| Vec::new(), |all| all.as_slice().to_vec()),
         }
     }
+}
+
+/// What this node's operators declined.
+fn declined_in(groups: &Path) -> Declined {
+    Declined::open(groups.into()).unwrap_or_else(|error| {
+        tracing::warn!(%error, "invitations that were declined may come again");
+        Declined::none(groups)
+    })
 }
 
 /// Whether the chain is made by nodes that are connected to each other.

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use hanse_types::Founding;
+use hanse_types::{Founding, Hash};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -84,6 +84,19 @@ pub(super) fn standing(folder: &Path) -> Result<Standing, RecordError> {
 /// Writes it.
 pub(super) fn write_standing(folder: &Path, standing: Standing) -> Result<(), RecordError> {
     write(&folder.join(STANDING_FILE), &standing)
+}
+
+/// What was declined, in the folder of all groups; no group can be called so.
+const DECLINED_FILE: &str = ".declined.json";
+
+/// The foundings that were declined, by the hashes of their genesis.
+pub(super) fn declined(groups: &Path) -> Result<Vec<Hash>, RecordError> {
+    Ok(read(&groups.join(DECLINED_FILE))?.unwrap_or_default())
+}
+
+/// Writes them.
+pub(super) fn write_declined(groups: &Path, declined: &[Hash]) -> Result<(), RecordError> {
+    write(&groups.join(DECLINED_FILE), &declined)
 }
 
 /// What the folder of a group is called whose files are being deleted; no group can be called so.

@@ -128,6 +128,11 @@ struct OneLine<'a>(&'a mut String);
 
 impl Write for OneLine<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Nearly all of what is logged.
+        if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+            self.0.push_str(text);
+            return Ok(());
+        }
         for character in text.chars() {
             match character.is_control() {
                 true => self.0.extend(character.escape_default()),

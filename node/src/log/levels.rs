@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
+/// It warns of what is usual when a node starts.
+const NOISY: &str = "libp2p_kad";
 /// Longest name of a target.
 const TARGET_BYTES: usize = 128;
 /// Most targets that can have a level of their own.
@@ -76,7 +78,9 @@ impl Levels {
 
     /// As a filter of events.
     pub(super) fn targets(&self) -> Targets {
-        Targets::new().with_default(self.of_all).with_targets(self.of_targets())
+        // Whoever asks for the level of all does not mean what a library says whenever it has nobody to ask yet.
+        let of_noisy = self.of_all.min(LevelFilter::ERROR);
+        Targets::new().with_default(self.of_all).with_target(NOISY, of_noisy).with_targets(self.of_targets())
     }
 }
 

@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use hanse_group::sync::Progress;
+use hanse_group::snapshots::FetchProgress;
+use hanse_group::sync::{Progress, SyncStatus};
 use hanse_group::{Agreement, Group};
 use hanse_ledger::{CacheUse, Statistics};
 use prometheus_client::collector::Collector;
@@ -118,11 +119,28 @@ fn agreements(groups: &[Watched], figures: &mut Figures<'_>) -> fmt::Result {
 }
 
 fn syncs(groups: &[Watched], figures: &mut Figures<'_>) -> fmt::Result {
-    let syncs: Vec<(&Group, Progress)> =
-        groups.iter().filter_map(|Watched { group, .. }| Some((group, group.sync()?.progress))).collect();
-    if syncs.is_empty() {
+    let statuses: Vec<(&Group, SyncStatus)> =
+        groups.iter().filter_map(|Watched { group, .. }| Some((group, group.sync()?))).collect();
+    if statuses.is_empty() {
         return Ok(());
     }
+    let fetches = |value: fn(&FetchProgress) -> u64| -> Vec<_> {
+        let value = |status: &SyncStatus| status.snapshot.as_ref().map_or(0, value);
+        statuses.iter().map(|(group, status)| ([label(group)], value(status))).collect()
+    };
+    let help = "Chunks of the snapshot that this node begins with; 0 where it fetches none";
+    figures.gauge("hanse_sync_snapshot_chunks", help, None, &fetches(|fetch| u64::from(fetch.chunks)))?;
+    let help = "Those of them that are here";
+    figures.gauge("hanse_sync_snapshot_kept_chunks", help, None, &fetches(|fetch| u64::from(fetch.kept)))?;
+    let newest = |status: &SyncStatus| status.offers.first().map_or(0, |height| height.0);
+    let offers: Vec<_> = statuses.iter().map(|(group, status)| ([label(group)], newest(status))).collect();
+    let help = "Height of the newest snapshot that this node has for other members; 0 without one";
+    figures.gauge("hanse_sync_offered_height", help, None, &offers)?;
+    let with_lies = |status: &SyncStatus| {
+        let lies = status.snapshot.map_or(0, |fetch| fetch.lies);
+        Progress { lies: status.progress.lies + lies, ..status.progress }
+    };
+    let syncs: Vec<(&Group, Progress)> = statuses.iter().map(|(group, status)| (*group, with_lies(status))).collect();
     let each = |value: fn(&Progress) -> u64| -> Vec<_> {
         syncs.iter().map(|(group, progress)| ([label(group)], value(progress))).collect()
     };
@@ -149,7 +167,7 @@ fn syncs(groups: &[Watched], figures: &mut Figures<'_>) -> fmt::Result {
     figures.counter("hanse_sync_fetched", help, BYTES, &each(|progress| progress.bytes))?;
     let help = "Requests for blocks that were not answered in time";
     figures.counter("hanse_sync_timeouts", help, None, &each(|progress| progress.timeouts))?;
-    let help = "Answers of members that were not the chain's blocks";
+    let help = "Answers of members that were not the chain's";
     figures.counter("hanse_sync_lies", help, None, &each(|progress| progress.lies))
 }
 

@@ -23,7 +23,10 @@ pub(super) fn not_found(what: impl std::fmt::Display) -> RpcError {
 /// What was asked of a group, or of the groups.
 pub(super) fn groups(error: GroupsError) -> RpcError {
     let kind = match &error {
-        GroupsError::Unknown { .. } => return not_found(error),
+        GroupsError::Unknown { .. } => {
+            return not_found(error).advice("Ask for those that there are: `hanse group list`.");
+        }
+        GroupsError::NoGroups => return not_found(error),
         GroupsError::NotRunning { .. } | GroupsError::InUse { .. } => codes::GROUP_STOPPED,
         GroupsError::Exists { .. } => codes::EXISTS,
         GroupsError::State { .. } | GroupsError::Home { .. } | GroupsError::Sealer { .. } => codes::GROUP_STATE,
@@ -115,6 +118,10 @@ pub(super) fn ledger(error: LedgerError) -> RpcError {
     let kind = match &error {
         LedgerError::Pruned { floor } => {
             let detail = serde_json::json!({ "oldest_height": floor });
+            return RpcError::new(codes::PRUNED, error.to_string()).detail(detail);
+        }
+        LedgerError::BeforeFirst { first, .. } => {
+            let detail = serde_json::json!({ "oldest_height": first });
             return RpcError::new(codes::PRUNED, error.to_string()).detail(detail);
         }
         LedgerError::NoBlock { .. } => codes::NOT_FOUND,

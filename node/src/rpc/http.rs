@@ -178,6 +178,10 @@ async fn ready(State(server): State<Arc<Server>>, RawQuery(query): RawQuery) -> 
         Some(name) => status.genesis.group_id == name,
         None => status.is_home || status.standing == Standing::Active,
     });
+    if all.is_empty() && asked.is_none() {
+        // A seed is ready as soon as it serves.
+        return (StatusCode::OK, "ready\n".into());
+    }
     if all.is_empty() {
         return (StatusCode::NOT_FOUND, format!("there is no group {:?} on this node\n", asked.unwrap_or_default()));
     }
@@ -191,7 +195,7 @@ async fn ready(State(server): State<Arc<Server>>, RawQuery(query): RawQuery) -> 
 }
 
 /// An answer in JSON.
-pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
+pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     match serde_json::to_vec(value) {
         Ok(body) => (status, [(header::CONTENT_TYPE, "application/json")], body).into_response(),
         Err(error) => {

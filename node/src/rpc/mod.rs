@@ -61,7 +61,7 @@ use crate::p2p::Net;
 use crate::service::Development;
 
 pub(crate) use admin::{AdminError, AdminListener, AdminPlace};
-pub(crate) use http::serve;
+pub(crate) use http::{json, serve};
 pub(crate) use limits::Capacity;
 
 /// What requests are answered from.
@@ -165,7 +165,7 @@ impl Server {
         if let Some(node) = nodes.get(name).filter(|node| node.group.is(running.group())) {
             return Ok(node.clone());
         }
-        let is_home = name == self.groups.home();
+        let is_home = self.groups.home() == Some(name);
         let node = Arc::new(Node {
             server: self.clone(),
             group: running.group().clone(),

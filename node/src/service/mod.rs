@@ -21,7 +21,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::groups::{Accept, ChainFolder, Groups, Housekeeping, Shared, lobby};
+use crate::groups::{Accept, ChainFolder, Groups, Housekeeping, Shared, lobby, snapshots};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::p2p::Net;
@@ -31,8 +31,8 @@ pub(crate) use development::{Development, mend};
 
 /// What a node is started with.
 pub(crate) struct Setup {
-    /// The configured group, and how all are run.
-    pub(crate) group: GroupConfig,
+    /// The configured group, and how all are run; none of a seed, which has no groups.
+    pub(crate) group: Option<GroupConfig>,
     /// Its connection to other nodes, if it has any.
     pub(crate) network: Option<Network>,
     /// The node's part in the network, if it is in one.
@@ -132,12 +132,24 @@ pub(crate) async fn run(
         metrics: metrics.clone(),
         log: setup.log.clone(),
     };
-    let groups = Groups::open(shared, setup.group, setup.network, setup.folder.clone(), setup.accept).await?;
-    let lobby = setup.net.clone().map(|net| tokio::spawn(lobby::run(groups.clone(), net)));
+    let folder = setup.folder.clone();
+    let groups = match setup.group {
+        Some(group) => Groups::open(shared, group, setup.network, folder, setup.accept).await?,
+        None => Groups::none(shared, folder),
+    };
+    let net = setup.net.clone().filter(|_| groups.home().is_some());
+    let lobby = net.map(|net| tokio::spawn(lobby::run(groups.clone(), net)));
+    let snapshots =
+        (setup.net.is_some() && groups.home().is_some()).then(|| tokio::spawn(snapshots::run(groups.clone())));
     let address = listener.local_addr()?;
     let serving = Serving { address, admin: admin.as_ref().map(|admin| admin.view().clone()) };
-    let (genesis, height) = (groups.home_genesis(), groups.running(None).map_or(0, |home| home.height().0));
-    tracing::info!(height, chain = %genesis.chain_id, group = %genesis.group_id, %address, "started");
+    match groups.home_genesis() {
+        Some(genesis) => {
+            let height = groups.running(None).map_or(0, |home| home.height().0);
+            tracing::info!(height, chain = %genesis.chain_id, group = %genesis.group_id, %address, "started");
+        }
+        None => tracing::info!(%address, "started as a seed"),
+    }
     announce(&groups, &serving)?;
     let development = setup.is_development.then(|| Arc::new(Development::new(setup.folder.clone())));
     let (stop, ended) = either(stop, development.as_deref());
@@ -154,9 +166,7 @@ pub(crate) async fn run(
     let stop = stop.boxed().shared();
     let operators = serve_operators(admin, server.clone(), stop.clone());
     let (served, operators) = tokio::join!(rpc::serve(listener, server.clone(), stop), operators);
-    if let Some(lobby) = lobby {
-        lobby.abort();
-    }
+    lobby.into_iter().chain(snapshots).for_each(|task| task.abort());
     server.end();
     let is_closed = groups.close(CLOSING).await;
     if let Some(net) = &setup.net {

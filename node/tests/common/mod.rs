@@ -11,6 +11,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use hanse_client::Client;
+use hanse_client::methods::{BlockAt, BlockParams, BlockPart, GetBlock};
+use hanse_client::views::ReceiptView;
+use hanse_types::{Height, TxIndex};
 use serde_json::Value;
 
 /// The program under test.
@@ -209,4 +212,22 @@ pub(crate) fn module(name: &str) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let built: Value = serde_json::from_slice(&output.stdout).unwrap();
     built["wasm"].as_str().unwrap().to_owned()
+}
+
+/// The receipts of a block, page by page: a block may hold more than one answer shows.
+pub(crate) async fn receipts_of(client: &Client, height: Height) -> Vec<ReceiptView> {
+    let (mut receipts, mut from) = (Vec::new(), Some(TxIndex(0)));
+    while let Some(start) = from {
+        let params = BlockParams {
+            at: BlockAt::Height(height),
+            include: vec![BlockPart::Receipts],
+            from: start,
+            ..BlockParams::default()
+        };
+        let block = client.call::<GetBlock>(params).await.unwrap();
+        receipts.extend(block.receipts.unwrap());
+        from = block.next;
+        assert!(from.is_some() || receipts.len() == block.header.tx_count as usize, "the last page is not the end");
+    }
+    receipts
 }

@@ -55,7 +55,8 @@ struct Added {
 /// `hanse chain add-node`.
 pub(super) fn run(args: &AddArgs, common: &Common, output: Output) -> Result<(), Failure> {
     let others = Nodes::all(&args.folder).folders()?;
-    let name = args.name.clone().unwrap_or_else(|| format!("node-{}", others.len() + 1));
+    let nodes = others.iter().filter(|other| !name_of(other).starts_with("seed-")).count();
+    let name = args.name.clone().unwrap_or_else(|| format!("node-{}", nodes + 1));
     let folder = args.folder.join(&name);
     if folder.exists() {
         let text = format!("{} is there already; nothing was written", folder.display());
@@ -65,12 +66,14 @@ pub(super) fn run(args: &AddArgs, common: &Common, output: Output) -> Result<(),
     let known = others.iter().map(|other| Loaded::read(&other.join(config::FILE), std::iter::empty()));
     let known: Vec<Loaded> = known.collect::<Result<_, _>>()?;
     let (requests, network) = free_addresses()?;
-    let place = Place { name, folder, requests, network, address: of_socket(network) };
+    let place = Place { name, folder, is_seed: false, requests, network, address: of_socket(network) };
     let authority = authority(args, common)?;
 
     let key = make_key(args.plain_key, common, &place)?;
     write_genesis_of(&place.folder, &genesis)?;
-    let mut config = configuration(args.plain_key, true, common, &place, addresses(&others, &known)?)?;
+    let mut config = configuration(args.plain_key, true, common, &place, others.len())?;
+    config.network.peers = addresses(&others, &known)?;
+    config.network.seeds = distinct(known.iter().flat_map(|loaded| loaded.config.network.seeds.clone()).collect());
     if let Some(authority) = &authority {
         ca::certify(authority, &place.name, key, &place.folder.join(CERTIFICATE))?;
         trust(&place.folder, &known, &mut config)?;
@@ -83,10 +86,13 @@ pub(super) fn run(args: &AddArgs, common: &Common, output: Output) -> Result<(),
         rpc: format!("http://{}", place.requests),
         address: peer_address((&place, &key)).map(|address| address.to_string()).unwrap_or_default(),
         key,
-        organisation: authority.map(|_| args.organisation.clone()),
+        organisation: authority.as_ref().map(|_| args.organisation.clone()),
         name: place.name,
     };
     output.result(&added, text)?;
+    if !config.network.seeds.is_empty() && authority.is_none() {
+        output.note(format!("\nlet it in at each seed: hanse net allow {}", added.key));
+    }
     output.note(format!("\nmake it a member: hanse member add {} {}", added.name, added.key));
     output.note(format!("and run it: hanse chain start {} --node {}", args.folder.display(), added.name));
     Ok(())
@@ -144,7 +150,11 @@ fn addresses(others: &[PathBuf], known: &[Loaded]) -> Result<Vec<PeerAddress>, F
         let peer = peer.ok_or_else(|| Failure::error(format!("the key of {} can't be read", name_of(folder))))?;
         all.push(PeerAddress { peer, address: of_socket(only.config.network.listen) });
     }
+    Ok(distinct(all))
+}
+
+fn distinct(mut all: Vec<PeerAddress>) -> Vec<PeerAddress> {
     all.sort_by_key(|known| (known.peer, known.address.to_string()));
     all.dedup();
-    Ok(all)
+    all
 }

@@ -1,9 +1,10 @@
 //! `hanse chain`: a chain of several nodes, its files and, on one machine, its processes.
 //!
-//! [`new`] makes a folder for each node, ready to run or to hand out, and [`add`] one for one more. The other commands are for the nodes whose folders lie
-//! here: each is a process of its own as `hanse start` runs it, and its number is in the file `hanse.pid` of its folder.
+//! [`new`] makes a folder for each node, ready to run or to hand out ([`bundle`]), and [`add`] one for one more. The other
+//! commands are for the nodes whose folders lie here: each is a process of its own as `hanse start` runs it, and its number is in the file `hanse.pid` of its folder.
 
 mod add;
+mod bundle;
 mod new;
 mod process;
 mod run;

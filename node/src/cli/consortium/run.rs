@@ -4,7 +4,7 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use hanse_client::Client;
-use hanse_client::methods::{GetChainStatus, GetPeers, NoParams};
+use hanse_client::methods::{GetChainStatus, GetNodeInfo, GetPeers, NoParams};
 use hanse_client::views::{ChainInfo, ChainStatus, NodePeers};
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use super::super::exit::Failure;
 use super::super::output::{Output, grouped, table};
 use super::process::Process;
 use super::{Nodes, name_of};
-use crate::config::{self, Loaded};
+use crate::config::{self, Loaded, Role};
 
 /// How long a node may take until it takes requests: a ledger that was not closed is read again.
 const START_PATIENCE: Duration = Duration::from_secs(120);
@@ -61,7 +61,8 @@ pub(super) async fn start(nodes: &Nodes, common: &Common, output: Output) -> Res
 
 async fn until_it_answers(process: &Process, url: &str, mut child: Option<&mut Child>) -> Result<(), Failure> {
     let (client, deadline) = (Client::new(url)?, Instant::now() + START_PATIENCE);
-    while client.chain_info().await.is_err() {
+    // Seeds answer that too.
+    while client.call::<GetNodeInfo>(NoParams {}).await.is_err() {
         let ended = match &mut child {
             Some(child) => child.try_wait()?.is_some(),
             None => process.running().is_none(),
@@ -128,14 +129,17 @@ pub(super) async fn status(nodes: &Nodes, output: Output) -> Result<(), Failure>
 }
 
 async fn look(process: &Process) -> Result<Seen, Failure> {
-    let (rpc, pid) = (url(process)?, process.running());
+    let (loaded, pid) = (configuration(process)?, process.running());
+    let (rpc, is_seed) = (url_of(process, &loaded)?, loaded.config.network.role == Role::Seed);
     let name = name_of(process.folder());
     let mut seen = Seen { name, rpc, pid, chain: None, status: None, network: None, error: None };
     let client = Client::new(&seen.rpc)?;
     let asked = async {
-        seen.chain = Some(client.chain_info().await?);
-        seen.status = Some(client.call::<GetChainStatus>(NoParams {}).await?);
         seen.network = Some(client.call::<GetPeers>(NoParams {}).await?);
+        if !is_seed {
+            seen.chain = Some(client.chain_info().await?);
+            seen.status = Some(client.call::<GetChainStatus>(NoParams {}).await?);
+        }
         Ok::<(), hanse_client::ClientError>(())
     };
     seen.error = asked.await.err().map(|error| error.to_string());
@@ -169,7 +173,14 @@ fn row(seen: &Seen) -> [String; 8] {
 
 /// Where the node takes requests.
 fn url(process: &Process) -> Result<String, Failure> {
-    let loaded = Loaded::read(&process.configuration(), config::load::environment())?;
+    url_of(process, &configuration(process)?)
+}
+
+fn configuration(process: &Process) -> Result<Loaded, Failure> {
+    Ok(Loaded::read(&process.configuration(), config::load::environment())?)
+}
+
+fn url_of(process: &Process, loaded: &Loaded) -> Result<String, Failure> {
     let listen = loaded.config.rpc.listen;
     if listen.port() == 0 {
         let text = format!("{}: rpc.listen has port 0, so nobody knows where it is", process.configuration().display());

@@ -4,12 +4,12 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, SystemTime};
 
-use hanse_client::methods::{GetChainInfo, GetPool, NoParams};
+use hanse_client::methods::{GetChainInfo, GetNodeInfo, GetPeers, GetPool, NoParams};
 use hanse_client::views::ChainInfo;
 use hanse_client::{Client, ClientError};
 
 use super::Finding;
-use crate::config::Loaded;
+use crate::config::{Loaded, Role};
 use crate::groups::read_genesis;
 
 const ABOUT: &str = "node";
@@ -20,6 +20,9 @@ const CLOCKS_MAY_DIFFER: Duration = Duration::from_secs(3);
 
 /// Looks at the node of this address. If nobody asked for it, it may be absent.
 pub(super) async fn look(url: &str, is_asked: bool, loaded: Option<&Loaded>, findings: &mut Vec<Finding>) {
+    if loaded.is_some_and(|loaded| loaded.config.network.role == Role::Seed) {
+        return findings.push(seed(url, is_asked).await);
+    }
     let info = match ask(url).await {
         Ok(info) => info,
         Err(error) if is_asked => {
@@ -34,6 +37,26 @@ pub(super) async fn look(url: &str, is_asked: bool, loaded: Option<&Loaded>, fin
     findings.extend(stopped(&info));
     findings.extend(loaded.and_then(|loaded| other_chain(&info, loaded)));
     findings.extend(clocks(url).await);
+}
+
+/// Looks at the seed of this address, which has no chain.
+async fn seed(url: &str, is_asked: bool) -> Finding {
+    let asked = async {
+        let client = Client::new(url)?;
+        let (info, network) =
+            (client.call::<GetNodeInfo>(NoParams {}).await?, client.call::<GetPeers>(NoParams {}).await?);
+        Ok::<_, ClientError>((info.version, network.peers.iter().filter(|peer| peer.connected_ms.is_some()).count()))
+    };
+    match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(Ok((version, count))) => {
+            Finding::ok(ABOUT, format!("{url} is a seed, version {version}, with {count} nodes"))
+        }
+        Ok(Err(error)) if is_asked => Finding::fault(ABOUT, error.to_string(), "start it: hanse start"),
+        Err(_) if is_asked => {
+            Finding::fault(ABOUT, format!("{url} does not answer within {} s", PATIENCE.as_secs()), "look at its log")
+        }
+        Ok(Err(_)) | Err(_) => Finding::ok(ABOUT, format!("none answers at {url}; `hanse start` starts the seed")),
+    }
 }
 
 async fn ask(url: &str) -> Result<ChainInfo, String> {

@@ -5,6 +5,7 @@ use hanse_client::methods::{
     BlockAt, BlockList, BlockParams, BlockPart, CertificateParams, ListBlocksParams, WaitBlockParams, WaitedBlock,
 };
 use hanse_client::views::{BlockSummary, BlockView, CertifiedHeader, TransactionView};
+use hanse_ledger::LedgerError;
 use hanse_types::{Hash, Header, Height, TxIndex};
 
 use super::super::abi::Abis;
@@ -110,7 +111,12 @@ fn list(node: &Node, params: &ListBlocksParams) -> Result<BlockList, RpcError> {
     let first = below.0.saturating_sub(node.server.capacity.page(params.limit) as u64);
     let mut blocks = Vec::new();
     for height in (first..below.0).rev().map(Height) {
-        let Some(header) = ledger.header(height).map_err(errors::ledger)? else { continue };
+        let header = match ledger.header(height) {
+            // What is before is not on this node.
+            Err(LedgerError::BeforeFirst { .. }) if !blocks.is_empty() => return Ok(BlockList { blocks, next: None }),
+            header => header.map_err(errors::ledger)?,
+        };
+        let Some(header) = header else { continue };
         blocks.push(BlockSummary {
             height,
             hash: header.hash(),

@@ -3,9 +3,10 @@
 use hanse_client::methods::{AtHeight, Handovers, HandoversParams, NoParams};
 use hanse_client::views::{
     AgreementView, CertifiedHeader, ChainInfo, ChainMembers, ChainParams, ChainStatus, EvidenceView, HandoverView,
-    LieView, MemberView, SyncView, ValidatorView,
+    LieView, MemberView, SnapshotFetchView, SyncView, ValidatorView,
 };
 use hanse_client::{Bytes, RpcError};
+use hanse_group::snapshots::{FetchProgress, FetchStage};
 use hanse_group::sync::Progress;
 use hanse_group::{Accusation, Agreement, Lie, Part, SyncStatus};
 use hanse_ledger::{Handover, Ledger};
@@ -67,6 +68,7 @@ fn status(node: &Node, none: &NoParams) -> Result<ChainStatus, RpcError> {
         evidence: accused,
         pool: pool::status(node, none)?,
         oldest_height,
+        first_height: ledger.first(),
         running: stopped.is_none(),
         stopped,
     })
@@ -87,7 +89,8 @@ fn agreement(genesis: &Genesis, agreement: Agreement) -> AgreementView {
     AgreementView { height, round: round.0, step: part.name().into(), leader, votes, peers: peers as u32 }
 }
 
-fn sync(node: &Node, SyncStatus { progress, lies }: SyncStatus) -> SyncView {
+fn sync(node: &Node, status: SyncStatus) -> SyncView {
+    let SyncStatus { progress, lies, mode, snapshot, offers } = status;
     let Progress { active, target, ready, asked, blocks, bytes, timeouts, dropped, .. } = progress;
     let members = node.group.members().borrow().clone();
     let name_of = |key: &PublicKey| members.as_slice().iter().find(|member| member.key == *key);
@@ -98,7 +101,20 @@ fn sync(node: &Node, SyncStatus { progress, lies }: SyncStatus) -> SyncView {
         timestamp: lie.timestamp,
     };
     let lies = lies.into_iter().map(lie).collect();
-    SyncView { active, target, ready, asked, blocks, bytes, timeouts, dropped, lies }
+    let (mode, snapshot) = (mode.name().to_owned(), snapshot.map(fetch));
+    SyncView { mode, snapshot, offers, active, target, ready, asked, blocks, bytes, timeouts, dropped, lies }
+}
+
+fn fetch(progress: FetchProgress) -> SnapshotFetchView {
+    let FetchProgress { stage, height, kept, chunks, bytes, timeouts, .. } = progress;
+    let stage = match stage {
+        FetchStage::Asking => "asking",
+        FetchStage::Fetching => "fetching",
+        FetchStage::Importing => "importing",
+        FetchStage::Ready => "ready",
+        FetchStage::Over => "over",
+    };
+    SnapshotFetchView { stage: stage.into(), height, kept, chunks, bytes, timeouts }
 }
 
 fn evidence(ledger: &Ledger, Accusation { evidence, timestamp }: &Accusation) -> Result<EvidenceView, RpcError> {

@@ -63,8 +63,8 @@ fn hot_keys(node: &Node, params: &HotKeysParams) -> Result<HotKeys, RpcError> {
 fn stats(node: &Node, params: &DagStatsParams) -> Result<DagStats, RpcError> {
     let _permit = node.server.deep_reads.try_acquire().map_err(|_| errors::busy())?;
     let last = node.group.ledger().height();
-    // The genesis block has no transactions and was not run.
-    let first = first_of(last, params.last).max(Height(1));
+    // The genesis block has no transactions and was not run; a node may have begun with a later one.
+    let first = first_of(last, params.last).max(node.group.ledger().first());
     let known: HashMap<Height, BlockFigures> =
         node.group.recent_figures(first).into_iter().map(|figures| (figures.height, figures)).collect();
     let blocks: Result<Vec<BlockParallelism>, RpcError> = (first.0..=last.0)

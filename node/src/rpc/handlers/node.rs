@@ -3,6 +3,7 @@
 use hanse_client::methods::{LogLevelParams, NoParams};
 use hanse_client::views::{BuildView, LogLevels, MachineView, NodeInfo, NodePeers, PeerView, SettingsView};
 use hanse_client::{RpcError, codes};
+use hanse_group::GroupConfig;
 use hanse_types::{Header, Transaction};
 
 use super::super::registry::{Entry, reads};
@@ -47,7 +48,15 @@ fn log_level(server: &Server, params: &LogLevelParams) -> Result<LogLevels, RpcE
 /// [`hanse_client::methods::GetNodeInfo`].
 fn info(server: &Server, NoParams {}: &NoParams) -> Result<NodeInfo, RpcError> {
     let (since, started_at) = server.started;
-    let usual = server.groups.usual();
+    let settings = |usual: &GroupConfig| SettingsView {
+        threads: usual.threads,
+        bind_cores: usual.bind_cores,
+        query_threads: usual.query_threads,
+        pool_transactions: usual.pool.count,
+        pool_bytes: usual.pool.bytes,
+        pool_sender_transactions: usual.pool.sender_count,
+        intake_waiting: usual.intake_waiting,
+    };
     Ok(NodeInfo {
         version: env!("CARGO_PKG_VERSION").into(),
         key: server.groups.key().to_string(),
@@ -65,15 +74,8 @@ fn info(server: &Server, NoParams {}: &NoParams) -> Result<NodeInfo, RpcError> {
         started_at,
         uptime_ms: since.elapsed().as_millis() as u64,
         limits: server.capacity.view(),
-        settings: SettingsView {
-            threads: usual.threads,
-            bind_cores: usual.bind_cores,
-            query_threads: usual.query_threads,
-            pool_transactions: usual.pool.count,
-            pool_bytes: usual.pool.bytes,
-            pool_sender_transactions: usual.pool.sender_count,
-            intake_waiting: usual.intake_waiting,
-        },
+        // A seed runs no group.
+        settings: server.groups.usual().map(settings).unwrap_or_default(),
         admin: server.admin.clone(),
     })
 }
@@ -95,6 +97,7 @@ fn peer(status: PeerStatus) -> PeerView {
         key: status.key.map(|key| key.to_string()),
         state: status.state.name().to_owned(),
         address: status.address.map(|address| address.to_string()),
+        address_source: status.address_source.map(|source| source.name().to_owned()),
         dialed: status.dialed,
         connected_ms: status.connected_for.map(|time| time.as_millis() as u64),
         round_trip_us: status.round_trip.map(|time| time.as_micros() as u64),
@@ -102,6 +105,7 @@ fn peer(status: PeerStatus) -> PeerView {
         sent_bytes: status.sent_bytes,
         waiting: status.waiting,
         dropped: status.dropped,
+        refused: status.refused,
         groups: status.groups,
         agent: status.agent,
         certificate: status.certificate.as_deref().map(admission::certificate),

@@ -1,0 +1,34 @@
+//! How a node gets what the others have, as a configuration says it.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The mode. As text: `full` or `snapshot`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct SyncMode(pub(crate) hanse_group::SyncMode);
+
+impl FromStr for SyncMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<SyncMode, String> {
+        let modes = [hanse_group::SyncMode::Full, hanse_group::SyncMode::Snapshot];
+        let found = modes.into_iter().find(|mode| mode.name() == text);
+        found.map(SyncMode).ok_or_else(|| format!("{text:?} is no way to catch up; write \"full\" or \"snapshot\""))
+    }
+}
+
+impl TryFrom<String> for SyncMode {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<SyncMode, String> {
+        text.parse()
+    }
+}
+
+impl From<SyncMode> for String {
+    fn from(SyncMode(mode): SyncMode) -> String {
+        mode.name().into()
+    }
+}
