@@ -52,6 +52,10 @@ pub enum Domain {
     GuardRecord = 16,
     /// What a validator of a group with consensus `raft` must not forget.
     RaftRecord = 17,
+    /// A part of a portable snapshot.
+    PortableChunk = 18,
+    /// What a portable snapshot consists of.
+    PortableManifest = 19,
 }
 
 impl Hash {
@@ -82,7 +86,7 @@ impl Hash {
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "0x{}", const_hex::encode(self.0))
+        f.write_str(const_hex::Buffer::<32, true>::new().format(&self.0))
     }
 }
 

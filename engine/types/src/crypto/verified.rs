@@ -26,6 +26,7 @@ pub struct Verified(Arc<Inner>);
 struct Inner {
     signed: SignedTransaction,
     id: TxId,
+    leaf: Hash,
     bytes: usize,
 }
 
@@ -52,18 +53,12 @@ impl Verified {
 
     /// The leaf that stands for it in the block's transaction tree: identity, key and signature.
     pub fn leaf(&self) -> Hash {
-        self.0.signed.leaf(self.0.id)
+        self.0.leaf
     }
 
     /// [`Verified::leaf`] of each.
     pub fn leaves(transactions: &[Verified]) -> Vec<Hash> {
-        let mut messages = Messages::default();
-        for Verified(inner) in transactions {
-            let key = inner.signed.encoded_key();
-            let parts = [&inner.id.0.as_bytes()[..], &key, &inner.signed.signature.0];
-            messages.add_parts(Domain::SignedTransaction, &parts);
-        }
-        messages.hash()
+        transactions.iter().map(Verified::leaf).collect()
     }
 }
 
@@ -143,8 +138,9 @@ impl Verifier {
         let address = signed.public_key.address();
         let claim = self.claim(signed, address)?;
         claim.signed.public_key.verify(&claim.bytes, &claim.signed.signature).map_err(|_| VerifyError::BadSignature)?;
-        let id = Hash::of(Domain::Transaction, &claim.bytes);
-        Ok(claim.accept(id))
+        let id = TxId(Hash::of(Domain::Transaction, &claim.bytes));
+        let leaf = claim.signed.leaf(id);
+        Ok(claim.accept(id, leaf))
     }
 
     /// Checks many transactions, signatures in batches, on the rayon pool in which it is called. The answers are those
@@ -163,14 +159,16 @@ impl Verifier {
         let sound = || claims.iter().filter_map(|claim| claim.as_ref().ok());
         let items: Vec<_> = sound().filter_map(Claim::ed25519).collect();
         let mut in_batch = ed25519::verify_each(&items, &self.points).into_iter();
-        let mut ids = Hash::of_each(Domain::Transaction, &[], sound().map(|claim| &claim.bytes[..])).into_iter();
+        let ids = Hash::of_each(Domain::Transaction, &[], sound().map(|claim| &claim.bytes[..]));
+        let leaves = leaves(ids.iter().zip(sound().map(|claim| &claim.signed)));
+        let mut digests = ids.into_iter().zip(leaves);
         let mut finish = |claim: Claim| {
-            let id = ids.next().expect("every claim has bytes, and they have a digest");
+            let (id, leaf) = digests.next().expect("every claim has bytes, and they have digests");
             let good = match claim.ed25519() {
                 Some(_) => in_batch.next().expect("every signature of ed25519 is in the batch"),
                 None => claim.signed.public_key.verify(&claim.bytes, &claim.signed.signature).is_ok(),
             };
-            if good { Ok(claim.accept(id)) } else { Err(VerifyError::BadSignature) }
+            if good { Ok(claim.accept(TxId(id), leaf)) } else { Err(VerifyError::BadSignature) }
         };
         claims.into_iter().map(|claim| claim.and_then(&mut finish)).collect()
     }
@@ -215,11 +213,21 @@ impl Claim {
         }
     }
 
-    /// With the digest of its bytes.
-    fn accept(self, id: Hash) -> Verified {
+    /// With what identifies it.
+    fn accept(self, id: TxId, leaf: Hash) -> Verified {
         let bytes = self.signed.encoded_len();
-        Verified(Arc::new(Inner { signed: self.signed, id: TxId(id), bytes }))
+        Verified(Arc::new(Inner { signed: self.signed, id, leaf, bytes }))
     }
+}
+
+/// [`SignedTransaction::leaf`] of many, of which the identities are known.
+fn leaves<'a>(signed: impl Iterator<Item = (&'a Hash, &'a SignedTransaction)>) -> Vec<Hash> {
+    let mut messages = Messages::default();
+    for (id, signed) in signed {
+        messages
+            .add_parts(Domain::SignedTransaction, &[&id.as_bytes()[..], &signed.encoded_key(), &signed.signature.0]);
+    }
+    messages.hash()
 }
 
 #[cfg(test)]
