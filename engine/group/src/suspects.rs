@@ -61,12 +61,14 @@ pub(crate) fn judge(
     Ok(dropped.len() as u64)
 }
 
-/// Announces a trial; it is durable when this returns.
+/// Announces a trial, and that the one before it ended, if there was one; both are durable when this returns. In one write,
+/// for the block of the one before need not be durable yet: if this trial ends the process, it did not end that one's.
 ///
 /// # Errors
 /// If the ledger can't be written.
-pub(crate) fn announce(ledger: &Ledger, suspicion: Suspicion) -> Result<(), LedgerError> {
+pub(crate) fn announce(ledger: &Ledger, suspicion: Suspicion, ended: Option<Suspicion>) -> Result<(), LedgerError> {
     let mut write = QueueWrite::default();
+    ended.iter().for_each(|ended| write.unmark(ended.arrival));
     write.mark(&mark(suspicion));
     ledger.write_queue(&write)
 }

@@ -71,16 +71,18 @@ pub(crate) fn spawn_executor(
 ) -> std::io::Result<(SyncSender<ExecuteJob>, JoinHandle<()>)> {
     let (sender, jobs): (_, Receiver<ExecuteJob>) = mpsc::sync_channel(JOBS);
     let run = move || {
+        let mut ended = None;
         for ExecuteJob { what, base, recent_hashes, trial } in jobs {
             let start = Instant::now();
             let event = match what {
                 Execute::Make(work) => {
                     let (height, tried) = (work.height(), Tried::new(&work.batch, true));
                     let make = || pool.install(|| made(executor.make(work, &base, recent_hashes)?, shows));
-                    let result = match trial.map_or(Ok(()), |trial| announced(&ledger, trial)) {
+                    let result = match trial.map_or(Ok(()), |trial| announced(&ledger, trial, ended.take())) {
                         Ok(()) => tried.run(make),
                         Err(reason) => Err(RunFailure::by_none(reason)),
                     };
+                    ended = trial.filter(|_| result.is_ok()).or(ended);
                     Event::Executed { height, result, took: start.elapsed() }
                 }
                 Execute::Check(shown) => {
@@ -99,8 +101,8 @@ pub(crate) fn spawn_executor(
     Ok((sender, thread))
 }
 
-fn announced(ledger: &Ledger, trial: Suspicion) -> Result<(), String> {
-    guarded(|| suspects::announce(ledger, trial))
+fn announced(ledger: &Ledger, trial: Suspicion, ended: Option<Suspicion>) -> Result<(), String> {
+    guarded(|| suspects::announce(ledger, trial, ended))
 }
 
 fn made(block: ExecutedBlock, shows: bool) -> Result<Made, ExecutionError> {
