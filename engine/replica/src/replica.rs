@@ -254,6 +254,7 @@ impl<C: Consensus> Replica<C> {
         let (block, validators) = self.under_way.persisted(height).ok_or_else(|| unexpected.clone())?;
         self.pool.committed(&block).map_err(|_| unexpected)?;
         self.came_so_far(height, block.hash, validators.clone(), out);
+        self.pool.admit_early(self.now);
         self.from_before.clear();
         self.timers.retain(|timer, _| !matches!(timer, Timer::Step { height: of, .. } if *of <= height));
         if self.halted {

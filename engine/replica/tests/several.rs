@@ -25,8 +25,8 @@ fn in_good_weather_everything_is_committed_once_and_nothing_is_fetched() {
         let summary = run(seed, Faults::NONE);
         assert_eq!(summary.committed, summary.accepted, "seed {seed}: {summary:?}");
         assert!(summary.blocks >= 5 && summary.accepted > 100, "seed {seed}: {summary:?}");
-        assert_eq!((summary.crashes, summary.highest_round), (0, 0), "seed {seed}: {summary:?}");
-        assert!(summary.ahead > 0, "seed {seed}: {summary:?}");
+        assert_eq!((summary.crashes, summary.highest_round, summary.fetched), (0, 0, 0), "seed {seed}: {summary:?}");
+        assert!(summary.ahead > 0 && summary.early > 0, "seed {seed}: {summary:?}");
     }
 }
 

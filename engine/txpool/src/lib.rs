@@ -15,7 +15,8 @@
 //! done with ([`Pool::keep`], [`Pool::oldest`]); a new pool takes that in again ([`Pool::restore`]). Transactions go out in
 //! the order of those numbers, so what is done with is always a beginning of them.
 //!
-//! Where others make blocks too, "expired" is said when the chain says so ([`Pool::of_several`]).
+//! Where others make blocks too, "expired" is said when the chain says so ([`Pool::of_several`]), and what they pass on before
+//! the block that it refers to is here is judged when it is ([`Pool::admit_early`]).
 //!
 //! A transaction by which the node may have failed is given out alone ([`suspicion`]).
 //!
@@ -25,6 +26,7 @@
 //! Start reading at [`admission`], then [`Pool`].
 
 pub mod admission;
+mod early;
 mod history;
 mod lapsed;
 mod listing;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use hanse_types::{Address, Gas, Hash, Params, Timestamp, TxId, Verified};
 
 use crate::admission::{self, Place};
+use crate::early::Early;
 use crate::history::{CommittedBlock, History, NotNext};
 use crate::lapsed::Lapsed;
 use crate::refusal::Refusal;
@@ -85,6 +86,8 @@ pub struct Pool {
     pub(crate) suspect_on_arrival: Vec<TxId>,
     /// Those that are over by this node's clock, where others make blocks too.
     pub(crate) lapsed: Lapsed,
+    /// Those that others have passed on too soon. They count for nothing else.
+    pub(crate) early: Early,
     /// The waiting ones by expiration.
     expirations: BTreeSet<(Timestamp, Arrival)>,
     total: Usage,
@@ -173,6 +176,7 @@ impl Pool {
             suspects: BTreeMap::new(),
             suspect_on_arrival: Vec::new(),
             lapsed: Lapsed::default(),
+            early: Early::default(),
             expirations: BTreeSet::new(),
             total: Usage::default(),
             senders: HashMap::new(),
@@ -263,12 +267,17 @@ impl Pool {
         self.admit(transaction, since, now, Pool::check_wait)
     }
 
-    /// Admits a transaction that another node has admitted before, however long the oldest waits here.
+    /// Admits a transaction that another node has admitted before, however long the oldest waits here. One that refers to a
+    /// block which only that node has is refused, and admitted when it is here too ([`Pool::admit_early`]).
     ///
     /// # Errors
     /// As for [`Pool::submit`].
     pub fn relayed(&mut self, transaction: Verified, since: Timestamp, now: Timestamp) -> Result<TxId, Refusal> {
-        self.admit(transaction, since, now, |_, _| Ok(()))
+        let answer = self.admit(transaction.clone(), since, now, |_, _| Ok(()));
+        if let Err(Refusal::ReferenceUnknown { .. }) = answer {
+            self.keep_early(transaction, since);
+        }
+        answer
     }
 
     fn admit(

@@ -8,12 +8,15 @@ use hanse_consensus::raft::Record;
 use hanse_consensus::{Message, Peer, Recipient, Signed, Verdict};
 use hanse_replica::sync::SyncMessage;
 use hanse_replica::{Input, Output, Stage, answer};
+use hanse_txpool::Refusal;
 use hanse_types::genesis::{ConsensusKind, Validator};
-use hanse_types::{Canonical, Certificate, Genesis, Hash, Height, Params, SignedTransaction, TxId, Verified};
+use hanse_types::{
+    Canonical, Certificate, Genesis, Hash, Height, Params, SignedTransaction, Transaction, TxId, Verified,
+};
 
 use self::node::{Committed, Node, amendments, make};
 use crate::random::Random;
-use crate::support::{World, at};
+use crate::support::{World, at, prefix};
 
 /// Clients send until then, and things go wrong; milliseconds of virtual time.
 const CLIENTS_UNTIL: u64 = 2_000;
@@ -61,6 +64,8 @@ pub(crate) struct Summary {
     pub(crate) highest_round: u32,
     /// Blocks that were decided and had been made while their parent was not durable yet.
     pub(crate) ahead: u64,
+    /// Transactions that were passed on to a node too soon.
+    pub(crate) early: u64,
     /// Times that nodes were cut off from one another.
     pub(crate) partitions: u64,
     /// Records that a crash kept from being written, and blocks that a node took over from its record at a restart.
@@ -85,6 +90,7 @@ impl Summary {
         self.caught_up += other.caught_up;
         self.synced += other.synced;
         self.ahead += other.ahead;
+        self.early += other.early;
         self.given_back += other.given_back;
         self.highest_round = self.highest_round.max(other.highest_round);
         self.partitions += other.partitions;
@@ -137,6 +143,8 @@ pub(crate) struct Net {
     committed: BTreeSet<TxId>,
     accepted: BTreeSet<TxId>,
     dropped: BTreeSet<TxId>,
+    /// What was passed on to a node before it had the block that it refers to.
+    early: BTreeSet<(usize, TxId)>,
     /// Blocks that were made before their parent was durable.
     made_ahead: BTreeSet<Hash>,
     /// Until when each node's executor is busy.
@@ -167,6 +175,7 @@ impl Net {
             committed: BTreeSet::new(),
             accepted: BTreeSet::new(),
             dropped: BTreeSet::new(),
+            early: BTreeSet::new(),
             made_ahead: BTreeSet::new(),
             executing_until: vec![0; count],
             summary: Summary::default(),
@@ -210,7 +219,7 @@ impl Net {
                 return self.end();
             }
             let states = || self.nodes.iter().map(Node::state).collect::<Vec<_>>();
-            assert!(self.now < AT_REST_BY, "no end: {} owed, {:?}, {:#?}", self.owed.len(), self.heights(), states());
+            assert!(self.now < AT_REST_BY, "no end: {:?}, {:?}, {:#?}", self.owed, self.heights(), states());
         }
         panic!("nothing happens any more");
     }
@@ -252,10 +261,15 @@ impl Net {
         self.nodes.iter().map(|node| node.chain.len()).collect()
     }
 
-    /// All run, have the same height, and nothing is left in any pool.
+    /// All run, have the same height, and nothing is left in any pool but what has lapsed, of which only another block could
+    /// say that it is over.
     fn is_at_rest(&self) -> bool {
         let height = self.nodes[0].chain.len();
-        self.owed.is_empty() && self.nodes.iter().all(|node| node.chain.len() == height && node.is_empty())
+        let owed = |n| self.owed.iter().filter(|(node, _)| *node == n).count();
+        let is_done = |(n, node): (usize, &Node)| {
+            node.chain.len() == height && node.lapsed().is_some_and(|lapsed| owed(n) <= lapsed)
+        };
+        self.nodes.iter().enumerate().all(is_done)
     }
 
     fn end(mut self) -> Summary {
@@ -272,7 +286,7 @@ impl Net {
         let n = self.random.below(self.nodes.len() as u64) as usize;
         if self.nodes[n].alive.is_some() {
             let count = 1 + self.random.below(8);
-            let batch = (0..count).map(|_| self.transaction()).collect();
+            let batch = (0..count).map(|_| self.transaction(n)).collect();
             self.tell(n, Input::Submitted { transactions: batch, since: at(self.now), from: None, keep: false });
         }
         if self.random.chance(self.faults.crash) {
@@ -295,13 +309,22 @@ impl Net {
         }
     }
 
-    fn transaction(&mut self) -> Verified {
+    /// Mostly it refers to the newest block that this node shows.
+    fn transaction(&mut self, n: usize) -> Verified {
         self.nonce += 1;
         let client = self.random.below(8) as usize;
         let chooses = self.faults.change > 0 && self.random.chance(self.faults.change);
         let set = if chooses { 1 + self.random.below(self.nodes[0].sets.len() as u64) } else { 0 };
         let lives_ms = if self.random.chance(100) { 200 + self.random.below(500) } else { 200_000 };
-        self.world.verified(self.world.call(client, set * node::CHANGE + self.nonce, self.now + lives_ms))
+        let call = self.world.call(client, set * node::CHANGE + self.nonce, self.now + lives_ms);
+        let newest = self.nodes[n].chain.last().filter(|_| self.random.chance(700)).map(|committed| &committed.block);
+        self.world.verified(match newest {
+            Some(block) => {
+                let (ref_height, ref_hash) = (block.header().height, prefix(&block.hash()));
+                Transaction { ref_height, ref_hash, ..call }
+            }
+            None => call,
+        })
     }
 
     fn start(&mut self, n: usize) {
@@ -370,6 +393,11 @@ impl Net {
                 Output::Admitted(answers) => {
                     let (transactions, _) = submitted.clone().expect("an answer to what was submitted");
                     assert_eq!(answers.len(), transactions.len());
+                    for (answer, transaction) in answers.iter().zip(&transactions) {
+                        if matches!(answer, Err(Refusal::ReferenceUnknown { .. })) {
+                            self.summary.early += u64::from(self.early.insert((n, transaction.id())));
+                        }
+                    }
                     let accepted = answers.into_iter().filter_map(Result::ok);
                     accepted.for_each(|id| {
                         assert!(self.accepted.contains(&id) || submitted.as_ref().is_some_and(|(_, own)| *own));
@@ -388,7 +416,8 @@ impl Net {
             Output::Admitted(_) | Output::Keep { .. } => {}
             Output::Dropped { dropped, .. } => {
                 for dropped in dropped {
-                    assert!(self.owed.remove(&(n, dropped.id())), "dropped what it did not hold");
+                    let key = (n, dropped.id());
+                    assert!(self.owed.remove(&key) || self.early.remove(&key), "dropped what it did not hold");
                     self.dropped.insert(dropped.id());
                 }
             }

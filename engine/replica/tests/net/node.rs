@@ -205,11 +205,10 @@ impl Node {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.alive.as_ref().is_some_and(|alive| {
-            let status = alive.replica.pool_status();
-            (status.waiting, status.sealed, status.bytes) == (0, 0, 0)
-        })
+    /// How many have lapsed in its pool, if it runs and has nothing else in it.
+    pub(crate) fn lapsed(&self) -> Option<usize> {
+        let status = self.alive.as_ref()?.replica.pool_status();
+        ((status.waiting, status.sealed, status.bytes) == (0, 0, 0)).then_some(status.lapsed)
     }
 
     /// Starts it; how many blocks it took over from its record.
