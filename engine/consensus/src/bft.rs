@@ -302,7 +302,7 @@ impl<V: Verify> Bft<V> {
     fn withdrawn(&mut self) {
         let fresh = self.at.round == Round(0) && self.at.step == Step::Propose && self.at.mine.is_empty();
         // Others who are in this height may need this node's vote to get on, and have said all that they can.
-        let alone = self.at.seen.iter().all(Option::is_none);
+        let alone = self.at.seen.iter().all(Option::is_none) || self.config.bugs.has(Bug::LeaveOthersWaiting);
         if self.at.asked.take().is_some() && fresh && alone && matches!(self.at.stage, Stage::Running) {
             // There is nothing to decide after all.
             self.at.stage = Stage::Waiting;

@@ -119,6 +119,8 @@ mistakes! {
     NoProposeTimeout,
     /// Nobody waits for precommits that disagree for a limited time.
     NoPrecommitTimeout,
+    /// Who has nothing to propose leaves the height in which others wait.
+    LeaveOthersWaiting,
 
     // ---- Repair ----
 

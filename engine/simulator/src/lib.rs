@@ -5,7 +5,8 @@
 //! in all shapes, nodes crash, also in the middle of a write, stand still or are slow; disks fill up or fail to sync;
 //! clocks differ, jump and stop; records of votes get lost, damaged or put back; less than a third of the validators do
 //! what they like, in thirteen ways. After a while of virtual time everything heals, and every honest node has to commit
-//! three more blocks within a bounded time.
+//! three more blocks within a bounded time; in some runs for one client only, which tells one node and nobody else, and sends
+//! nothing more before it has its answer.
 //!
 //! After every step it is checked that no two honest nodes decide differently, blocks are linked, made by whose turn it
 //! was, what running them gives, and their certificates good; that nobody honest signs two statements for one position

@@ -88,9 +88,14 @@ impl Real {
         })
     }
 
-    /// A client sends something.
-    pub(crate) fn send(&mut self, dice: &mut Random, now: Timestamp) -> Verified {
-        let signed = self.clients.next(dice, &self.genesis, self.reference.genesis_block(), now);
+    /// Block 0, to refer to.
+    pub(crate) fn genesis_block(&self) -> (Height, Hash) {
+        (Height(0), self.reference.genesis_block())
+    }
+
+    /// A client sends something that refers to this block.
+    pub(crate) fn send(&mut self, dice: &mut Random, reference: (Height, Hash), now: Timestamp) -> Verified {
+        let signed = self.clients.next(dice, &self.genesis, reference, now);
         let verified = self.verifier.verify(signed).expect("what clients here sign is good");
         self.transactions.insert(verified.leaf(), verified.clone());
         verified

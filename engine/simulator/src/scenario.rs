@@ -50,6 +50,8 @@ pub(crate) struct Scenario {
     pub(crate) heal_ms: u64,
     /// Of a thousand transactions, those that one node hears of only by asking.
     pub(crate) missing: u64,
+    /// Whether one client is all that is left when everything has healed, and tells one node only.
+    pub(crate) quiet: bool,
     /// Whether nodes are whole: with the real replica, pool, scheduler, contracts and ledger.
     pub(crate) whole: bool,
     /// Whether real signatures are used, and whether each message is encoded and decoded.
@@ -61,6 +63,8 @@ pub(crate) struct Scenario {
 /// comes to all plans.
 const WHOLE_EVERY: u64 = 105;
 const WHOLE: u64 = 20;
+/// Of a thousand seeds, those in which one client is all that is left in the end.
+const QUIET: u64 = 150;
 
 /// How seeds become scenarios.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -122,7 +126,8 @@ impl Scenario {
             7..=8 => 7,
             _ => 10,
         };
-        let scenario = Scenario::among(seed, validators);
+        let quiet = Random::new(seed, "quiet").chance(QUIET);
+        let scenario = Scenario { quiet, ..Scenario::among(seed, validators) };
         if seed % WHOLE_EVERY == WHOLE { scenario.of_whole_nodes() } else { scenario }
     }
 
@@ -179,6 +184,7 @@ impl Scenario {
             blocks: 0,
             heal_ms: random.between(2_000, 8_000),
             missing: if random.chance(500) { 0 } else { random.below(200) },
+            quiet: false,
             whole: false,
             real_keys: seed % 128 == 127,
             codec: seed % 16 == 15,
@@ -224,6 +230,7 @@ impl Scenario {
             transaction_ms: (1, 4),
             heal_ms: 0,
             missing: 0,
+            quiet: false,
             whole: false,
             real_keys: false,
             codec: false,

@@ -27,6 +27,7 @@ use crate::trace;
 
 mod faults;
 mod perform;
+mod quiet;
 mod real;
 mod sync;
 
@@ -164,6 +165,8 @@ pub struct Summary {
     pub sent: u64,
     /// Times that the validators of whole nodes changed.
     pub epochs: u64,
+    /// Transactions of a client that was the only one after everything healed, committed one after the other.
+    pub answered: u64,
     /// Transactions that whole nodes had promised to keep.
     pub kept: u64,
     /// Of these, those that a node took over from an earlier life.
@@ -201,6 +204,8 @@ pub(crate) struct World {
     /// All transactions so far, by their leaves.
     transactions: BTreeMap<Hash, Tx>,
     healed: Option<Healed>,
+    /// What the only client has asked, in a run that has one.
+    question: Option<quiet::Question>,
     /// Keys of faulty validators.
     faulty: Vec<PublicKey>,
     /// Copies of vote stores, to put back later.
@@ -284,6 +289,7 @@ impl World {
             next_tx: 0,
             transactions: BTreeMap::new(),
             healed: None,
+            question: None,
             copies: BTreeMap::new(),
             summary: Summary { whole: scenario.whole, ..Summary::default() },
             tape,
@@ -339,13 +345,17 @@ impl World {
         let Some(healed) = self.healed else { return false };
         let goal = (healed.height.0 + BLOCKS_AFTER_HEAL).max(self.scenario.blocks);
         let mut honest = self.nodes.iter().filter(|node| node.is_honest());
-        if honest.all(|node| node.height().0 >= goal) {
+        let asked = if self.is_quiet() { BLOCKS_AFTER_HEAL } else { 0 };
+        if honest.all(|node| node.height().0 >= goal) && self.summary.answered >= asked {
             return true;
         }
         let patience = if self.scenario.is_far() { FAR_PATIENCE_MS } else { PATIENCE_MS };
         if self.time > healed.at + patience {
             let heights: Vec<u64> = self.nodes.iter().map(|node| node.height().0).collect();
-            self.oracle.fail(format!("stuck after everything healed: heights {heights:?}, the goal was {goal}"));
+            let answered = self.summary.answered;
+            self.oracle.fail(format!(
+                "stuck after everything healed: heights {heights:?}, the goal was {goal}; {answered} of {asked} answers"
+            ));
         }
         false
     }
@@ -473,12 +483,21 @@ impl World {
         }
     }
 
-    /// Everybody hears of a transaction, some only when they ask.
+    /// Clients send something.
     fn transaction(&mut self) {
         self.next_tx += 1;
-        if self.real.is_some() {
-            return self.clients();
+        match (self.is_quiet(), self.real.is_some()) {
+            (true, _) => self.quiet_client(),
+            (false, true) => self.clients(),
+            (false, false) => self.tell_everybody(),
         }
+        let (least, most) = self.scenario.transaction_ms;
+        let pause = self.work.between(least, most);
+        self.plan(pause, Event::Transaction);
+    }
+
+    /// Everybody hears of a transaction, some only when they ask.
+    fn tell_everybody(&mut self) {
         let changes = self.scenario.spares > 0 && self.next_tx.is_multiple_of(25);
         let tx = match changes {
             true => Tx(CHANGES_VALIDATORS | self.next_tx << 8 | self.work.below(self.chain.sets.len() as u64)),
@@ -495,8 +514,5 @@ impl World {
                 self.remind(node);
             }
         }
-        let (least, most) = self.scenario.transaction_ms;
-        let pause = self.work.between(least, most);
-        self.plan(pause, Event::Transaction);
     }
 }

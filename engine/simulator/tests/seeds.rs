@@ -49,6 +49,7 @@ fn no_seed_breaks_anything() {
         ("contradictions reported", sum(|run| run.evidence), 250),
         ("blocks served", sum(|run| run.caught_up), 250),
         ("fetches", sum(|run| run.fetched), 250),
+        ("answers to a client that was alone", sum(|run| run.answered), 300),
     ];
     let whole = [
         ("seeds with whole nodes", sum(|run| u64::from(run.whole)), 9),

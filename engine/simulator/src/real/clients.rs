@@ -82,7 +82,7 @@ impl Clients {
         &mut self,
         dice: &mut Random,
         genesis: &Genesis,
-        first: Hash,
+        (ref_height, hash): (Height, Hash),
         now: Timestamp,
     ) -> SignedTransaction {
         let call = self.call(dice);
@@ -92,14 +92,14 @@ impl Clients {
         let lives_ms = if dice.chance(50) { dice.between(short_least, short_most) } else { LIVES_MS };
         self.sent += 1;
         let mut ref_hash = [0; 8];
-        ref_hash.copy_from_slice(&first.as_bytes()[..8]);
+        ref_hash.copy_from_slice(&hash.as_bytes()[..8]);
         let transaction = Transaction {
             version: Transaction::VERSION,
             chain_id: genesis.chain_id.clone(),
             group_id: genesis.group_id.clone(),
             sender: key.public_key().address(),
             nonce: self.sent,
-            ref_height: Height(0),
+            ref_height,
             ref_hash,
             timestamp: now,
             expiration: now.plus_ms(lives_ms),

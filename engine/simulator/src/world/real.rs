@@ -7,7 +7,7 @@ use hanse_group::execution::Checked;
 use hanse_ledger::store::Fault;
 use hanse_ledger::{Ledger, LedgerError};
 use hanse_replica::{Amendments, HaltReason, Input, Output, Shown, Stage, Work};
-use hanse_types::{Certificate, Header, Verified};
+use hanse_types::{Certificate, Header, TxId, Verified};
 
 use crate::byzantine::Kind as Behaviour;
 use crate::cut::Kind;
@@ -27,16 +27,43 @@ impl World {
     pub(super) fn clients(&mut self) {
         let comes = self.healed.is_some() || self.tape.has_transaction(self.next_tx);
         let (at, count) = (self.work.below(self.nodes.len() as u64) as usize, self.work.between(1, BURST));
-        let since = self.nodes[at].now(self.time);
-        let Some(real) = &mut self.real else { return };
-        let transactions: Vec<Verified> = (0..count).map(|_| real.send(&mut self.work, since)).collect();
+        let transactions: Vec<Verified> = (0..count).filter_map(|_| self.signed_for(at)).collect();
         if comes {
-            self.summary.sent += count;
-            self.tell_whole(at, Input::Submitted { transactions, since, from: None, keep: true });
+            self.submit(at, transactions);
         }
-        let (least, most) = self.scenario.transaction_ms;
-        let pause = self.work.between(least, most);
-        self.plan(pause, Event::Transaction);
+    }
+
+    /// The only client that there is sends something to this node; none if it is not taken.
+    pub(super) fn ask_whole(&mut self, at: usize) -> Option<TxId> {
+        let transaction = self.signed_for(at)?;
+        let id = transaction.id();
+        self.submit(at, vec![transaction]);
+        self.is_pending_at(at, &id).then_some(id)
+    }
+
+    /// Whether a node has a transaction that is in no block of its own ledger yet.
+    pub(super) fn is_pending_at(&mut self, at: usize, id: &TxId) -> bool {
+        self.whole(at).is_some_and(|whole| whole.replica.is_pending(id))
+    }
+
+    pub(super) fn is_committed_at(&mut self, at: usize, id: &TxId) -> bool {
+        self.whole(at).is_some_and(|whole| matches!(whole.ledger.find_transaction(id), Ok(Some(_))))
+    }
+
+    /// What a client sends to this node. Mostly it refers to the newest block that the node shows it.
+    fn signed_for(&mut self, at: usize) -> Option<Verified> {
+        let (now, first) = (self.nodes[at].now(self.time), self.work.chance(300));
+        let (tip, hash) = self.nodes[at].tip_with_hash(&self.chain);
+        let newest = (tip.height, hash);
+        let real = self.real.as_mut()?;
+        let reference = if first { real.genesis_block() } else { newest };
+        Some(real.send(&mut self.work, reference, now))
+    }
+
+    fn submit(&mut self, at: usize, transactions: Vec<Verified>) {
+        self.summary.sent += transactions.len() as u64;
+        let since = self.nodes[at].now(self.time);
+        self.tell_whole(at, Input::Submitted { transactions, since, from: None, keep: true });
     }
 
     pub(super) fn whole(&mut self, at: usize) -> Option<&mut Whole> {
