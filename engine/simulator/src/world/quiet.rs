@@ -4,9 +4,10 @@
 //! block, and every vote that is needed has to come from those who only see that another waits.
 
 use hanse_consensus::Input;
-use hanse_types::TxId;
+use hanse_types::{Timestamp, TxId};
 
 use crate::execution::Tx;
+use crate::node::EPOCH_MS;
 use crate::world::World;
 
 /// What it has sent, and to whom.
@@ -18,8 +19,8 @@ pub(super) struct Question {
 enum Sent {
     /// To an engine alone.
     Engine(Tx),
-    /// To a whole node.
-    Whole(TxId),
+    /// To a whole node; when it is over.
+    Whole { id: TxId, expires: Timestamp },
 }
 
 impl World {
@@ -42,24 +43,24 @@ impl World {
             return;
         }
         let at = able[self.work.below(able.len() as u64) as usize];
-        let sent = if self.real.is_some() { self.ask_whole(at).map(Sent::Whole) } else { Some(self.ask_engine(at)) };
+        let sent = if self.real.is_some() { self.ask_whole(at) } else { Some(self.ask_engine(at)) };
         self.question = sent.map(|sent| Question { at, sent });
     }
 
     fn is_answered(&mut self, question: &Question) -> bool {
         match question.sent {
             Sent::Engine(tx) => self.nodes[question.at].done.contains(&tx),
-            Sent::Whole(id) => self.is_committed_at(question.at, &id),
+            Sent::Whole { id, .. } => self.is_committed_at(question.at, &id),
         }
     }
 
-    /// Whether a question is open. One whose node is no validator any more would be open for ever where nodes don't pass on
-    /// what they are sent.
+    /// Whether a question is open. It would be for ever if its node is no validator any more and passes on nothing that it is
+    /// sent, or if it is over: that is said with the next block, and there is nobody else who has anything for one.
     fn waits(&mut self, question: &Question) -> bool {
         let at = question.at;
         match question.sent {
             Sent::Engine(_) => !self.is_answered(question) && self.takes_questions(at),
-            Sent::Whole(id) => self.is_pending_at(at, &id),
+            Sent::Whole { id, expires } => self.is_pending_at(at, &id) && Timestamp(EPOCH_MS + self.time) < expires,
         }
     }
 
@@ -68,6 +69,14 @@ impl World {
         let node = &self.nodes[at];
         let engine = node.life.as_ref().filter(|_| node.is_honest()).map(|life| life.mind.engine());
         engine.is_some_and(|engine| self.real.is_some() || engine.votes())
+    }
+
+    /// None if the node does not take it.
+    fn ask_whole(&mut self, at: usize) -> Option<Sent> {
+        let transaction = self.signed_for(at)?;
+        let (id, expires) = (transaction.id(), transaction.transaction().expiration);
+        self.submit(at, vec![transaction]);
+        self.is_pending_at(at, &id).then_some(Sent::Whole { id, expires })
     }
 
     fn ask_engine(&mut self, at: usize) -> Sent {

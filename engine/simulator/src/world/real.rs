@@ -33,14 +33,6 @@ impl World {
         }
     }
 
-    /// The only client that there is sends something to this node; none if it is not taken.
-    pub(super) fn ask_whole(&mut self, at: usize) -> Option<TxId> {
-        let transaction = self.signed_for(at)?;
-        let id = transaction.id();
-        self.submit(at, vec![transaction]);
-        self.is_pending_at(at, &id).then_some(id)
-    }
-
     /// Whether a node has a transaction that is in no block of its own ledger yet.
     pub(super) fn is_pending_at(&mut self, at: usize, id: &TxId) -> bool {
         self.whole(at).is_some_and(|whole| whole.replica.is_pending(id))
@@ -51,7 +43,7 @@ impl World {
     }
 
     /// What a client sends to this node. Mostly it refers to the newest block that the node shows it.
-    fn signed_for(&mut self, at: usize) -> Option<Verified> {
+    pub(super) fn signed_for(&mut self, at: usize) -> Option<Verified> {
         let (now, first) = (self.nodes[at].now(self.time), self.work.chance(300));
         let (tip, hash) = self.nodes[at].tip_with_hash(&self.chain);
         let newest = (tip.height, hash);
@@ -60,7 +52,7 @@ impl World {
         Some(real.send(&mut self.work, reference, now))
     }
 
-    fn submit(&mut self, at: usize, transactions: Vec<Verified>) {
+    pub(super) fn submit(&mut self, at: usize, transactions: Vec<Verified>) {
         self.summary.sent += transactions.len() as u64;
         let since = self.nodes[at].now(self.time);
         self.tell_whole(at, Input::Submitted { transactions, since, from: None, keep: true });
