@@ -24,7 +24,9 @@
 //! is an output ([`Output::Check`]) and its verdict an input. A proposal brings the polka that it
 //! rests on, so that no receiver needs to have seen it. Rounds begin when there is something to decide, not before. The
 //! next round begins at once after a quorum of precommits for none, since nothing can be decided in this one any more.
-//! The valid block also follows polkas of earlier rounds than the present one.
+//! The valid block also follows polkas of earlier rounds than the present one. After a round without a block, the next one
+//! waits until this node has something to decide, or a peer says that it has, or there is a block to decide on: what was to
+//! be decided may have come to nothing, and rounds would go on for ever.
 //!
 //! # Why two honest validators never decide differently
 //! Two quorums share at least *n* − 2*f* > *f* validators, so an honest one. In one round, then, there is a polka for one
@@ -49,6 +51,8 @@
 //! - *A round succeeds.* Among *n* consecutive rounds of a height everyone proposes once, also the demoted. When an honest
 //!   proposer's valid block is the newest polka's among honest validators, which the exchange of polkas makes so, every
 //!   honest lock is on that block or older than its polka; all prevote it, precommit it, decide.
+//! - *Nobody rests while another waits.* Each node says regularly whether it has something to decide, so all others go on, round
+//!   after round, until its turn. A faulty validator that always says so makes others go through rounds, and nothing else.
 //! - *Nothing is forgotten that this needs.* The locked block and its polka are in the journal.
 //!
 //! # What it bounds
@@ -292,6 +296,7 @@ impl<V: Verify> Bft<V> {
     }
 
     fn batch_ready(&mut self, out: &mut Vec<Output>) {
+        self.at.waits = true;
         match self.at.stage {
             Stage::Waiting => self.begin_round(Round(0), out),
             Stage::Running => self.ask_for_block(out),
@@ -300,6 +305,7 @@ impl<V: Verify> Bft<V> {
     }
 
     fn withdrawn(&mut self) {
+        self.at.waits = false;
         let fresh = self.at.round == Round(0) && self.at.step == Step::Propose && self.at.mine.is_empty();
         // Others who are in this height may need this node's vote to get on, and have said all that they can.
         let alone = self.at.seen.iter().all(Option::is_none) || self.config.bugs.has(Bug::LeaveOthersWaiting);

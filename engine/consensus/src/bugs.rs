@@ -121,6 +121,8 @@ mistakes! {
     NoPrecommitTimeout,
     /// Who has nothing to propose leaves the height in which others wait.
     LeaveOthersWaiting,
+    /// Who rests doesn't hear that another has something to decide.
+    RestForGood,
 
     // ---- Repair ----
 

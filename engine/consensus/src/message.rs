@@ -135,6 +135,8 @@ pub struct Status {
     pub precommits: Have,
     /// The newest round of which it knows a polka.
     pub valid_round: Option<Round>,
+    /// Whether it has something to decide.
+    pub waits: bool,
 }
 
 /// What a node has of a round's votes of one kind.

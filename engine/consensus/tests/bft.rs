@@ -19,6 +19,7 @@ fn locked() -> (Bench, CompactBlock) {
 
 /// Goes to a round by precommits for nothing.
 fn next_round(bench: &mut Bench, round: u32) {
+    bench.tell(Input::BatchReady);
     bench.precommits(&[1, 2, 3], round - 1, None);
     assert_eq!(bench.round(), round);
     bench.said();
@@ -227,6 +228,50 @@ fn who_has_nothing_to_propose_votes_where_others_are_waiting() {
     assert_eq!(bench.said(), [Word::Prevote(None)]);
 }
 
+/// A round in which nobody has proposed anything, up to its end.
+fn in_vain(bench: &mut Bench, round: u32) {
+    bench.prevotes(&[1, 2], round, None);
+    bench.time_out(round, Step::Propose);
+    bench.precommits(&[1, 2], round, None);
+}
+
+#[test]
+fn after_a_round_in_vain_the_next_waits_until_somebody_has_something_to_decide() {
+    let mut bench = Bench::new();
+    in_vain(&mut bench, 0);
+    assert_eq!((bench.round(), bench.said()), (0, vec![Word::Prevote(None), Word::Precommit(None)]));
+    bench.hear(1, Message::Status(nothing_of(H)));
+    assert_eq!(bench.round(), 0, "it has nothing either");
+    bench.hear(1, Message::Status(Status { height: Height(H.0 + 1), waits: true, ..nothing_of(H) }));
+    assert_eq!(bench.round(), 0, "that is another height");
+    bench.hear(1, Message::Status(Status { waits: true, ..nothing_of(H) }));
+    assert_eq!(bench.round(), 1);
+
+    // Its own transactions are a reason too, and no more when they have come to nothing.
+    bench.hear(1, Message::Status(nothing_of(H)));
+    bench.tell(Input::BatchReady);
+    in_vain(&mut bench, 1);
+    assert_eq!(bench.round(), 2);
+    bench.tell(Input::Withdrawn);
+    in_vain(&mut bench, 2);
+    assert_eq!(bench.round(), 2);
+    bench.tell(Input::BatchReady);
+    assert_eq!(bench.round(), 3);
+}
+
+#[test]
+fn a_round_that_ends_by_time_is_followed_by_none_where_nobody_has_anything() {
+    let mut bench = Bench::new();
+    bench.prevotes(&[1, 2], 0, None);
+    bench.time_out(0, Step::Propose);
+    bench.precommits(&[1], 0, Some(Hash([7; 32])));
+    bench.precommits(&[2], 0, None);
+    bench.time_out(0, Step::Precommit);
+    assert_eq!(bench.round(), 0);
+    bench.tell(Input::BatchReady);
+    assert_eq!(bench.round(), 1);
+}
+
 #[test]
 fn a_quorum_of_prevotes_for_none_is_answered_at_once() {
     let mut bench = Bench::new();
@@ -380,6 +425,7 @@ fn what_is_not_signed_by_whose_turn_it_is_is_not_heard() {
 #[test]
 fn a_block_made_here_is_shown_after_it_was_signed_and_runs_once() {
     let mut bench = Bench::new();
+    bench.tell(Input::BatchReady);
     for round in 1..=3 {
         bench.precommits(&[1, 2, 3], round - 1, None);
     }
@@ -488,20 +534,13 @@ fn a_peer_that_is_ahead_is_asked_for_what_was_decided() {
 
 fn nothing_of(height: Height) -> Status {
     let (prevotes, precommits) = (Have::default(), Have::default());
-    Status { height, round: Round(0), proposal: false, prevotes, precommits, valid_round: None }
+    Status { height, round: Round(0), proposal: false, prevotes, precommits, valid_round: None, waits: false }
 }
 
 #[test]
 fn who_lacks_votes_gets_them() {
     let (mut bench, b) = locked();
-    let nothing = Status {
-        height: H,
-        round: Round(0),
-        proposal: false,
-        prevotes: Have::default(),
-        precommits: Have::default(),
-        valid_round: None,
-    };
+    let nothing = nothing_of(H);
     bench.sent.clear();
     bench.hear(3, Message::Status(nothing.clone()));
     let polka = |message: &Message| matches!(message, Message::Quorum(Quorum { kind: VoteKind::Prevote, block: Some(of), .. }) if *of == b.hash());

@@ -127,6 +127,7 @@ fn messages() -> [(&'static str, Message); 9] {
         prevotes: Have { quorum: true, ..have.clone() },
         precommits: have,
         valid_round: Some(Round(1)),
+        waits: true,
     };
     [
         ("message.evidence", Message::Evidence(Evidence { first, second })),

@@ -150,6 +150,7 @@ fn evidence_is_two_different_words_of_one_validator_for_one_position() {
 #[test]
 fn what_was_said_in_rounds_long_over_is_not_said_again() {
     let mut bench = Bench::new();
+    bench.tell(Input::BatchReady);
     for round in 0..3 {
         // There is something to decide, and nobody proposes.
         bench.prevotes(&[2], round, None);

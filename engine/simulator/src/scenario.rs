@@ -126,8 +126,10 @@ impl Scenario {
             7..=8 => 7,
             _ => 10,
         };
-        let quiet = Random::new(seed, "quiet").chance(QUIET);
-        let scenario = Scenario { quiet, ..Scenario::among(seed, validators) };
+        let scenario = Scenario::among(seed, validators);
+        // Between distant nodes each of its blocks takes many rounds, and nothing else than between near ones.
+        let quiet = Random::new(seed, "quiet").chance(QUIET) && !scenario.is_far();
+        let scenario = Scenario { quiet, ..scenario };
         if seed % WHOLE_EVERY == WHOLE { scenario.of_whole_nodes() } else { scenario }
     }
 

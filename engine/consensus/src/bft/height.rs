@@ -97,6 +97,10 @@ pub(crate) struct AtHeight {
     pub(crate) mine: Vec<Statement>,
     /// The block that was asked for and is being made.
     pub(crate) asked: Option<Slot>,
+    /// Whether this node has something to decide, as far as it was told.
+    pub(crate) waits: bool,
+    /// Whether the round is over, and the next one is for when somebody has something to decide.
+    pub(crate) rests: bool,
     /// Validators with evidence against them.
     pub(crate) accused: BTreeSet<u32>,
 }
@@ -116,6 +120,8 @@ impl AtHeight {
             decision: None,
             mine: Vec::new(),
             asked: None,
+            waits: false,
+            rests: false,
             accused: BTreeSet::new(),
         }
     }

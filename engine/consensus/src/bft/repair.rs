@@ -23,6 +23,8 @@ const WAITING: usize = 8;
 pub(crate) struct PeerState {
     /// The height that it says it works on.
     height: Height,
+    /// Whether it says that it has something to decide there.
+    waits: bool,
     /// What it said of the next height.
     waiting: VecDeque<Message>,
     /// When it was last told where this node is.
@@ -36,6 +38,11 @@ pub(crate) struct PeerState {
 impl PeerState {
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// Whether it says that it has something to decide at this height.
+    pub(crate) fn waits_at(&self, height: Height) -> bool {
+        self.waits && self.height == height
     }
 }
 
@@ -79,6 +86,7 @@ impl<V: Verify> Bft<V> {
             prevotes: votes.map(|votes| votes.prevotes.have()).unwrap_or_default(),
             precommits: votes.map(|votes| votes.precommits.have()).unwrap_or_default(),
             valid_round: self.at.valid_round(),
+            waits: self.at.waits,
         })
     }
 
@@ -88,7 +96,7 @@ impl<V: Verify> Bft<V> {
         let now = self.now;
         let Some(peer) = self.peers.get_mut(&from) else { return };
         if let Message::Status(status) = message {
-            peer.height = status.height;
+            (peer.height, peer.waits) = (status.height, status.waits);
         }
         if is_due(peer.hinted, now, pause) {
             peer.hinted = Some(now);
@@ -102,7 +110,7 @@ impl<V: Verify> Bft<V> {
         let unbounded = self.config.bugs.has(Bug::WaitingUnbounded);
         let Some(peer) = self.peers.get_mut(&from) else { return };
         match message {
-            Message::Status(_) => peer.height = height,
+            Message::Status(status) => (peer.height, peer.waits) = (height, status.waits),
             message if keep && (peer.waiting.len() < WAITING || unbounded) => peer.waiting.push_back(message),
             _ => {}
         }
@@ -138,9 +146,10 @@ impl<V: Verify> Bft<V> {
 
     /// A peer at the same height says what it has.
     pub(super) fn status(&mut self, from: Peer, status: &Status, out: &mut Vec<Output>) {
-        let (now, pause) = (self.now, self.config.timing.repair_ms / 2);
+        let (now, pause, bugs) = (self.now, self.config.timing.repair_ms / 2, self.config.bugs);
         let Some(peer) = self.peers.get_mut(&from) else { return };
         peer.height = status.height;
+        peer.waits = status.waits && !bugs.has(Bug::RestForGood);
         if !is_due(peer.answered, now, pause) {
             return;
         }

@@ -36,6 +36,7 @@ impl<V: Verify> Bft<V> {
         self.at.round = round;
         self.at.step = Step::Propose;
         self.at.asked = None;
+        self.at.rests = false;
         if self.config.bugs.has(Bug::UnlockAtNewRound) {
             self.at.locked = None;
         }
@@ -259,6 +260,9 @@ impl<V: Verify> Bft<V> {
 
     /// Line 47, and the next round at once where nothing can be decided in this one.
     fn end_round(&mut self, out: &mut Vec<Output>) -> bool {
+        if self.at.rests {
+            return self.begin_next_round(out);
+        }
         let Some(votes) = self.at.rounds.get_mut(&self.at.round) else { return false };
         if votes.precommits.majority() == Some(None) {
             return self.begin_next_round(out);
@@ -298,11 +302,22 @@ impl<V: Verify> Bft<V> {
         }
     }
 
-    /// Goes one round further, unless this is the last that there can be.
+    /// Goes one round further, unless this is the last that there can be. Rests before, while there is nothing to decide.
     fn begin_next_round(&mut self, out: &mut Vec<Output>) -> bool {
+        if self.is_idle() {
+            self.at.rests = true;
+            return false;
+        }
         let next = self.at.round.0.checked_add(1).map(Round);
         next.into_iter().for_each(|round| self.begin_round(round, out));
         next.is_some()
+    }
+
+    /// Whether nobody has anything to decide, as far as is known here: what was to be decided came to nothing.
+    fn is_idle(&self) -> bool {
+        let at = &self.at;
+        let is_open = at.waits || at.locked.is_some() || at.valid.is_some() || !at.candidates.is_empty();
+        !is_open && !self.peers.values().any(|peer| peer.waits_at(at.height))
     }
 
     fn cast_prevote(&mut self, choice: tally::Choice, basis: Basis, out: &mut Vec<Output>) {

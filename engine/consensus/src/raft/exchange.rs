@@ -77,7 +77,15 @@ impl<V: Verify> Raft<V> {
     pub(super) fn own_status(&self) -> Message {
         let (height, round) = self.position();
         let (prevotes, precommits) = (Have::default(), Have::default());
-        Message::Status(Status { height, round, proposal: false, prevotes, precommits, valid_round: None })
+        Message::Status(Status {
+            height,
+            round,
+            proposal: false,
+            prevotes,
+            precommits,
+            valid_round: None,
+            waits: false,
+        })
     }
 
     pub(super) fn message(&mut self, from: Peer, message: Message, out: &mut Vec<Output>) -> Result<(), Fault> {

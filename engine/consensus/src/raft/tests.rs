@@ -215,6 +215,7 @@ fn a_block_that_is_not_what_it_claims_is_not_taken() {
             prevotes: crate::Have::default(),
             precommits: crate::Have::default(),
             valid_round: None,
+            waits: false,
         })
     };
     bench.tell(Input::Message { from: Peer(2), message: status(2) });

@@ -9,7 +9,7 @@ use crate::{Have, Status};
 fn is_at(from: u32, height: u64) -> Input {
     let (prevotes, precommits) = (Have::default(), Have::default());
     let (height, round) = (Height(height), Round(1));
-    let status = Status { height, round, proposal: false, prevotes, precommits, valid_round: None };
+    let status = Status { height, round, proposal: false, prevotes, precommits, valid_round: None, waits: false };
     Input::Message { from: Peer(from), message: Message::Status(status) }
 }
 
