@@ -132,6 +132,9 @@ fn concerned(status: &GroupStatus, founding: &Founding) -> BTreeSet<PublicKey> {
 }
 
 #[cfg(test)]
+mod mutated;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

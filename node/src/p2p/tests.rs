@@ -27,6 +27,25 @@ struct Node {
     group: Network,
 }
 
+impl Settings {
+    /// Of a node that knows nobody, and keeps nothing.
+    pub(crate) fn alone(listen: SocketAddr) -> Settings {
+        Settings {
+            listen,
+            external: None,
+            peers: Vec::new(),
+            seeds: Vec::new(),
+            is_seed: false,
+            allow: BTreeSet::new(),
+            trust: TrustFiles::default(),
+            lists: None,
+            system_group: String::new(),
+            queue_bytes: 1 << 20,
+            member_bytes_per_second: u64::MAX,
+        }
+    }
+}
+
 impl Node {
     async fn start(byte: u8, group: &[u8], peers: Vec<PeerAddress>) -> Node {
         Node::start_at(0, byte, group, peers).await
@@ -42,21 +61,8 @@ impl Node {
     }
 
     async fn begin(port: u16, byte: u8, group: &[u8], peers: Vec<PeerAddress>, member_bytes_per_second: u64) -> Node {
-        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let (allow, trust, system_group) = (BTreeSet::new(), TrustFiles::default(), String::new());
-        let settings = Settings {
-            listen,
-            external: None,
-            peers,
-            seeds: Vec::new(),
-            is_seed: false,
-            allow,
-            trust,
-            lists: None,
-            system_group,
-            queue_bytes: 1 << 20,
-            member_bytes_per_second,
-        };
+        let alone = Settings::alone(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let settings = Settings { peers, member_bytes_per_second, ..alone };
         let net = Net::start(settings, &key(byte)).await.unwrap();
         net.members_are(GROUP, members(group));
         Node { group: net.join(GROUP), net }

@@ -34,7 +34,7 @@ mod listener;
 mod matrix;
 mod metrics;
 #[cfg(test)]
-mod mutated;
+pub(crate) mod mutated;
 mod range;
 mod refusals;
 mod registry;

@@ -37,7 +37,7 @@ const PATIENCE: Duration = Duration::from_millis(20);
 static LOG: LazyLock<Arc<Log>> = LazyLock::new(|| Arc::new(Log::to_stderr(Format::Text).unwrap()));
 
 /// See [`LOG`].
-pub(super) fn log() -> Arc<Log> {
+pub(crate) fn log() -> Arc<Log> {
     LOG.clone()
 }
 
