@@ -134,6 +134,46 @@ async fn validators_that_know_a_seed_only_form_their_group_and_outlive_it() {
     nodes.into_iter().for_each(Node::stop);
 }
 
+/// Addresses that a node keeps over restarts, once it keeps those of so many others.
+async fn kept(consortium: &Consortium, number: usize, count: usize) -> String {
+    let path = consortium.folder().join(format!("all/node-{number}/data/addresses.json"));
+    let read = || async { fs::read_to_string(&path).unwrap_or_default() };
+    until("addresses are kept", read, |text| text.matches("/p2p/").count() == count).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_restart_while_their_seed_is_away_find_the_members_that_they_knew() {
+    let consortium = with_seeds(4, &[]);
+    let seed = start_seed(&consortium, &[]);
+    let nodes: Vec<Node> = (1..=4).map(|number| consortium.start(number)).collect();
+    let ids = ids(&consortium);
+    for (number, node) in nodes.iter().enumerate() {
+        until_connected(&node.client(), 3).await;
+        let text = kept(&consortium, number + 1, 3).await;
+        let knows = |other: &usize| text.contains(&ids[*other].to_string());
+        assert_eq!((0..4).filter(knows).count(), 3, "all members but itself, and no seed: {text}");
+    }
+    // Nobody is left who could tell, and one of them can't read what it kept.
+    seed.kill();
+    nodes.into_iter().for_each(Node::kill);
+    fs::write(consortium.folder().join("all/node-1/data/addresses.json"), "[\"nowhere\"]").unwrap();
+    let nodes: Vec<Node> = (1..=4).map(|number| consortium.start(number)).collect();
+    for node in &nodes {
+        let network = until_connected(&node.client(), 3).await;
+        let sources = network.peers.iter().filter_map(|peer| peer.address_source.as_deref());
+        assert!(sources.into_iter().all(|source| ["discovered", "seed"].contains(&source)), "{network:?}");
+    }
+    pay(&nodes[0].client(), 1).await;
+    let log = contents(&consortium.folder().join("all/node-1/log"));
+    assert!(log.contains("can't be read; they are found and written anew"), "{log}");
+    kept(&consortium, 1, 3).await;
+    // Who is denied is struck out.
+    nodes[0].run(&["net", "deny", &ids[3].to_string()]);
+    let text = kept(&consortium, 1, 2).await;
+    assert!(!text.contains(&ids[3].to_string()), "{text}");
+    nodes.into_iter().for_each(Node::stop);
+}
+
 /// A client that asks as nodes do.
 #[derive(NetworkBehaviour)]
 struct Asking {

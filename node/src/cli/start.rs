@@ -27,6 +27,8 @@ use crate::service::{self, Serving, Setup};
 
 /// What operators allow and deny, in the chain's folder.
 const LISTS_FILE: &str = "admission.json";
+/// Addresses of nodes that were found, in the chain's folder.
+const BOOK_FILE: &str = "addresses.json";
 
 #[derive(Debug, Args)]
 pub(crate) struct StartArgs {
@@ -109,7 +111,7 @@ pub(crate) async fn run(args: StartArgs, common: &Common, output: Output) -> Res
 
 /// Takes part in the network of the group's members.
 async fn connect(loaded: &Loaded, key: &SecretKey, own_group: &str) -> Result<Arc<Net>, Failure> {
-    let network = &loaded.config.network;
+    let (network, data) = (&loaded.config.network, loaded.resolve(&loaded.config.node.data));
     let settings = p2p::Settings {
         listen: network.listen,
         external: network.external.0.clone(),
@@ -119,7 +121,8 @@ async fn connect(loaded: &Loaded, key: &SecretKey, own_group: &str) -> Result<Ar
         allow: network.allow.iter().map(|node| node.0).collect(),
         trust: config::trust(loaded),
         system_group: if network.system_group.is_empty() { own_group.into() } else { network.system_group.clone() },
-        lists: Some(loaded.resolve(&loaded.config.node.data).join(LISTS_FILE)),
+        lists: Some(data.join(LISTS_FILE)),
+        book: Some(data.join(BOOK_FILE)),
         queue_bytes: network.queue_mib << 20,
         member_bytes_per_second: network.member_mib_per_second << 20,
     };

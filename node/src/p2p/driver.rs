@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::admission::{Admission, Refusal};
+use super::book::AddressBook;
 use super::discovery::{self, Kademlia, Lookups, reachable};
 use super::figures::{Figures, Refused};
 use super::membership::Membership;
@@ -71,6 +72,7 @@ pub(super) struct Driver {
     /// Where this node listens.
     pub(super) listening: watch::Sender<BTreeSet<Multiaddr>>,
     pub(super) lookups: Lookups,
+    pub(super) book: AddressBook,
     pub(super) notes: mpsc::UnboundedSender<Note>,
     pub(super) noted: mpsc::UnboundedReceiver<Note>,
 }
@@ -101,9 +103,10 @@ impl Driver {
                 Ok(()) = changes.changed() => self.admit(),
                 _ = looks.tick() => self.look_again(),
                 () = timer => self.work_off(),
-                _ = &mut stop => return,
+                _ = &mut stop => break,
             }
         }
+        self.book.close().await;
     }
 
     /// Knows of everybody who is expected, and cuts off who is not admitted any more.
@@ -125,6 +128,9 @@ impl Driver {
         for peer in expected.iter().copied() {
             let remote = peers.entry(peer).or_insert_with(|| self.unknown(&peer));
             let is_denied = matches!(self.judge(&peer, None), Err(Refusal::Denied));
+            if is_denied {
+                self.book.forget(peer);
+            }
             if remote.is_denied != is_denied {
                 remote.is_denied = is_denied;
                 remote.failures = 0;
@@ -135,6 +141,7 @@ impl Driver {
             remote.is_expected = expected.contains(peer);
             let certified = || remote.link.as_ref()?.certificate.as_ref().map(|certificate| certificate.name());
             remote.name = names.get(peer).cloned().or_else(certified).unwrap_or_default();
+            write_down(&mut self.book, peer, remote);
         }
         drop(peers);
         self.switch.refresh();
@@ -164,8 +171,11 @@ impl Driver {
         };
         let (seeds, peers) = (&self.settings.seeds, &self.settings.peers);
         let addresses = [of(seeds, AddressSource::Seed), of(peers, AddressSource::Configured)].concat();
-        let due = (!addresses.is_empty()).then(Instant::now);
-        Remote { addresses, due, ..Remote::default() }
+        let mut remote = Remote { addresses, ..Remote::default() };
+        let before: Vec<Multiaddr> = self.book.addresses(peer).cloned().collect();
+        remote.learn(&before);
+        remote.due = (!remote.addresses.is_empty()).then(Instant::now);
+        remote
     }
 
     fn judge(&self, peer: &PeerId, certificate: Option<&Certificate>) -> Result<(), Refusal> {
@@ -370,6 +380,7 @@ impl Driver {
         let Some(link) = remote.link.as_ref().filter(|_| info.protocols.contains(&discovery::PROTOCOL)) else { return };
         let told = reachable(&info.listen_addrs, &link.address);
         remote.learn(&told);
+        write_down(&mut self.book, peer, remote);
         let kademlia = &mut self.swarm.behaviour_mut().kademlia;
         let before = kademlia.remove_peer(peer);
         for address in told {
@@ -517,6 +528,13 @@ impl Driver {
             self.figures.refuse(Refused::TooMany);
         }
         tracing::debug!(%from, error = %words(error), "a connection came to nothing");
+    }
+}
+
+/// Keeps where a node is that this one wants to be connected to, as it says itself now.
+fn write_down(book: &mut AddressBook, peer: &PeerId, remote: &Remote) {
+    if remote.is_expected && remote.link.is_some() {
+        book.learn(*peer, remote.discovered());
     }
 }
 

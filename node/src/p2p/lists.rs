@@ -86,11 +86,7 @@ impl Lists {
         let written = Written { allowed: names(&self.allowed), denied: names(&self.denied), authorities };
         let failed = |error| ListsError::File { path: path.into(), error };
         let text = serde_json::to_vec_pretty(&written).map_err(|error| failed(error.into()))?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut draft = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-        draft.write_all(&text).and_then(|()| draft.as_file().sync_all()).map_err(failed)?;
-        draft.persist(path).map_err(|error| failed(error.error))?;
-        fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+        replace(path, &text).map_err(failed)
     }
 
     /// Lets a node in without a certificate. It is denied no more.
@@ -127,6 +123,16 @@ impl Lists {
             known.key() != key
         });
     }
+}
+
+/// Writes a file whole: it has the old bytes or the new ones at any time, and these when this returns.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut draft = tempfile::NamedTempFile::new_in(folder)?;
+    draft.write_all(bytes)?;
+    draft.as_file().sync_all()?;
+    draft.persist(path)?;
+    fs::File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

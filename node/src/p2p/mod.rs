@@ -19,13 +19,14 @@
 //! | [`mod@admission`], [`certified`] | who is let in; how that is found out |
 //! | [`trust`], [`lists`] | certificates in files; what operators allow and deny |
 //! | [`driver`] | connections: made, let in, cut off |
-//! | [`discovery`] | where nodes are that no configuration names |
+//! | [`discovery`], [`book`] | where nodes are that no configuration names; where they were before a restart |
 //! | [`tcp`] | sockets for libp2p |
 //!
 //! It knows nothing of what frames say, and who is a member it is told ([`membership`]). Start reading at [`Net::start`].
 
 pub(crate) mod address;
 pub(crate) mod admission;
+mod book;
 mod budget;
 mod certified;
 mod discovery;
@@ -66,6 +67,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 use address::PeerAddress;
 use admission::{Admission, ByChain, ByConfiguration, Rules};
+use book::AddressBook;
 use certified::Certified;
 use discovery::Lookups;
 use driver::{Behaviour, Driver};
@@ -115,6 +117,8 @@ pub(crate) struct Settings {
     pub(crate) trust: TrustFiles,
     /// The file with what operators allow and deny; what they say is forgotten at the end if there is none.
     pub(crate) lists: Option<PathBuf>,
+    /// The file with addresses of nodes that were found; they are forgotten at the end if there is none.
+    pub(crate) book: Option<PathBuf>,
     /// Id of the group that says who is let in.
     pub(crate) system_group: String,
     /// Bytes of frames that may wait for a peer, for each module of each group.
@@ -193,6 +197,7 @@ impl Net {
         let follow = trust::follow(settings.trust.clone(), key.public_key(), admission.clone());
         let driver = Driver {
             swarm,
+            book: AddressBook::open(settings.book.clone()),
             settings,
             membership,
             admission: admission.clone(),

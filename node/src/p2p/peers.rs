@@ -221,6 +221,12 @@ impl Remote {
         }
     }
 
+    /// Where it said that it can be reached, besides what the configuration says.
+    pub(super) fn discovered(&self) -> impl Iterator<Item = &Multiaddr> {
+        let told = self.addresses.iter().filter(|known| known.source == AddressSource::Discovered);
+        told.map(|known| &known.address)
+    }
+
     /// Where it is connected, or was tried first, and who said so.
     pub(super) fn address(&self) -> (Option<&Multiaddr>, Option<AddressSource>) {
         match &self.link {

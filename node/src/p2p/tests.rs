@@ -39,6 +39,7 @@ impl Settings {
             allow: BTreeSet::new(),
             trust: TrustFiles::default(),
             lists: None,
+            book: None,
             system_group: String::new(),
             queue_bytes: 1 << 20,
             member_bytes_per_second: u64::MAX,
