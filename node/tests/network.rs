@@ -177,6 +177,35 @@ fn a_chain_is_made_run_and_stopped_by_commands() {
 }
 
 #[test]
+fn a_start_that_fails_leaves_nothing_running_that_it_started() {
+    let consortium = Consortium::new(4);
+    let run = |args: &[&str]| hanse(consortium.folder(), &[&["--json", "chain"], args].concat());
+    let running = || -> Vec<bool> {
+        let status: Value = serde_json::from_slice(&run(&["status", "all"]).stdout).unwrap();
+        status.as_array().unwrap().iter().map(|node| node.get("pid").is_some()).collect()
+    };
+    assert!(run(&["start", "all", "--node", "node-1"]).status.success());
+    // The third can't be opened: its genesis is none any more.
+    let genesis = consortium.folder().join("all/node-3/genesis.json");
+    let whole = std::fs::read(&genesis).unwrap();
+    std::fs::write(&genesis, "{}").unwrap();
+    let failed = run(&["start", "all"]);
+    let text = String::from_utf8(failed.stderr).unwrap();
+    assert_eq!(failed.status.code(), Some(1), "{text}");
+    let error: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    let message = error["error"]["message"].as_str().unwrap();
+    assert!(message.starts_with("node-3 is not ready: it has ended; the last lines of "), "{message}");
+    assert!(message.contains("node-3/hanse.out:\n") && message.contains("genesis.json"), "{message}");
+    assert!(message.ends_with("\nstopped again, as this command had started them: node-2, node-4"), "{message}");
+    assert!(error["error"]["hint"].as_str().unwrap().contains("the same command"), "{error}");
+    assert_eq!(running(), [true, false, false, false], "the first ran before");
+    std::fs::write(&genesis, whole).unwrap();
+    assert!(run(&["start", "all"]).status.success());
+    assert_eq!(running(), [true; 4]);
+    assert!(run(&["stop", "all"]).status.success());
+}
+
+#[test]
 fn what_can_be_no_chain_is_said_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let refused = |args: &[&str], expected: &str| {

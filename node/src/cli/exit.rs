@@ -68,6 +68,12 @@ impl Failure {
         &self.message
     }
 
+    /// With more of what happened.
+    pub(crate) fn add(mut self, text: &str) -> Failure {
+        self.message = format!("{}\n{text}", self.message);
+        self
+    }
+
     /// With what to do about it.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Failure {
         self.hint = Some(hint.into());

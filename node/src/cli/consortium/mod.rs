@@ -24,7 +24,7 @@ pub(crate) enum ChainCommand {
     New(new::NewArgs),
     /// Write the folder of one more node
     AddNode(add::AddArgs),
-    /// Start the nodes whose folders are here, and wait until they take requests
+    /// Start the nodes whose folders are here, and wait until they take requests; all of them, or none
     Start(Nodes),
     /// Stop them
     Stop(Nodes),

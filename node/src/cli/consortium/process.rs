@@ -45,7 +45,7 @@ impl Process {
 
     /// Starts it. It goes on when this command has ended.
     pub(super) fn start(&self, password_file: Option<&Path>) -> Result<Child, Failure> {
-        let said = File::create(self.folder.join(OUTPUT_FILE))?;
+        let said = File::create(self.output())?;
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("start").arg("--config").arg(absolute(&self.configuration())?);
         if let Some(path) = password_file {
@@ -57,11 +57,9 @@ impl Process {
         Ok(child)
     }
 
-    /// The last lines that it said.
-    pub(super) fn last_words(&self) -> String {
-        let text = fs::read_to_string(self.folder.join(OUTPUT_FILE)).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(5)..].join("\n")
+    /// The file with what it said until its log was open, and when it failed.
+    pub(super) fn output(&self) -> PathBuf {
+        self.folder.join(OUTPUT_FILE)
     }
 
     /// Asks it to end, and waits until it has; whether it ran.

@@ -1,5 +1,6 @@
 //! `hanse chain start`, `stop` and `status`: the nodes of a chain as processes on this machine.
 
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,9 @@ const STOP_PATIENCE: Duration = Duration::from_secs(60);
 /// Between two questions whether it takes requests.
 const ATTEMPT_INTERVAL: Duration = Duration::from_millis(50);
 
+/// Lines of its log that are shown where it does not get ready.
+const LAST_LINES: usize = 10;
+
 /// A node that runs.
 #[derive(Serialize)]
 struct Running {
@@ -32,25 +36,21 @@ struct Running {
     started: bool,
 }
 
+/// A node that is to run.
+struct Begun {
+    process: Process,
+    rpc: String,
+    /// None if it ran already.
+    child: Option<Child>,
+}
+
 /// `hanse chain start`.
 pub(super) async fn start(nodes: &Nodes, common: &Common, output: Output) -> Result<(), Failure> {
     let mut begun = Vec::new();
-    // All of them before any is waited for: they need each other.
-    for folder in nodes.folders()? {
-        let process = Process::of(folder);
-        let url = url(&process)?;
-        let child = match process.running() {
-            Some(_) => None,
-            None => Some(process.start(common.password_file.as_deref())?),
-        };
-        begun.push((process, url, child));
-    }
-    let mut running = Vec::new();
-    for (process, rpc, mut child) in begun {
-        until_it_answers(&process, &rpc, child.as_mut()).await?;
-        let pid = process.running().ok_or_else(|| has_ended(&process))?;
-        running.push(Running { name: name_of(process.folder()), pid, rpc, started: child.is_some() });
-    }
+    let running = match bring_up(nodes, common, &mut begun).await {
+        Ok(running) => running,
+        Err(failure) => return Err(take_back(begun, failure).await),
+    };
     output.result(&running, |running| {
         let state = |node: &Running| if node.started { "started" } else { "ran already" };
         let rows =
@@ -59,28 +59,89 @@ pub(super) async fn start(nodes: &Nodes, common: &Common, output: Output) -> Res
     })
 }
 
-async fn until_it_answers(process: &Process, url: &str, mut child: Option<&mut Child>) -> Result<(), Failure> {
-    let (client, deadline) = (Client::new(url)?, Instant::now() + START_PATIENCE);
+/// Starts all of them, then waits until each takes requests. What was begun is told also where that fails.
+async fn bring_up(nodes: &Nodes, common: &Common, begun: &mut Vec<Begun>) -> Result<Vec<Running>, Failure> {
+    // All of them before any is waited for: they need each other.
+    for folder in nodes.folders()? {
+        let process = Process::of(folder);
+        let rpc = url(&process)?;
+        let child = match process.running() {
+            Some(_) => None,
+            None => Some(process.start(common.password_file.as_deref())?),
+        };
+        begun.push(Begun { process, rpc, child });
+    }
+    let mut running = Vec::new();
+    for node in begun {
+        let pid = until_it_answers(node).await?;
+        let name = name_of(node.process.folder());
+        running.push(Running { name, pid, rpc: node.rpc.clone(), started: node.child.is_some() });
+    }
+    Ok(running)
+}
+
+/// Waits until a node takes requests; its process.
+async fn until_it_answers(node: &mut Begun) -> Result<u32, Failure> {
+    let (client, deadline) = (Client::new(&node.rpc)?, Instant::now() + START_PATIENCE);
     // Seeds answer that too.
     while client.call::<GetNodeInfo>(NoParams {}).await.is_err() {
-        let ended = match &mut child {
+        let ended = match &mut node.child {
             Some(child) => child.try_wait()?.is_some(),
-            None => process.running().is_none(),
+            None => node.process.running().is_none(),
         };
         if ended {
-            return Err(has_ended(process));
+            return Err(not_ready(&node.process, "has ended"));
         }
         if Instant::now() > deadline {
-            let text = format!("{} runs, but does not answer at {url}", name_of(process.folder()));
-            return Err(Failure::error(text).hint("look at its log"));
+            let why = format!("has not answered at {} for {} seconds", node.rpc, START_PATIENCE.as_secs());
+            return Err(not_ready(&node.process, &why));
         }
         tokio::time::sleep(ATTEMPT_INTERVAL).await;
     }
-    Ok(())
+    // Another program may answer at its address.
+    node.process.running().ok_or_else(|| not_ready(&node.process, "has ended"))
 }
 
-fn has_ended(process: &Process) -> Failure {
-    Failure::error(format!("{} has ended: {}", name_of(process.folder()), process.last_words()))
+/// What is known of a node that does not get ready, with the end of its log, and what to do.
+fn not_ready(process: &Process, why: &str) -> Failure {
+    let (name, log) = (name_of(process.folder()), log_of(process));
+    let text = format!("{name} is not ready: it {why}; the last lines of {}:\n{}", log.display(), last_lines(&log));
+    Failure::error(text).hint("mend that, then start the nodes again with the same command")
+}
+
+/// Where a node said something last: in its output if it could not go on, else in its log.
+fn log_of(process: &Process) -> PathBuf {
+    let (output, log) =
+        (process.output(), configuration(process).map(|loaded| loaded.resolve(&loaded.config.log.folder)));
+    match log {
+        Ok(folder) if last_lines(&output).is_empty() => folder.join(format!("{}.log", crate::log::NAMES[0])),
+        _ => output,
+    }
+}
+
+fn last_lines(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
+}
+
+/// Stops what this command has started, as it failed: who starts again finds nothing half done. The failure, with what became
+/// of the nodes.
+async fn take_back(begun: Vec<Begun>, failure: Failure) -> Failure {
+    let started = begun.into_iter().filter(|node| node.child.is_some());
+    let stops = started.map(|node| async move {
+        let stopped = node.process.stop(STOP_PATIENCE).await;
+        stopped.map(|ran| ran.then(|| name_of(node.process.folder())))
+    });
+    let stopped: Result<Vec<Option<String>>, Failure> = futures::future::join_all(stops).await.into_iter().collect();
+    match stopped {
+        Ok(names) if names.iter().all(Option::is_none) => failure,
+        Ok(names) => {
+            let names: Vec<String> = names.into_iter().flatten().collect();
+            failure.add(&format!("stopped again, as this command had started them: {}", names.join(", ")))
+        }
+        Err(error) => failure.add(&format!("what this command had started runs on in part: {}", error.message())),
+    }
 }
 
 /// `hanse chain stop`.
