@@ -18,7 +18,7 @@ use hanse_client::jsonrpc::{Request, Response, RpcError, VERSION};
 use hanse_client::methods::{
     GROUP, GetCertificate, GetChainInfo, GetHandovers, GetReceipt, GetState, Method, ProveTx, SubmitTx,
 };
-use hanse_light::{FileError, Fork, GetLightStatus, Light, ReadError};
+use hanse_light::{FileError, Fork, GetLightStatus, Light, LightStatus, ReadError};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
@@ -48,7 +48,7 @@ pub(crate) enum LightError {
     Listener(#[from] io::Error),
 }
 
-/// Follows and serves until it is told to stop, or meets a fork.
+/// Follows and serves until it is told to stop, or meets a fork. After each round `watch` is told how it is doing.
 ///
 /// # Errors
 /// If the file can't be written, or the listener fails.
@@ -56,6 +56,7 @@ pub(crate) async fn run(
     light: Arc<Light>,
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send,
+    watch: impl FnMut(&LightStatus) + Send,
 ) -> Result<End, LightError> {
     let routes = Router::new()
         .route("/", post(answer).layer(DefaultBodyLimit::max(BODY_BYTES)))
@@ -67,13 +68,14 @@ pub(crate) async fn run(
             served?;
             Ok(End::Stopped)
         }
-        end = follow(&light) => end,
+        end = follow(&light, watch) => end,
     }
 }
 
-async fn follow(light: &Light) -> Result<End, LightError> {
+async fn follow(light: &Light, mut watch: impl FnMut(&LightStatus)) -> Result<End, LightError> {
     loop {
         light.round().await?;
+        watch(&light.status());
         if let Some(fork) = light.fork() {
             return Ok(End::Forked(Box::new(fork)));
         }

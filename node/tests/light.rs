@@ -5,7 +5,7 @@ mod common;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -46,10 +46,15 @@ impl LightNode {
     }
 
     fn start(genesis: &Path, file: &Path, nodes: &[&str]) -> LightNode {
-        let mut process = LightNode::command(genesis, file, nodes).stdout(Stdio::piped()).spawn().unwrap();
+        let process = LightNode::command(genesis, file, nodes).stdout(Stdio::piped()).spawn().unwrap();
+        LightNode::ready(process, |line| serde_json::from_str(line).expect("a line of JSON when it listens"))
+    }
+
+    /// One that has said that it listens.
+    fn ready(mut process: Child, read: impl Fn(&str) -> Value) -> LightNode {
         let mut line = String::new();
         BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let started: Value = serde_json::from_str(&line).expect("a line of JSON when it listens");
+        let started = read(&line);
         LightNode { process, url: started["url"].as_str().unwrap().into(), started }
     }
 
@@ -359,16 +364,64 @@ impl MadeUp {
         json!({ "header": Bytes(header.encode()), "certificate": Bytes(certificate.encode()) })
     }
 
-    /// A node that shows these blocks.
-    async fn serve(&self, blocks: Vec<Header>) -> String {
+    /// What a node that shows these blocks answers.
+    fn node(&self, blocks: Vec<Header>) -> Router {
         let shown: Arc<Vec<Value>> = Arc::new(blocks.iter().map(|header| self.decided(header)).collect());
         let answer = async |State(shown): State<Arc<Vec<Value>>>, body: Body| {
             let request: Value = serde_json::from_slice(&body).unwrap();
             let at = request["params"]["at"].as_u64().map_or(shown.len(), |height| height as usize);
             json!({ "jsonrpc": "2.0", "id": 1, "result": shown[at - 1] }).to_string()
         };
-        serve(Router::new().fallback(answer).with_state(shown)).await
+        Router::new().fallback(answer).with_state(shown)
     }
+
+    /// A node that shows these blocks.
+    async fn serve(&self, blocks: Vec<Header>) -> String {
+        serve(self.node(blocks)).await
+    }
+}
+
+/// The next line that a program complains of.
+async fn complaint(errors: BufReader<ChildStderr>) -> (String, BufReader<ChildStderr>) {
+    let read = tokio::task::spawn_blocking(move || {
+        let (mut line, mut errors) = (String::new(), errors);
+        errors.read_line(&mut line).unwrap();
+        (line, errors)
+    });
+    tokio::time::timeout(PATIENCE, read).await.unwrap().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_gives_no_answer_is_named_at_once_and_followed_when_it_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let chain = MadeUp::new();
+    let (genesis, file) = (folder.path().join("genesis.json"), folder.path().join("light.json"));
+    std::fs::write(&genesis, serde_json::to_vec(&chain.genesis).unwrap()).unwrap();
+    // It hangs up on whoever comes, until it serves.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (serve, mut begun) = tokio::sync::oneshot::channel();
+    let node = chain.node(chain.blocks(3, Hash::ZERO));
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                taken = listener.accept() => drop(taken),
+                _ = &mut begun => break,
+            }
+        }
+        axum::serve(listener, node).await
+    });
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hanse"));
+    command.args(["light", "start", "--listen", "127.0.0.1:0", "--node", &url, "--genesis"]).arg(&genesis);
+    let mut process = command.arg("--file").arg(&file).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let errors = BufReader::new(process.stderr.take().unwrap());
+    let light = LightNode::ready(process, |line| json!({ "url": line.split(' ').next().unwrap() }));
+    let (line, errors) = complaint(errors).await;
+    assert!(line.starts_with(&format!("{url} gives no answer: ")), "{line}");
+    assert!(line.ends_with("; no other node answers, and all are asked on\n"), "{line}");
+    serve.send(()).unwrap();
+    assert_eq!(complaint(errors).await.0, format!("{url} is at block 3\n"));
+    light.reaches(3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -403,10 +456,11 @@ fn what_can_not_be_is_refused_before_it_starts() {
     let genesis = MadeUp::new().genesis;
     std::fs::write(folder.path().join("genesis.json"), serde_json::to_vec(&genesis).unwrap()).unwrap();
     let other_hash = Hash([7; 32]).to_string();
-    let refused: [(&[&str], &str); 3] = [
+    let refused: [(&[&str], &str); 4] = [
         (&["--listen", "0.0.0.0:7440"], "0.0.0.0:7440 is no loopback address"),
         (&["--genesis-hash", &other_hash], &format!("the genesis has the hash {}, not {other_hash}", genesis.hash())),
-        (&["--genesis", "nothing.json"], "nothing.json"),
+        (&["--genesis", "nothing.json"], "nothing.json: No such file"),
+        (&["--genesis", "nothing.json"], "get it from the chain's founders"),
     ];
     for (options, reason) in refused {
         let start = ["light", "start", "--node", "http://127.0.0.1:1"];

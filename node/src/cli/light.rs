@@ -1,5 +1,6 @@
 //! `hanse light`: a node that follows headers and certificates alone, through nodes that it does not trust.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use hanse_client::Client;
 use hanse_client::methods::NoParams;
-use hanse_light::{Fork, GetLightStatus, Light, LightStatus, OpenError, Standing};
+use hanse_light::{Fork, GetLightStatus, Light, LightStatus, NodeStanding, OpenError, Standing};
 use hanse_types::{Founding, Genesis, Hash};
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -20,6 +21,10 @@ use crate::service;
 
 /// Where a light node listens.
 const LISTEN: &str = "127.0.0.1:7440";
+
+/// What to do about a genesis that is not there, or is another.
+const GENESIS_FROM: &str = "get it from the chain's founders, not from the nodes: it is the genesis.json that `hanse chain new` wrote, or \
+    what `hanse group export` writes of a group; name its file with --genesis";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LightCommand {
@@ -65,6 +70,45 @@ struct Started {
     epoch: u64,
 }
 
+/// What is said of a node that gives no answer of use, or gives them again.
+#[derive(Serialize)]
+struct Told<'a> {
+    node: &'a NodeStanding,
+    /// Whether no other node is of use either.
+    alone: bool,
+}
+
+/// Nodes that gave no answer, or a wrong one, when it was looked last.
+#[derive(Default)]
+struct Silent(BTreeSet<String>);
+
+impl Silent {
+    /// Says of which nodes that has changed: whoever started this would else wait and not know for what.
+    fn look(&mut self, status: &LightStatus, output: Output) {
+        let is_silent = |node: &NodeStanding| matches!(node.standing, Standing::Away { .. } | Standing::Lying { .. });
+        let alone = status.nodes.iter().all(is_silent);
+        for node in &status.nodes {
+            let changed = match is_silent(node) {
+                true => self.0.insert(node.url.clone()),
+                false => self.0.remove(&node.url),
+            };
+            if changed {
+                output.warn(&Told { node, alone }, words);
+            }
+        }
+    }
+}
+
+fn words(told: &Told<'_>) -> String {
+    let Told { node, alone } = told;
+    let rest = match (&node.standing, alone) {
+        (Standing::Away { .. } | Standing::Lying { .. }, true) => "; no other node answers, and all are asked on",
+        (Standing::Away { .. } | Standing::Lying { .. }, false) => "; it is asked on, and others are followed",
+        _ => "",
+    };
+    format!("{} {}{rest}", node.url, standing(&node.standing))
+}
+
 /// `hanse light`.
 pub(crate) async fn run(command: LightCommand, output: Output) -> Result<(), Failure> {
     match command {
@@ -95,7 +139,9 @@ async fn start(args: StartArgs, output: Output) -> Result<(), Failure> {
     let started =
         Started { url, genesis_hash: status.genesis_hash.to_string(), height: status.height.0, epoch: status.epoch };
     output.result(&started, |started| format!("{} (from block {})", started.url, started.height))?;
-    match light::run(Arc::new(light), listener, service::stop_signal()?).await {
+    let mut silent = Silent::default();
+    let watch = move |status: &LightStatus| silent.look(status, output);
+    match light::run(Arc::new(light), listener, service::stop_signal()?, watch).await {
         Ok(End::Stopped) => Ok(()),
         Ok(End::Forked(fork)) => Err(forked(&fork)),
         Err(error) => Err(Failure::error(error.to_string())),
@@ -107,14 +153,14 @@ fn trusted(path: &Path, expected: Option<&Hash>) -> Result<Genesis, Failure> {
     let founding = std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice::<Founding>(&bytes).ok());
     let genesis = match founding {
         Some(founding) => founding.genesis().clone(),
-        None => read_genesis(path).map_err(|error| Failure::usage(error.to_string()))?,
+        None => read_genesis(path).map_err(|error| Failure::usage(error.to_string()).hint(GENESIS_FROM))?,
     };
     let hash = genesis.hash();
     match expected.filter(|expected| **expected != hash) {
         None => Ok(genesis),
         Some(expected) => {
             let message = format!("{}: the genesis has the hash {hash}, not {expected}", path.display());
-            Err(Failure::usage(message).hint("get the genesis from the chain's founders"))
+            Err(Failure::usage(message).hint(GENESIS_FROM))
         }
     }
 }

@@ -32,6 +32,16 @@ impl Output {
         Ok(say(&line)?)
     }
 
+    /// Tells what went wrong while the command goes on, to a person or to a log of the service.
+    pub(crate) fn warn<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) {
+        match self.json {
+            _ if self.quiet => {}
+            // What does not encode is told in words all the same.
+            true => complain(&serde_json::to_string(value).unwrap_or_else(|_| text(value))),
+            false => complain(&text(value)),
+        }
+    }
+
     /// Tells a person what goes on or what to do next; scripts see nothing of it.
     pub(crate) fn note(&self, text: impl AsRef<str>) {
         if !self.quiet && !self.json && std::io::stderr().is_terminal() {
