@@ -6,16 +6,15 @@ mod common;
 #[path = "common/net.rs"]
 mod net;
 
-use std::time::{Duration, Instant};
-
 use common::*;
 use hanse_consensus::Peer;
-use hanse_group::Group;
 use hanse_group::agreement::{self, Part};
+use hanse_group::{Agreement, Group};
 use hanse_types::crypto::Signer;
 use hanse_types::genesis::ConsensusKind;
 use hanse_types::{Epoch, Height, Role};
 use net::*;
+use tokio::task::JoinSet;
 
 /// Blocks that make a node that was away lack more than logs keep.
 const MANY: u64 = 24;
@@ -26,16 +25,14 @@ async fn start(validators: usize, observers: usize) -> Net {
 
 /// Waits until one of those that run leads.
 async fn leader(net: &Net) -> usize {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let leads =
-            |group: &Group| group.agreement().is_some_and(|now| now.part == Part::Role(agreement::Role::Leader));
-        if let Some(n) = net.groups.iter().position(|group| group.as_ref().is_some_and(leads)) {
-            return n;
-        }
-        assert!(Instant::now() < deadline, "nobody leads");
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    let leads = |now: &Option<Agreement>| now.is_some_and(|now| now.part == Part::Role(agreement::Role::Leader));
+    let mut waits = JoinSet::new();
+    for (n, group) in net.groups.iter().enumerate() {
+        let Some(mut agreement) = group.as_ref().map(Group::follow_agreement) else { continue };
+        waits.spawn(async move { agreement.wait_for(leads).await.is_ok().then_some(n) });
     }
+    let first = tokio::time::timeout(PATIENCE, waits.join_next()).await.expect("nobody leads");
+    first.unwrap().unwrap().expect("the group runs")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,11 +117,7 @@ async fn without_a_majority_nothing_is_decided_until_it_is_back() {
         net.down(n).await;
     }
     let waiting = submit(net.group(left), 2, 0..20).await;
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_millis(3 * TIMING.propose_ms) {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        assert!(net.group(left).ledger().receipt_of(&waiting[0]).unwrap().is_none());
-    }
+    undecided(net.group(left), waiting[0], 3).await;
     net.up(gone[0]).await;
     committed(net.group(left), &waiting).await;
     net.up(gone[1]).await;
@@ -167,11 +160,7 @@ async fn who_has_lost_its_record_follows_and_promises_nothing() {
     // The other two go on, and one of them does not with it alone.
     net.down(1).await;
     let waiting = submit(net.group(0), 1, 100..110).await;
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_millis(2 * TIMING.propose_ms) {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        assert!(net.group(0).ledger().receipt_of(&waiting[0]).unwrap().is_none());
-    }
+    undecided(net.group(0), waiting[0], 2).await;
     net.up(1).await;
     committed(net.group(2), &waiting).await;
     net.agree();

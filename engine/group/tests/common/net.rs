@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hanse_consensus::Peer;
 use hanse_consensus::bft::Timing;
-use hanse_group::{Durability, Group, GroupConfig, Hub, Network};
+use hanse_group::{Durability, Group, GroupConfig, Hub, Network, WaitError};
 use hanse_types::crypto::{SecretKey, Signer};
 use hanse_types::genesis::{ConsensusKind, Genesis, Validator};
 use hanse_types::{Height, StateCommitment, Status, TxId};
@@ -130,6 +131,12 @@ pub async fn committed(group: &Group, ids: &[TxId]) {
     for id in ids {
         group.wait(*id, PATIENCE).await.unwrap();
     }
+}
+
+/// Nobody decides this while so many proposers could have been waited for.
+pub async fn undecided(group: &Group, id: TxId, proposers: u64) {
+    let outcome = group.wait(id, Duration::from_millis(proposers * TIMING.propose_ms)).await;
+    assert_eq!(outcome, Err(WaitError::OutcomeUnknown));
 }
 
 /// Has the administrator change the members; commits it.
