@@ -89,7 +89,11 @@ pub fn transfer(group: &Group, from: u8, to: u8, amount: u128, nonce: u64) -> Si
 }
 
 pub async fn balance(group: &Group, of: u8) -> u128 {
-    let args = borsh::to_vec(&address(of)).unwrap();
+    balance_of(group, address(of)).await
+}
+
+pub async fn balance_of(group: &Group, account: Address) -> u128 {
+    let args = borsh::to_vec(&account).unwrap();
     let contract = ContractRef::Name { name: "account".into(), version: 0 };
     let answer = group.query(contract, "balance_of", args, Address::ZERO).await.unwrap();
     borsh::from_slice(&answer.output).unwrap()
