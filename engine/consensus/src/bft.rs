@@ -296,7 +296,9 @@ impl<V: Verify> Bft<V> {
     }
 
     fn batch_ready(&mut self, out: &mut Vec<Output>) {
-        self.at.waits = true;
+        // Who may not propose is never asked for a block, so it would wait for ever, and with it everybody. It has passed on what
+        // it has to those who may.
+        self.at.waits = self.votes();
         match self.at.stage {
             Stage::Waiting => self.begin_round(Round(0), out),
             Stage::Running => self.ask_for_block(out),

@@ -260,6 +260,19 @@ fn after_a_round_in_vain_the_next_waits_until_somebody_has_something_to_decide()
 }
 
 #[test]
+fn who_may_not_propose_keeps_nobody_from_resting() {
+    let waits = |me| {
+        let mut bench = Bench::of(me, Memory::default(), true);
+        bench.tell(Input::BatchReady);
+        bench.sent.clear();
+        bench.tell(Input::Timeout(Timer::Repair));
+        bench.sent.iter().any(|(_, message)| matches!(message, Message::Status(Status { waits: true, .. })))
+    };
+    assert!(waits(Some(ME)));
+    assert!(!waits(None));
+}
+
+#[test]
 fn a_round_that_ends_by_time_is_followed_by_none_where_nobody_has_anything() {
     let mut bench = Bench::new();
     bench.prevotes(&[1, 2], 0, None);
