@@ -87,6 +87,10 @@ pub(crate) struct BenchArgs {
     /// Transactions offered per second, whether the node keeps up or not; a closed loop if not given
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
+    /// Most seconds that are sent before the next transactions are signed; a signature refers to a recent block, so a round
+    /// that is too long is refused
+    #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=240))]
+    round: u64,
     /// Transactions to send before the clock starts; a tenth of the load, at most 5000, if not given
     #[arg(long, value_name = "TRANSACTIONS")]
     warm_up: Option<u32>,
@@ -225,7 +229,7 @@ impl Bench {
 
     /// The load, round by round, with what runs beside it.
     async fn measure(&self, per_second: f64, yardstick: Verified) -> Result<(Recorder, Beside), Failure> {
-        let rounds = Rounds::new(self.args.amount(), self.args.rate);
+        let rounds = Rounds::new(self.args.amount(), self.args.rate, Duration::from_secs(self.args.round));
         let round = rounds.next(per_second).ok_or_else(|| Failure::usage("there is nothing to send"))?;
         let transactions = self.sign(round.transactions).await?;
 

@@ -91,6 +91,11 @@ impl Recorder {
         }
     }
 
+    /// How long ago second 0 began.
+    pub(super) fn since_start(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// A transaction was seen in a block.
     pub(super) fn seen(&mut self, now: Instant, latency: Duration) {
         let second = now.saturating_duration_since(self.started).as_secs() as usize;

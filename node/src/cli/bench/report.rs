@@ -1,7 +1,7 @@
 //! The figures of a load.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hanse_client::codes::ErrorCode;
 use hanse_client::methods::WaitMany;
@@ -19,6 +19,8 @@ pub(super) struct Report {
     /// Second by second, before the figures of the whole.
     pub(super) timeline: Vec<Slot>,
     pub(super) samples: Vec<Sample>,
+    /// When second 0 began, in milliseconds of Unix time: what ran at the same time is found by it.
+    began_at: u64,
     workload: &'static str,
     /// `closed`: each connection sends its next batch when the one before is committed. `rate`: each batch has its time.
     loop_kind: &'static str,
@@ -130,6 +132,7 @@ impl Report {
         let per_second = |node_s: f64| run.committed() as f64 / node_s.max(f64::MIN_POSITIVE);
         let transactions_per_node_second = beside.cpu.node_s.map(per_second);
         Report {
+            began_at: began_at(run.since_start()),
             workload: shape.workload,
             loop_kind: if shape.rate.is_some() { "rate" } else { "closed" },
             accounts: shape.accounts,
@@ -254,6 +257,11 @@ fn questions_text(answers: &Answers, loss: f64) -> String {
         grouped(answers.refused),
         loss * 100.0
     )
+}
+
+/// A moment that is so long ago.
+fn began_at(ago: Duration) -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH + ago).map_or(0, |time| time.as_millis() as u64)
 }
 
 fn name(code: i32) -> String {

@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 /// Transactions of one round: less than a hundred megabytes.
 const ROUND: usize = 200_000;
-/// And of one that offers at a fixed rate: more than a pool holds and a node takes meanwhile, so that it can be overloaded.
+/// And of one that offers at a fixed rate, if the node is not expected to take more: more than a pool holds and a node takes
+/// in a short round, so that it can be overloaded.
 const OFFERED: usize = 600_000;
-/// How long one round may last: a transaction's reference block must be recent when it arrives.
-const ROUND_TIME: Duration = Duration::from_secs(10);
 /// How much more than expected is signed for a given time, lest it run out early.
 const RESERVE: f64 = 1.5;
 /// Least of a round.
@@ -28,6 +27,8 @@ pub(super) enum Amount {
 pub(super) struct Rounds {
     left: Amount,
     rate: Option<u32>,
+    /// How long one may last.
+    longest: Duration,
 }
 
 /// The next round.
@@ -47,9 +48,9 @@ impl Round {
 }
 
 impl Rounds {
-    /// All of it.
-    pub(super) fn new(amount: Amount, rate: Option<u32>) -> Rounds {
-        Rounds { left: amount, rate }
+    /// All of it, in rounds of `longest` at most.
+    pub(super) fn new(amount: Amount, rate: Option<u32>, longest: Duration) -> Rounds {
+        Rounds { left: amount, rate, longest }
     }
 
     /// The next round, given what the node takes per second as far as that is known; none if all is done.
@@ -57,15 +58,19 @@ impl Rounds {
         match self.left {
             Amount::Transactions(0) => None,
             Amount::Transactions(left) => {
-                let by_rate = self.rate.map_or(ROUND, |rate| (f64::from(rate) * ROUND_TIME.as_secs_f64()) as usize);
+                let by_rate = self.rate.map_or(ROUND, |rate| (f64::from(rate) * self.longest.as_secs_f64()) as usize);
                 Some(Round { transactions: left.min(ROUND).min(by_rate.max(1)), time: None })
             }
             Amount::Time(left) if left < Duration::from_millis(100) => None,
             Amount::Time(left) => {
-                let time = left.min(ROUND_TIME);
-                let offered = self.rate.map_or(per_second * RESERVE, f64::from) * time.as_secs_f64();
-                let most = if self.rate.is_some() { OFFERED } else { ROUND };
-                let transactions = (offered.ceil() as usize).clamp(LEAST, most);
+                let time = left.min(self.longest);
+                let taken = (per_second * RESERVE * time.as_secs_f64()).ceil() as usize;
+                let transactions = match self.rate {
+                    None => taken.min(ROUND),
+                    // What is refused is offered again: no more than the node takes is needed.
+                    Some(rate) => ((f64::from(rate) * time.as_secs_f64()).ceil() as usize).min(taken.max(OFFERED)),
+                };
+                let transactions = transactions.max(LEAST);
                 Some(Round { transactions, time: Some(time) })
             }
         }
@@ -85,22 +90,28 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    const LONGEST: Duration = Duration::from_secs(10);
+
+    fn rounds(amount: Amount, rate: Option<u32>) -> Rounds {
+        Rounds::new(amount, rate, LONGEST)
+    }
+
     #[test]
     fn a_count_is_done_in_rounds() {
-        let mut rounds = Rounds::new(Amount::Transactions(450_000), None);
+        let mut rounds = rounds(Amount::Transactions(450_000), None);
         let mut counts = Vec::new();
         while let Some(round) = rounds.next(0.0) {
             counts.push(round.transactions);
             rounds.done(round, Duration::from_secs(1));
         }
         assert_eq!(counts, [200_000, 200_000, 50_000]);
-        let slow = Rounds::new(Amount::Transactions(450_000), Some(1_000)).next(0.0).unwrap();
+        let slow = rounds(Amount::Transactions(450_000), Some(1_000)).next(0.0).unwrap();
         assert_eq!(slow.transactions, 10_000);
     }
 
     #[test]
     fn a_time_is_done_in_rounds() {
-        let mut rounds = Rounds::new(Amount::Time(Duration::from_secs(25)), None);
+        let mut rounds = rounds(Amount::Time(Duration::from_secs(25)), None);
         let mut times = Vec::new();
         while let Some(round) = rounds.next(1_000.0) {
             assert_eq!(round.transactions, (1_500 * round.time.unwrap().as_secs()) as usize);
@@ -108,7 +119,14 @@ mod tests {
             rounds.done(round, round.time.unwrap());
         }
         assert_eq!(times, [10, 10, 5]);
-        let overload = Rounds::new(Amount::Time(Duration::from_secs(60)), Some(400_000)).next(0.0).unwrap();
-        assert_eq!(overload, Round { transactions: OFFERED, time: Some(ROUND_TIME) });
+        let overload = rounds(Amount::Time(Duration::from_secs(60)), Some(400_000)).next(0.0).unwrap();
+        assert_eq!(overload, Round { transactions: OFFERED, time: Some(LONGEST) });
+    }
+
+    #[test]
+    fn a_long_round_has_what_the_node_takes_meanwhile() {
+        let long = |rate| Rounds::new(Amount::Time(Duration::from_secs(100)), Some(rate), Duration::from_secs(100));
+        assert_eq!(long(400_000).next(20_000.0).unwrap().transactions, 3_000_000);
+        assert_eq!(long(100).next(20_000.0).unwrap().transactions, 10_000);
     }
 }
