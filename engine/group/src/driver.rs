@@ -33,7 +33,7 @@ use crate::queue::{Answers, Job, Queue};
 use crate::snapshots::Offers;
 use crate::submit_error::SubmitError;
 use crate::sync::{Lie, Lies, Progress, Teller};
-use crate::window::Window;
+use crate::window::{Window, aim_alone_ms};
 use crate::workers::{Execute, ExecuteJob, WriteJob};
 
 /// See the module.
@@ -257,10 +257,15 @@ impl Driver {
     }
 
     /// Lets as much in from now on as the block that is durable now says.
-    fn follow_the_wait(&self) {
+    fn follow_the_wait(&mut self) {
         let pool = self.replica.pool();
+        let decides_alone = self.agreement.borrow().is_none();
+        let aim_ms = if decides_alone { aim_alone_ms(pool.params().block_interval_ms) } else { pool.wait_ms() };
         if let Some(since) = pool.status().sealed_since {
-            self.window.durable(since, self.clock.now(), pool.wait_ms());
+            self.window.durable(since, self.clock.now(), aim_ms);
+        }
+        if decides_alone {
+            self.replica.seal_from(self.window.batch());
         }
     }
 

@@ -169,7 +169,9 @@ impl Group {
     /// # Errors
     /// That is the answer.
     pub fn check_open(&self, count: usize) -> Result<(), SubmitError> {
-        self.status_if_open().inspect_err(|error| self.inner.observer.refused(error.code(), count as u64)).map(drop)
+        self.status_if_open(count)
+            .inspect_err(|error| self.inner.observer.refused(error.code(), count as u64))
+            .map(drop)
     }
 
     async fn admit(
@@ -231,8 +233,8 @@ impl Group {
         }
     }
 
-    /// The pool's status, if anything is taken now.
-    fn status_if_open(&self) -> Result<PoolStatus, SubmitError> {
+    /// The pool's status, if anything of so many is taken now.
+    fn status_if_open(&self, count: usize) -> Result<PoolStatus, SubmitError> {
         if !self.is_running() {
             return Err(SubmitError::Stopped);
         }
@@ -241,7 +243,7 @@ impl Group {
             let waited_ms = now.since_ms(since);
             return Err(Refusal::PoolSlow { count: status.waiting, waited_ms }.into());
         }
-        if self.inner.window.room(&status) == 0 && status.room > 0 {
+        if self.inner.window.room(&status, count) == 0 && status.room > 0 {
             self.inner.window.turned_away();
             return Err(SubmitError::Busy);
         }
@@ -254,8 +256,8 @@ impl Group {
         &self,
         transactions: &mut Vec<SignedTransaction>,
     ) -> Result<Vec<Result<TxId, SubmitError>>, SubmitError> {
-        let status = self.status_if_open()?;
-        let room = self.inner.window.room(&status);
+        let status = self.status_if_open(transactions.len())?;
+        let room = self.inner.window.room(&status, transactions.len());
         let surplus = transactions.len().saturating_sub(room);
         transactions.truncate(room);
         if surplus == 0 {

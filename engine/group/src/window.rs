@@ -4,11 +4,16 @@
 //! the blocks under way, the disk. So one bound on all of it together bounds the whole wait, wherever the time goes, and
 //! what is above it is refused at once instead of waiting to be refused. How much that is depends on the machine and on
 //! what is called, so the window follows what was seen: a block whose oldest transaction took longer than it should from
-//! its submission until it was durable narrows it in that proportion, one that took less widens it, if anybody was turned
-//! away.
+//! its submission until it was durable narrows it in that proportion, one that took less widens it, by a quarter at most, if
+//! anybody was turned away.
+//!
+//! Where one validator decides alone, nothing but its own work makes transactions wait, so little that they should wait
+//! hardly longer than they may for a block to fill ([`aim_alone_ms`]), and a part of the window is a block: waiting for
+//! more would only let the disk and the cores rest. Where several do, the aim leaves room for their votes
+//! ([`hanse_txpool::Pool::wait_ms`]), and as few blocks as the chain's interval allows are voted on.
 //!
 //! A window that is full stays shut until a good part of it is free: whoever comes with many transactions would otherwise
-//! have all of them decoded for the few that there is room for.
+//! have all of them decoded for the few that there is room for. Whoever comes with fewer than there is room for is let in.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -23,8 +28,19 @@ const LEAST: usize = 256;
 /// What is let in before anything is known.
 const FIRST: usize = 8_192;
 
-/// The part of it that is free when it opens again.
+/// The part of it that is free when it opens again for those who bring more.
 const REOPENS: usize = 4;
+
+/// The part by which it widens at most: less at a time would leave room that nobody gets, more makes the wait swing by
+/// twice the aim and back.
+const WIDENS: usize = 4;
+
+/// The part of it that is enough for a block: verification, the block under way, and the disk have theirs besides.
+const BATCHES: usize = 6;
+
+/// What a transaction should wait where blocks need not wait to be filled, in milliseconds: batches that are large enough
+/// to be verified and written well take so long.
+const AIM_LEAST_MS: u64 = 250;
 
 /// See the module.
 #[derive(Debug)]
@@ -67,15 +83,23 @@ impl Window {
         self.limit.load(Ordering::Relaxed)
     }
 
-    /// How many more it lets in, with a pool that is so full.
-    pub(crate) fn room(&self, pool: &PoolStatus) -> usize {
+    /// How many transactions are enough for a block.
+    pub(crate) fn batch(&self) -> usize {
+        self.limit() / BATCHES
+    }
+
+    /// How many more it lets in of `count`, with a pool that is so full: none, if there is little room and they are more. Of
+    /// none it lets in one, if any.
+    pub(crate) fn room(&self, pool: &PoolStatus, count: usize) -> usize {
         let (limit, verifying) = (self.limit(), self.verifying.load(Ordering::Relaxed));
         let room = limit.saturating_sub(verifying + pool.waiting + pool.sealed);
         let room = room.min(self.verifying_most.saturating_sub(verifying)).min(pool.room);
-        let enough = if self.shut.load(Ordering::Relaxed) { limit.min(self.verifying_most) / REOPENS } else { 1 };
-        let is_shut = room < enough;
+        let opens_at = (limit.min(self.verifying_most) / REOPENS).max(1);
+        let was_shut = self.shut.load(Ordering::Relaxed);
+        let is_shut = if was_shut { room < opens_at } else { room == 0 };
         self.shut.store(is_shut, Ordering::Relaxed);
-        if is_shut { 0 } else { room }
+        let count = count.max(1);
+        if is_shut && room < count { 0 } else { room.min(count) }
     }
 
     /// Somebody was turned away.
@@ -112,14 +136,21 @@ impl Drop for Verifying {
     }
 }
 
-/// The window after one of `limit` let the oldest wait for so long. It at most doubles or halves, as one block may be
-/// unlike those that follow; it does not grow past what anybody needs.
+/// How long a transaction should wait from its submission until it is durable where one validator decides alone, in
+/// milliseconds: a quarter longer than it may for its block to fill. So whoever is let in under any load waits hardly longer
+/// than twice what he waits alone.
+pub(crate) fn aim_alone_ms(block_interval_ms: u64) -> u64 {
+    block_interval_ms.saturating_add(block_interval_ms / 4).max(AIM_LEAST_MS)
+}
+
+/// The window after one of `limit` let the oldest wait for so long. It halves at most, as one block may be unlike those that
+/// follow; it does not grow past what anybody needs.
 fn next_limit(limit: usize, waited_ms: u64, target_ms: u64, turned_away: bool) -> usize {
     if waited_ms <= target_ms && !turned_away {
         return limit;
     }
     let fitting = (limit as u128 * u128::from(target_ms) / u128::from(waited_ms)) as usize;
-    fitting.clamp(limit / 2, limit.saturating_mul(2)).max(LEAST)
+    fitting.clamp(limit / 2, limit.saturating_add(limit / WIDENS)).max(LEAST)
 }
 
 #[cfg(test)]
@@ -130,28 +161,42 @@ mod tests {
         PoolStatus { waiting, sealed, room: 100_000, ..PoolStatus::default() }
     }
 
+    /// More than there ever is room for.
+    const MANY: usize = 100_000;
+
     #[test]
     fn what_is_verified_waits_and_is_in_blocks_counts() {
         let window = Arc::new(Window::new(5_000));
-        assert_eq!(window.room(&pool(0, 0)), 5_000);
-        assert_eq!(window.room(&pool(4_000, 3_000)), FIRST - 7_000);
+        assert_eq!(window.room(&pool(0, 0), MANY), 5_000);
+        assert_eq!(window.room(&pool(4_000, 3_000), MANY), FIRST - 7_000);
         let verifying = window.enter(1_000);
-        assert_eq!(window.room(&pool(0, 0)), 4_000);
-        assert_eq!(window.room(&pool(4_000, 3_000)), FIRST - 8_000);
-        assert_eq!(window.room(&PoolStatus { room: 3, ..pool(0, 0) }), 3);
+        assert_eq!(window.room(&pool(0, 0), MANY), 4_000);
+        assert_eq!(window.room(&pool(4_000, 3_000), MANY), FIRST - 8_000);
+        assert_eq!(window.room(&pool(4_000, 3_000), 7), 7);
+        assert_eq!(window.room(&PoolStatus { room: 3, ..pool(0, 0) }, MANY), 3);
         drop(verifying);
-        assert_eq!(window.room(&pool(0, 0)), 5_000);
-        assert_eq!(window.room(&pool(4_000, 30_000)), 0);
+        assert_eq!(window.room(&pool(0, 0), MANY), 5_000);
+        assert_eq!(window.room(&pool(4_000, 30_000), MANY), 0);
     }
 
     #[test]
-    fn a_full_window_opens_when_a_quarter_of_it_is_free() {
+    fn a_full_window_opens_for_many_when_a_quarter_of_it_is_free() {
         let window = Arc::new(Window::new(FIRST));
-        assert_eq!(window.room(&pool(FIRST - 1, 0)), 1);
-        assert_eq!(window.room(&pool(FIRST, 0)), 0);
-        assert_eq!(window.room(&pool(FIRST - FIRST / 4 + 1, 0)), 0);
-        assert_eq!(window.room(&pool(FIRST - FIRST / 4, 0)), FIRST / 4);
-        assert_eq!(window.room(&pool(FIRST - 1, 0)), 1);
+        assert_eq!(window.room(&pool(FIRST - 1, 0), MANY), 1);
+        assert_eq!(window.room(&pool(FIRST, 0), MANY), 0);
+        assert_eq!(window.room(&pool(FIRST - FIRST / 4 + 1, 0), MANY), 0);
+        assert_eq!(window.room(&pool(FIRST - FIRST / 4, 0), MANY), FIRST / 4);
+        assert_eq!(window.room(&pool(FIRST - 1, 0), MANY), 1);
+    }
+
+    #[test]
+    fn a_full_window_opens_for_few_when_there_is_room_for_them() {
+        let window = Arc::new(Window::new(FIRST));
+        assert_eq!(window.room(&pool(FIRST, 0), 10), 0);
+        assert_eq!(window.room(&pool(FIRST - 9, 0), 10), 0);
+        assert_eq!(window.room(&pool(FIRST - 10, 0), 10), 10);
+        assert_eq!(window.room(&pool(FIRST - 10, 0), 11), 0, "it is still shut for those who bring more");
+        assert_eq!(window.room(&pool(FIRST, 0), 0), 0, "it has no room for anybody");
     }
 
     #[test]
@@ -161,8 +206,14 @@ mod tests {
         assert_eq!(next_limit(LEAST, 60_000, 300, true), LEAST);
         // Without anybody at the door a short wait says nothing.
         assert_eq!(next_limit(1_000, 200, 300, false), 1_000);
-        assert_eq!(next_limit(1_000, 200, 300, true), 1_500);
-        assert_eq!(next_limit(1_000, 1, 300, true), 2_000);
+        assert_eq!(next_limit(1_000, 250, 300, true), 1_200);
+        assert_eq!(next_limit(1_000, 1, 300, true), 1_250);
+    }
+
+    #[test]
+    fn who_decides_alone_aims_a_quarter_above_the_interval() {
+        assert_eq!([0, 20, 200, 400, 1_000].map(aim_alone_ms), [250, 250, 250, 500, 1_250]);
+        assert_eq!(aim_alone_ms(u64::MAX), u64::MAX);
     }
 
     #[test]
@@ -177,6 +228,7 @@ mod tests {
         assert_eq!(window.limit(), FIRST / 2 * 3 / 4);
         window.turned_away();
         window.durable(Timestamp(2_000), Timestamp(2_150), 300);
-        assert_eq!(window.limit(), FIRST / 2 * 3 / 2);
+        assert_eq!(window.limit(), FIRST / 2 * 3 / 4 * 5 / 4);
+        assert_eq!(window.batch(), window.limit() / BATCHES);
     }
 }

@@ -105,6 +105,11 @@ impl<C: Consensus> Replica<C> {
         &self.pool
     }
 
+    /// From now on so many transactions are a batch, however short they have waited.
+    pub fn seal_from(&mut self, count: usize) {
+        self.pool.seal_from(count);
+    }
+
     /// Consensus, to look at.
     pub fn consensus(&self) -> &C {
         &self.consensus

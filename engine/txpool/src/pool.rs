@@ -84,6 +84,8 @@ pub struct Pool {
     pub(crate) suspects: BTreeMap<Arrival, u8>,
     /// Those that are under suspicion as soon as they come.
     pub(crate) suspect_on_arrival: Vec<TxId>,
+    /// How many transactions are a batch, however short they have waited.
+    pub(crate) enough: usize,
     /// Those that are over by this node's clock, where others make blocks too.
     pub(crate) lapsed: Lapsed,
     /// Those that others have passed on too soon. They count for nothing else.
@@ -175,6 +177,7 @@ impl Pool {
             arrivals: HashMap::new(),
             suspects: BTreeMap::new(),
             suspect_on_arrival: Vec::new(),
+            enough: usize::MAX,
             lapsed: Lapsed::default(),
             early: Early::default(),
             expirations: BTreeSet::new(),

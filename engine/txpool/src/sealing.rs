@@ -1,6 +1,7 @@
 //! When a batch is ready, and what is in it.
 //!
-//! A batch is ready when it is full, or when its oldest transaction has waited the chain's block interval. It takes
+//! A batch is ready when it is full, when its oldest transaction has waited the chain's block interval, or when it is so
+//! large that waiting for more gains nothing, if somebody said from where on that is ([`Pool::seal_from`]). It takes
 //! transactions in the order of their arrival; none overtakes another, so none starves. One that is under suspicion is a
 //! batch alone.
 
@@ -41,8 +42,14 @@ impl Pool {
     /// When the next batch is ready, as things are: a time that has passed if it is full, none if nothing waits.
     pub fn deadline(&self) -> Option<Timestamp> {
         let (_, oldest) = self.waiting.first_key_value()?;
-        let wait_ms = if self.is_full() { 0 } else { self.params.block_interval_ms };
+        let wait_ms =
+            if self.is_full() || self.waiting.len() >= self.enough { 0 } else { self.params.block_interval_ms };
         Some(oldest.since.plus_ms(wait_ms))
+    }
+
+    /// From now on so many transactions are a batch, however short they have waited.
+    pub fn seal_from(&mut self, count: usize) {
+        self.enough = count.max(1);
     }
 
     /// Whether a batch is ready.

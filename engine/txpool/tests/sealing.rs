@@ -40,6 +40,22 @@ fn a_batch_is_ready_when_full_or_when_the_oldest_has_waited() {
 }
 
 #[test]
+fn what_is_enough_waits_for_no_more() {
+    let world = World::new(params());
+    let mut pool = world.pool(PoolLimits::default());
+    pool.seal_from(2);
+    submit(&mut pool, &world, 0..1, 50);
+    assert!(!pool.is_due(at(149)) && pool.is_due(at(150)), "the interval counts still");
+    submit(&mut pool, &world, 1..3, 60);
+    assert!(pool.is_due(at(60)));
+    assert_eq!(pool.seal(place(1, 60)).batch.len(), 3, "all that wait go, not only what is enough");
+    submit(&mut pool, &world, 4..5, 70);
+    assert!(!pool.is_due(at(70)));
+    pool.seal_from(0);
+    assert!(pool.is_due(at(70)), "a batch has at least one");
+}
+
+#[test]
 fn a_batch_is_full_by_count_bytes_or_gas() {
     let world = World::new(params());
     let bytes = world.plain(0).byte_count() as u64;
