@@ -33,7 +33,7 @@ use crate::queue::{Answers, Job, Queue};
 use crate::snapshots::Offers;
 use crate::submit_error::SubmitError;
 use crate::sync::{Lie, Lies, Progress, Teller};
-use crate::window::{Window, aim_alone_ms};
+use crate::window::{AIM_OF_SEVERAL_MS, Window, aim_alone_ms};
 use crate::workers::{Execute, ExecuteJob, WriteJob};
 
 /// See the module.
@@ -260,7 +260,7 @@ impl Driver {
     fn follow_the_wait(&mut self) {
         let pool = self.replica.pool();
         let decides_alone = self.agreement.borrow().is_none();
-        let aim_ms = if decides_alone { aim_alone_ms(pool.params().block_interval_ms) } else { pool.wait_ms() };
+        let aim_ms = if decides_alone { aim_alone_ms(pool) } else { pool.wait_ms().max(AIM_OF_SEVERAL_MS) };
         if let Some(since) = pool.status().sealed_since {
             self.window.durable(since, self.clock.now(), aim_ms);
         }

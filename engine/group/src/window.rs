@@ -9,8 +9,8 @@
 //!
 //! Where one validator decides alone, nothing but its own work makes transactions wait, so little that they should wait
 //! hardly longer than they may for a block to fill ([`aim_alone_ms`]), and a part of the window is a block: waiting for
-//! more would only let the disk and the cores rest. Where several do, the aim leaves room for their votes
-//! ([`hanse_txpool::Pool::wait_ms`]), and as few blocks as the chain's interval allows are voted on.
+//! more would only let the disk and the cores rest. Where several do, the aim leaves room for their votes, and as few
+//! blocks as the chain's interval allows are voted on.
 //!
 //! A window that is full stays shut until a good part of it is free: whoever comes with many transactions would otherwise
 //! have all of them decoded for the few that there is room for. Whoever comes with fewer than there is room for is let in.
@@ -18,7 +18,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use hanse_txpool::PoolStatus;
+use hanse_txpool::{Pool, PoolStatus};
 use hanse_types::Timestamp;
 use parking_lot::Mutex;
 
@@ -38,9 +38,8 @@ const WIDENS: usize = 4;
 /// The part of it that is enough for a block: verification, the block under way, and the disk have theirs besides.
 const BATCHES: usize = 6;
 
-/// What a transaction should wait where blocks need not wait to be filled, in milliseconds: batches that are large enough
-/// to be verified and written well take so long.
-const AIM_LEAST_MS: u64 = 250;
+/// What a transaction should wait at least where several validators decide, in milliseconds: their votes take of it.
+pub(crate) const AIM_OF_SEVERAL_MS: u64 = 400;
 
 /// See the module.
 #[derive(Debug)]
@@ -137,10 +136,12 @@ impl Drop for Verifying {
 }
 
 /// How long a transaction should wait from its submission until it is durable where one validator decides alone, in
-/// milliseconds: a quarter longer than it may for its block to fill. So whoever is let in under any load waits hardly longer
-/// than twice what he waits alone.
-pub(crate) fn aim_alone_ms(block_interval_ms: u64) -> u64 {
-    block_interval_ms.saturating_add(block_interval_ms / 4).max(AIM_LEAST_MS)
+/// milliseconds: what the operator allows, or a quarter more than it may wait for its block to fill. So whoever is let in
+/// under any load waits hardly longer than twice what he waits alone. Less would take batches that are too small to be
+/// verified and written well.
+pub(crate) fn aim_alone_ms(pool: &Pool) -> u64 {
+    let interval_ms = pool.params().block_interval_ms;
+    interval_ms.saturating_add(interval_ms / 4).max(pool.limits().wait_ms)
 }
 
 /// The window after one of `limit` let the oldest wait for so long. It halves at most, as one block may be unlike those that
@@ -155,6 +156,10 @@ fn next_limit(limit: usize, waited_ms: u64, target_ms: u64, turned_away: bool) -
 
 #[cfg(test)]
 mod tests {
+    use hanse_txpool::{History, PoolLimits};
+    use hanse_types::Height;
+    use hanse_types::genesis::Params;
+
     use super::*;
 
     fn pool(waiting: usize, sealed: usize) -> PoolStatus {
@@ -211,9 +216,14 @@ mod tests {
     }
 
     #[test]
-    fn who_decides_alone_aims_a_quarter_above_the_interval() {
-        assert_eq!([0, 20, 200, 400, 1_000].map(aim_alone_ms), [250, 250, 250, 500, 1_250]);
-        assert_eq!(aim_alone_ms(u64::MAX), u64::MAX);
+    fn who_decides_alone_aims_a_quarter_above_the_interval_or_where_the_operator_says() {
+        let aim = |wait_ms, block_interval_ms| {
+            let params = Params { block_interval_ms, ..Params::default() };
+            let limits = PoolLimits { wait_ms, ..PoolLimits::default() };
+            aim_alone_ms(&Pool::new(limits, params, History::new(Height(0), Timestamp(0), [])))
+        };
+        assert_eq!([20, 200, 400, 1_000].map(|interval| aim(250, interval)), [250, 250, 500, 1_250]);
+        assert_eq!([aim(400, 200), aim(1, u64::MAX)], [400, u64::MAX]);
     }
 
     #[test]

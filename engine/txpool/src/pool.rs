@@ -216,6 +216,11 @@ impl Pool {
         &self.params
     }
 
+    /// What this node's operator allows.
+    pub fn limits(&self) -> &PoolLimits {
+        &self.limits
+    }
+
     /// What is known of the chain.
     pub fn history(&self) -> &History {
         &self.history
