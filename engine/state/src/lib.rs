@@ -14,6 +14,7 @@ pub mod block_state;
 mod cells;
 pub mod changes;
 pub mod commitment;
+pub mod effects;
 pub mod number;
 pub mod once;
 pub mod plain;

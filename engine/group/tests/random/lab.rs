@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hanse_group::BlockExecutor;
 use hanse_scheduler::{BlockRun, Hints, canonical, propose_in, replay, run_serial, verify};
-use hanse_state::{Recorder, StateAccess};
+use hanse_state::{Recorder, StateAccess, effects};
 use hanse_types::{Dag, Execution, Verified};
 use hanse_vm::{Query, Vm, VmConfig};
 use rayon::ThreadPool;
@@ -97,6 +97,8 @@ impl Lab {
         let serial = run_serial(&executor, &block.batch, order, block.parent.clone()).unwrap();
         assert_executions(&run.executions, &serial.executions, block, run, "the serial loop");
         assert_eq!(run.changes(), serial.changes().unwrap(), "the serial loop gives other changes");
+        let applied = effects::changes(&*block.parent, &run.rw_sets()).unwrap();
+        assert_eq!(run.changes(), applied, "the access sets, applied without running anything, give other changes");
     }
 
     fn check_replay(&self, block: &Block, run: &BlockRun) {

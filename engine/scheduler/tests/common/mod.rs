@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hanse_abi::Status;
 use hanse_scheduler::{BlockRun, CallSite, Execute, Hints, canonical, propose_in, replay, run_serial, verify};
-use hanse_state::{Added, Halt, MemoryView, ScanRequest, StateAccess};
+use hanse_state::{Added, Halt, MemoryView, ScanRequest, StateAccess, effects};
 use hanse_types::{Address, Dag, Delta, Execution, Gas, Value};
 
 /// What a program does, one after the other. `acc` is a number that takes up everything the program sees.
@@ -323,6 +323,8 @@ pub fn check_block(
     let serial = run_serial(interpreter, batch, block.order.iter().copied(), parent.clone()).unwrap();
     assert_executions(&block.executions, &serial.executions, "the serial loop");
     assert_eq!(block.changes(), serial.changes().unwrap(), "the serial loop gives other changes");
+    let applied = effects::changes(&**parent, &block.rw_sets()).unwrap();
+    assert_eq!(block.changes(), applied, "the access sets, applied without running anything, give other changes");
 
     let ordered: Vec<Program> = block.order.iter().map(|index| batch[*index].clone()).collect();
     for pool in pools.iter() {
