@@ -1,16 +1,18 @@
 //! What a block holds and what came of it, with the digests of exactly that.
 //!
-//! A [`BlockContent`] is made in one way only: from transactions and what running them gave. On the way it makes the
-//! receipts, changes the state's commitment and computes every digest that a header has. So whoever holds one need not
+//! A [`BlockContent`] is made of transactions and what running them gave, or of transactions and the outcomes that came with
+//! them. On the way every digest that a header has is computed: of the receipts, which are made of what running gave, or were
+//! hashed when they came ([`Outcomes`]), and of the state, whose commitment is changed. So whoever holds one need not
 //! trust whoever made it: a header that states other digests is refused by comparing a few hashes, without hashing the
 //! block again.
 
 use std::sync::Arc;
 
 use hanse_state::commitment::{self, NodeView, Update};
-use hanse_state::{ChangeSet, StateError};
+use hanse_state::effects::{self, EffectError};
+use hanse_state::{ChangeSet, StateError, StateView};
 use hanse_types::{
-    Dag, Execution, Gas, Hash, Header, Height, Receipt, RwSet, StateCommitment, TxIndex, Verified, block,
+    Dag, Execution, Gas, Hash, Header, Height, Outcomes, Receipt, RwSet, StateCommitment, TxIndex, Verified, block,
 };
 use rayon::prelude::*;
 use thiserror::Error;
@@ -29,6 +31,19 @@ pub struct Outcome {
     pub executions: Vec<Execution>,
     /// What each touched.
     pub rw_sets: Vec<RwSet>,
+    /// Which waits for which.
+    pub dag: Dag,
+}
+
+/// A block that is not run, with the outcomes that others had of it.
+#[derive(Debug)]
+pub struct Settled<'a> {
+    /// The block's height.
+    pub height: Height,
+    /// The transactions, in block order.
+    pub transactions: Vec<Verified>,
+    /// What came of them.
+    pub outcomes: &'a Outcomes,
     /// Which waits for which.
     pub dag: Dag,
 }
@@ -107,6 +122,14 @@ pub enum ContentError {
     /// The state's commitment could not be read, or is not what its root says.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The outcomes are not those of a block on this state.
+    #[error("block {height} can't follow this state: {reason}")]
+    OtherState {
+        /// The block.
+        height: Height,
+        /// What does not fit.
+        reason: String,
+    },
 }
 
 /// See the module.
@@ -135,15 +158,13 @@ impl BlockContent {
         before: &Commitment<'_>,
         changes: impl FnOnce() -> ChangeSet + Send,
     ) -> Result<BlockContent, ContentError> {
-        check_counts(&outcome)?;
+        let (height, expected) = (outcome.height, outcome.transactions.len());
+        let executions = ("executions", outcome.executions.len());
+        check_counts(height, expected, [executions, ("access sets", outcome.rw_sets.len()), vertices(&outcome.dag)])?;
         let Outcome { height, transactions, executions, rw_sets, dag } = outcome;
         let tx_count = transactions.len() as u32;
         let gas_used = Gas(executions.iter().map(|execution| execution.gas_used.0).sum());
-        let commit = || {
-            let changes = Arc::new(changes());
-            let update = commitment::update(before.kind, &before.root, before.nodes, &changes)?;
-            Ok::<_, StateError>((changes, update))
-        };
+        let commit = || commit(before, changes());
         let describe = || {
             let receipts = receipts(&transactions, executions, &rw_sets, height);
             let roots = (block::tx_root(&transactions), block::receipt_root(&receipts), block::rw_set_root(&receipts));
@@ -154,6 +175,42 @@ impl BlockContent {
         let state_root = update.root;
         let digests = Digests { tx_count, gas_used, tx_root, receipt_root, rw_set_root, dag_digest, state_root };
         let (kind, parent_root) = (before.kind, before.root);
+        Ok(BlockContent { height, transactions, receipts, rw_sets, dag, changes, update, digests, kind, parent_root })
+    }
+
+    /// The content of a block with these outcomes, on this state, without running it. Uses the rayon pool in which it is
+    /// called.
+    ///
+    /// # Errors
+    /// If not every transaction has its part of everything, the outcomes can't be applied to the state, or the state or its
+    /// commitment can't be read.
+    pub fn apply(
+        settled: Settled<'_>,
+        before: &Commitment<'_>,
+        state: &dyn StateView,
+    ) -> Result<BlockContent, ContentError> {
+        let Settled { height, transactions, outcomes, dag } = settled;
+        let receipts = ("receipts", outcomes.receipts().len());
+        check_counts(height, transactions.len(), [receipts, vertices(&dag)])?;
+        let tx_count = transactions.len() as u32;
+        let changes = effects::changes(state, outcomes.rw_sets()).map_err(|error| match error {
+            EffectError::State(error) => ContentError::State(error),
+            error => ContentError::OtherState { height, reason: error.to_string() },
+        })?;
+        let describe = || (block::tx_root(&transactions), dag.digest());
+        let (committed, (tx_root, dag_digest)) = rayon::join(|| commit(before, changes), describe);
+        let (changes, update) = committed?;
+        let digests = Digests {
+            tx_count,
+            gas_used: outcomes.gas_used(),
+            tx_root,
+            receipt_root: outcomes.receipt_root(),
+            rw_set_root: outcomes.rw_set_root(),
+            dag_digest,
+            state_root: update.root,
+        };
+        let (kind, parent_root) = (before.kind, before.root);
+        let (receipts, rw_sets) = (outcomes.receipts().to_vec(), outcomes.rw_sets().to_vec());
         Ok(BlockContent { height, transactions, receipts, rw_sets, dag, changes, update, digests, kind, parent_root })
     }
 
@@ -208,13 +265,21 @@ impl BlockContent {
     }
 }
 
-fn check_counts(outcome: &Outcome) -> Result<(), ContentError> {
-    let (height, expected) = (outcome.height, outcome.transactions.len());
-    let counts = [
-        ("executions", outcome.executions.len()),
-        ("access sets", outcome.rw_sets.len()),
-        ("DAG vertices", outcome.dag.len()),
-    ];
+/// The state's commitment after these changes.
+fn commit(before: &Commitment<'_>, changes: ChangeSet) -> Result<(Arc<ChangeSet>, Update), StateError> {
+    let update = commitment::update(before.kind, &before.root, before.nodes, &changes)?;
+    Ok((Arc::new(changes), update))
+}
+
+fn vertices(dag: &Dag) -> (&'static str, usize) {
+    ("DAG vertices", dag.len())
+}
+
+fn check_counts<const N: usize>(
+    height: Height,
+    expected: usize,
+    counts: [(&'static str, usize); N],
+) -> Result<(), ContentError> {
     match counts.into_iter().find(|(_, found)| *found != expected) {
         Some((what, found)) => Err(ContentError::Count { height, what, found, expected }),
         None => Ok(()),

@@ -159,6 +159,11 @@ impl Ledger {
         self.shared.beginning.blocks
     }
 
+    /// The lowest block whose access sets were not pruned, and after which the state can be read.
+    pub fn history_from(&self) -> Height {
+        self.current().record.history_from
+    }
+
     /// The state after the newest block. Does not change while it is held.
     pub fn state(&self) -> Arc<dyn StateView> {
         Arc::new(self.current().view.clone())

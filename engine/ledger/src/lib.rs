@@ -53,7 +53,7 @@ mod views;
 
 pub use append::NewBlock;
 pub use cache::CacheUse;
-pub use content::{BlockContent, Commitment, ContentError, Digests, OtherDigest, Outcome};
+pub use content::{BlockContent, Commitment, ContentError, Digests, OtherDigest, Outcome, Settled};
 pub use error::{LedgerError, StoreError};
 pub use events::{EventPosition, EventQuery, EventsPage, FoundEvent};
 pub use handover::Handover;

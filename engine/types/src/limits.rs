@@ -63,6 +63,8 @@ pub const CERTIFICATE_BYTES: usize = VALIDATORS * 128 + 256;
 pub const BLOCK_BYTES: usize = HEADER_BYTES + DAG_BYTES + BLOCK_BODY_BYTES + 4 * BLOCK_TRANSACTIONS + 1024;
 /// A message between nodes, in bytes.
 pub const MESSAGE_FRAME_BYTES: usize = BLOCK_BYTES + CERTIFICATE_BYTES + 4096;
+/// Receipts and access sets of one block, as one node sends them to another, in bytes. A block may have more; it is run then.
+pub const OUTCOMES_BYTES: usize = BLOCK_BODY_BYTES;
 /// Transactions that are submitted or passed on together.
 pub const BATCH_TRANSACTIONS: usize = 20_000;
 /// The bytes of such a batch.

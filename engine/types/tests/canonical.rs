@@ -63,6 +63,11 @@ fn access_sets() {
 }
 
 #[test]
+fn outcomes() {
+    check_canonical(generate::outcomes());
+}
+
+#[test]
 fn dags() {
     check(generate::dag(), Dag::encode, Dag::decode);
 }

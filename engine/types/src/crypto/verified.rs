@@ -1,5 +1,7 @@
 //! `Verified`: a transaction whose signature was checked. Only this module makes one, so that whatever takes one can't be
 //! given an unchecked transaction by mistake.
+//!
+//! Checked it was by this node, or by the validators who decided the block that it is in ([`Verifier::decided`]).
 
 use std::sync::Arc;
 
@@ -8,6 +10,7 @@ use rayon::prelude::*;
 use thiserror::Error;
 
 use super::{PublicKey, ed25519};
+use crate::block;
 use crate::encoding::Canonical;
 use crate::genesis::Genesis;
 use crate::hash::many::Messages;
@@ -115,6 +118,27 @@ pub enum VerifyError {
     BadSignature,
 }
 
+/// Why transactions are not those of a block.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum DecidedError {
+    /// One of them is not what it claims to be.
+    #[error("transaction {index}: {error}")]
+    Transaction {
+        /// Which, by its place.
+        index: usize,
+        /// What is wrong with it.
+        error: VerifyError,
+    },
+    /// The block has others.
+    #[error("its transactions have the root {found}, its header says {stated}")]
+    Root {
+        /// Of the transactions.
+        found: Hash,
+        /// In the header.
+        stated: Hash,
+    },
+}
+
 /// Checks transactions of one group's chain.
 #[derive(Clone, Debug)]
 pub struct Verifier {
@@ -146,31 +170,67 @@ impl Verifier {
     /// Checks many transactions, signatures in batches, on the rayon pool in which it is called. The answers are those
     /// of [`Verifier::verify`], in order.
     pub fn verify_all(&self, signed: Vec<SignedTransaction>) -> Vec<Result<Verified, VerifyError>> {
+        self.check_all(signed, |claims| self.signatures(claims))
+    }
+
+    /// The transactions of a block, in its order, without a look at their signatures: for a block that validators have
+    /// decided, of whom each has checked them. `tx_root` is what the block's header says; it commits to the signatures too.
+    /// All other checks are made, on the rayon pool in which it is called.
+    ///
+    /// # Errors
+    /// If they are not the transactions with that root.
+    pub fn decided(&self, tx_root: &Hash, signed: Vec<SignedTransaction>) -> Result<Vec<Verified>, DecidedError> {
+        let checked = self.check_all(signed, |claims| vec![true; claims.len()]).into_iter().enumerate();
+        let sound = checked.map(|(index, checked)| checked.map_err(|error| DecidedError::Transaction { index, error }));
+        let transactions: Vec<Verified> = sound.collect::<Result<_, _>>()?;
+        let found = block::tx_root(&transactions);
+        if found != *tx_root {
+            return Err(DecidedError::Root { found, stated: *tx_root });
+        }
+        Ok(transactions)
+    }
+
+    /// Checks many transactions; `signatures` says of which the signatures are good.
+    fn check_all(
+        &self,
+        signed: Vec<SignedTransaction>,
+        signatures: impl Fn(&[&Claim]) -> Vec<bool> + Sync,
+    ) -> Vec<Result<Verified, VerifyError>> {
         // As many of one size for each thread: the last of them would be waited for.
         let shares = signed.len().div_ceil(BATCH).next_multiple_of(rayon::current_num_threads());
         let share = signed.len().div_ceil(shares.max(1)).max(1);
         let batches = signed.into_par_iter().chunks(share);
-        batches.flat_map_iter(|batch| self.verify_batch(batch)).collect()
+        batches.flat_map_iter(|batch| self.check_batch(batch, &signatures)).collect()
     }
 
-    fn verify_batch(&self, signed: Vec<SignedTransaction>) -> Vec<Result<Verified, VerifyError>> {
+    fn check_batch(
+        &self,
+        signed: Vec<SignedTransaction>,
+        signatures: impl Fn(&[&Claim]) -> Vec<bool>,
+    ) -> Vec<Result<Verified, VerifyError>> {
         let addresses = PublicKey::addresses(signed.iter().map(|signed| &signed.public_key));
         let claims: Vec<_> = signed.into_iter().zip(addresses).map(|(signed, at)| self.claim(signed, at)).collect();
-        let sound = || claims.iter().filter_map(|claim| claim.as_ref().ok());
-        let items: Vec<_> = sound().filter_map(Claim::ed25519).collect();
-        let mut in_batch = ed25519::verify_each(&items, &self.points).into_iter();
-        let ids = Hash::of_each(Domain::Transaction, &[], sound().map(|claim| &claim.bytes[..]));
-        let leaves = leaves(ids.iter().zip(sound().map(|claim| &claim.signed)));
-        let mut digests = ids.into_iter().zip(leaves);
+        let sound: Vec<&Claim> = claims.iter().filter_map(|claim| claim.as_ref().ok()).collect();
+        let good = signatures(&sound);
+        let ids = Hash::of_each(Domain::Transaction, &[], sound.iter().map(|claim| &claim.bytes[..]));
+        let leaves = leaves(ids.iter().zip(sound.iter().map(|claim| &claim.signed)));
+        let mut found = ids.into_iter().zip(leaves).zip(good);
         let mut finish = |claim: Claim| {
-            let (id, leaf) = digests.next().expect("every claim has bytes, and they have digests");
-            let good = match claim.ed25519() {
-                Some(_) => in_batch.next().expect("every signature of ed25519 is in the batch"),
-                None => claim.signed.public_key.verify(&claim.bytes, &claim.signed.signature).is_ok(),
-            };
-            if good { Ok(claim.accept(TxId(id), leaf)) } else { Err(VerifyError::BadSignature) }
+            let ((id, leaf), is_good) = found.next().expect("every claim has digests, and its signature was checked");
+            if is_good { Ok(claim.accept(TxId(id), leaf)) } else { Err(VerifyError::BadSignature) }
         };
         claims.into_iter().map(|claim| claim.and_then(&mut finish)).collect()
+    }
+
+    /// Whether the signature of each is good.
+    fn signatures(&self, claims: &[&Claim]) -> Vec<bool> {
+        let items: Vec<_> = claims.iter().filter_map(|claim| claim.ed25519()).collect();
+        let mut in_batch = ed25519::verify_each(&items, &self.points).into_iter();
+        let mut is_good = |claim: &&Claim| match claim.ed25519() {
+            Some(_) => in_batch.next().expect("every signature of ed25519 is in the batch"),
+            None => claim.signed.public_key.verify(&claim.bytes, &claim.signed.signature).is_ok(),
+        };
+        claims.iter().map(&mut is_good).collect()
     }
 
     /// Every check but the signature's. `address` is the key's.

@@ -137,6 +137,14 @@ pub(crate) fn rw_set() -> impl Strategy<Value = RwSet> {
         .prop_map(|(reads, ranges, writes, adds)| RwSet { reads, ranges, writes, adds })
 }
 
+pub(crate) fn outcomes() -> impl Strategy<Value = Outcomes> {
+    vec((receipt(), rw_set()), 0..3).prop_map(|parts| {
+        let fitting = parts.into_iter().map(|(receipt, set)| (Receipt { rw_set: set.digest(), ..receipt }, set));
+        let (receipts, rw_sets) = fitting.unzip();
+        Outcomes::new(receipts, rw_sets).unwrap()
+    })
+}
+
 pub(crate) fn dag() -> impl Strategy<Value = Dag> {
     vec(vec(any::<u32>(), 0..4), 0..12).prop_map(|mut rows| {
         for (vertex, row) in rows.iter_mut().enumerate() {

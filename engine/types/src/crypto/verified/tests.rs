@@ -44,3 +44,27 @@ fn the_identity_covers_everything_but_the_signature() {
     assert_eq!(one.id(), one.transaction().id(&genesis().hash()));
     assert_eq!(one.byte_count(), one.signed().encode().len());
 }
+
+#[test]
+fn transactions_of_a_decided_block_are_those_of_its_root_whatever_their_signatures_are_worth() {
+    let verifier = Verifier::new(Arc::new(genesis()));
+    let mut batch: Vec<_> = (0..5).map(|n| signed(&SecretKey::ed25519([n as u8; 32]), n)).collect();
+    // Whoever decides a block with a signature that nobody made has all of them say so.
+    batch[2].signature.0[0] ^= 1;
+    let leaf = |signed: &SignedTransaction| signed.leaf(signed.transaction.id(&genesis().hash()));
+    let root = crate::merkle::root(&batch.iter().map(leaf).collect::<Vec<_>>());
+    let transactions = verifier.decided(&root, batch.clone()).unwrap();
+    assert_eq!(transactions.iter().map(Verified::signed).collect::<Vec<_>>(), batch.iter().collect::<Vec<_>>());
+    assert_eq!(verifier.verify_all(batch.clone())[2], Err(VerifyError::BadSignature));
+
+    let refused = |change: fn(&mut Vec<SignedTransaction>)| {
+        let mut changed = batch.clone();
+        change(&mut changed);
+        verifier.decided(&root, changed).unwrap_err()
+    };
+    assert!(matches!(refused(|all| all[1].signature.0[0] ^= 1), DecidedError::Root { .. }));
+    assert!(matches!(refused(|all| all.swap(0, 1)), DecidedError::Root { .. }));
+    assert!(matches!(refused(|all| drop(all.pop())), DecidedError::Root { .. }));
+    let wrong_sender = refused(|all| all[3].transaction.sender.0[0] ^= 1);
+    assert!(matches!(wrong_sender, DecidedError::Transaction { index: 3, error: VerifyError::WrongSender { .. } }));
+}
