@@ -124,5 +124,5 @@ fn a_mode_that_is_none_is_refused() {
     std::fs::write(&path, text).unwrap();
     let checked = common::hanse(consortium.folder(), &["config", "check", "--config", "all/node-1/hanse.toml"]);
     let said = String::from_utf8(checked.stderr).unwrap();
-    assert!(!checked.status.success() && said.contains("write \"full\" or \"snapshot\""), "{said}");
+    assert!(!checked.status.success() && said.contains("write \"full\", \"fast\" or \"snapshot\""), "{said}");
 }

@@ -298,6 +298,10 @@ impl Driver {
                 let Header { height, parent, .. } = *shown.block.header();
                 self.execute(height, parent, Execute::Check(shown), None);
             }
+            Output::Apply(shown, outcomes) => {
+                let Header { height, parent, .. } = *shown.block.header();
+                self.execute(height, parent, Execute::Apply(shown, outcomes), None);
+            }
             Output::Hold { transactions, .. } => self.hold = transactions,
             Output::Sign(intent) => self.sign(intent),
             Output::Record { record, bodies } => {

@@ -65,8 +65,7 @@ impl Exchange {
         let (events, turns) = (self.events.clone(), self.examining.clone());
         tokio::spawn(async move {
             let _turn = turns.acquire().await;
-            let verify = move |all| verifier.verify_all(all).into_iter().map(Result::ok).collect();
-            let run = move || pool.install(|| examination.run(&chain, verify));
+            let run = move || pool.install(|| examination.run(&chain, &verifier));
             let nothing = |_| Examined { peer, first, epoch, blocks: Vec::new(), end: End::All };
             let examined = tokio::task::spawn_blocking(run).await.unwrap_or_else(nothing);
             // A driver that is gone needs nothing.

@@ -1,18 +1,18 @@
 //! Makes a block of a batch: runs it on the scheduler over the virtual machine, and makes receipts, roots and a header of
-//! what came out. Or runs a block that another node has made, along its DAG, and compares. The only place where scheduler
-//! and machine meet.
+//! what came out. Or runs a block that another node has made, along its DAG, and compares; or applies the outcomes that came
+//! with it, and compares as well. The only place where scheduler and machine meet.
 
 use std::sync::Arc;
 
 use hanse_consensus::{CompactBlock, CompactBlockError, Slot};
-use hanse_ledger::{BlockContent, Commitment, ContentError, Outcome};
+use hanse_ledger::{BlockContent, Commitment, ContentError, Outcome, Settled};
 use hanse_replica::{Amendments, Shown, Work};
 use hanse_scheduler::{BlockRun, CallSite, Execute, Hints, Pass, RunError, Stats};
 use hanse_state::commitment::{NodeView, PageOverlay};
 use hanse_state::{ChangeSet, Halt, Overlay, StateAccess, StateError, StateView};
 use hanse_types::{
-    Address, ContractRef, Execution, Genesis, Hash, Header, Height, Members, Params, Transaction, ValidatorSet,
-    Verified,
+    Address, ContractRef, Execution, Genesis, Hash, Header, Height, Members, Outcomes, Params, Timestamp, Transaction,
+    ValidatorSet, Verified,
 };
 use hanse_vm::system;
 use hanse_vm::{BlockContext, Runner, Vm};
@@ -116,7 +116,7 @@ impl ExecutedBlock {
     }
 }
 
-/// What running another node's block showed.
+/// What running another node's block showed, or applying its outcomes.
 #[derive(Debug)]
 pub enum Checked {
     /// It is what it claims to be.
@@ -125,15 +125,21 @@ pub enum Checked {
     Bad(String),
 }
 
-/// How a block that was made of the same transactions differs from what a header claims.
-fn differs(made: &ExecutedBlock, header: &Header) -> Option<String> {
+/// Whether a block that was made of the same transactions is what a header claims.
+fn compared(made: ExecutedBlock, header: &Header) -> Checked {
     if made.header == *header {
-        return None;
+        return Checked::Good(Box::new(made));
     }
     let digest = made.content.digests().differs(header);
-    Some(digest.map_or("its header is not what running it gives".into(), |other| {
+    Checked::Bad(digest.map_or("its header is not what running it gives".into(), |other| {
         format!("its {} is {}, running it gives {}", other.what, other.stated, other.found)
     }))
+}
+
+/// What consensus said of a header.
+fn slot_of(header: &Header) -> Slot {
+    let Header { height, parent, epoch, round, proposer, validators, .. } = *header;
+    Slot { height, parent, epoch, round, proposer, validators }
 }
 
 /// The state on top of which a block is made, with its commitment. Cheap to clone.
@@ -235,14 +241,30 @@ impl Executor {
         if let Err(difference) = hanse_scheduler::verify(dag, &run) {
             return Ok(Checked::Bad(difference.to_string()));
         }
-        let Header { parent, epoch, round, proposer, validators, .. } = *header;
-        let slot = Slot { height, parent, epoch, round, proposer, validators };
-        let work = Work { slot, timestamp, batch: shown.transactions.to_vec() };
-        let made = self.finish(work, base, run, &params)?;
-        Ok(match differs(&made, header) {
-            Some(difference) => Checked::Bad(difference),
-            None => Checked::Good(Box::new(made)),
-        })
+        let work = Work { slot: slot_of(header), timestamp, batch: shown.transactions.to_vec() };
+        Ok(compared(self.finish(work, base, run, &params)?, header))
+    }
+
+    /// Applies the outcomes of a block that was decided, without running it, and compares what that gives with what its header
+    /// says. Call it inside the rayon pool on which it shall run.
+    ///
+    /// # Errors
+    /// If state can't be read: nothing is known of the block then.
+    pub fn apply(&self, shown: &Shown, outcomes: &Outcomes, base: &Base) -> Result<Checked, ExecutionError> {
+        let header = shown.block.header();
+        let (transactions, dag) = (shown.transactions.to_vec(), shown.block.dag().clone());
+        let settled = Settled { height: header.height, transactions, outcomes, dag };
+        let content = match BlockContent::apply(settled, &self.commitment(base), &*base.state) {
+            Err(error @ ContentError::OtherState { .. }) => return Ok(Checked::Bad(error.to_string())),
+            content => content?,
+        };
+        let params = system::params::load(&*base.state)?;
+        let made = self.assemble(slot_of(header), header.timestamp, content, base, &params, Stats::default())?;
+        Ok(compared(made, header))
+    }
+
+    fn commitment<'a>(&self, base: &'a Base) -> Commitment<'a> {
+        Commitment { kind: self.genesis.state_commitment, root: base.root, nodes: &*base.nodes }
     }
 
     fn finish(&self, work: Work, base: &Base, run: BlockRun, params: &Params) -> Result<ExecutedBlock, ExecutionError> {
@@ -250,9 +272,20 @@ impl Executor {
         let rw_sets = run.rw_sets();
         let BlockRun { executions, dag, state, stats, .. } = run;
         let outcome = Outcome { height: work.height(), transactions, executions, rw_sets, dag };
-        let before = Commitment { kind: self.genesis.state_commitment, root: base.root, nodes: &*base.nodes };
-        let content = BlockContent::compute(outcome, &before, || state.changes())?;
-        let slot = &work.slot;
+        let content = BlockContent::compute(outcome, &self.commitment(base), || state.changes())?;
+        self.assemble(work.slot, work.timestamp, content, base, params, stats)
+    }
+
+    /// The block with this content, and what it changes for those after it.
+    fn assemble(
+        &self,
+        slot: Slot,
+        timestamp: Timestamp,
+        content: BlockContent,
+        base: &Base,
+        params: &Params,
+        stats: Stats,
+    ) -> Result<ExecutedBlock, ExecutionError> {
         let after: Arc<dyn StateView> = Arc::new(Overlay::new(content.changes().clone(), base.state.clone()));
         let members = changed_members(content.changes(), &*after)?;
         let validators = members.as_deref().map(validators_of).transpose()?.filter(|set| set.hash() != slot.validators);
@@ -264,7 +297,7 @@ impl Executor {
             group_id: self.genesis.group_id.clone(),
             height: slot.height,
             parent: slot.parent,
-            timestamp: work.timestamp,
+            timestamp,
             tx_root: digests.tx_root,
             receipt_root: digests.receipt_root,
             rw_set_root: digests.rw_set_root,

@@ -70,15 +70,21 @@ pub enum SyncMode {
     /// Every block, which it runs itself.
     #[default]
     Full,
+    /// Every block with its outcomes, which it applies; the newest ones it runs.
+    Fast,
     /// While it has no block: a snapshot, then the blocks after that.
     Snapshot,
 }
 
 impl SyncMode {
+    /// All of them.
+    pub const ALL: [SyncMode; 3] = [SyncMode::Full, SyncMode::Fast, SyncMode::Snapshot];
+
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
             SyncMode::Full => "full",
+            SyncMode::Fast => "fast",
             SyncMode::Snapshot => "snapshot",
         }
     }

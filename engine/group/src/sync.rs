@@ -14,7 +14,7 @@ use hanse_ledger::{Ledger, LedgerError};
 use hanse_replica::sync::{Blocks, DecidedBlock, SyncMessage};
 pub use hanse_replica::sync::{Progress, SyncLimits};
 use hanse_types::crypto::PublicKey;
-use hanse_types::{Canonical, Height, Timestamp};
+use hanse_types::{Canonical, Height, Outcomes, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -220,8 +220,8 @@ impl BlockServer {
 
     fn read(&self, request: SyncMessage) -> Result<Option<SyncMessage>, String> {
         Ok(match request {
-            SyncMessage::GetBlocks { from, count } => {
-                let blocks = blocks(&self.ledger, from, count).map_err(|error| error.to_string())?;
+            SyncMessage::GetBlocks { from, count, outcomes } => {
+                let blocks = blocks(&self.ledger, from, count, outcomes).map_err(|error| error.to_string())?;
                 Some(SyncMessage::Blocks(blocks))
             }
             SyncMessage::GetOffers => Some(SyncMessage::Offers(self.offers.list())),
@@ -247,25 +247,41 @@ impl BlockServer {
     }
 }
 
-/// Committed blocks from a height on, as many as one answer takes.
+/// Committed blocks from a height on, as many as one answer takes; with the outcomes of each, if so wished: none if those of the
+/// first were pruned.
 ///
 /// # Errors
 /// If the ledger can't be read.
-pub fn blocks(ledger: &Ledger, from: Height, count: u32) -> Result<Blocks, LedgerError> {
-    let (mut blocks, mut bytes) = (Vec::new(), 0);
-    let (first, tip) = (ledger.first(), ledger.height());
-    if from.0.max(1) < first.0 {
-        return Ok(Blocks { from, blocks, first, tip });
+pub fn blocks(ledger: &Ledger, from: Height, count: u32, with_outcomes: bool) -> Result<Blocks, LedgerError> {
+    let (first, tip, outcomes_from) = (ledger.first(), ledger.height(), ledger.history_from());
+    let mut answer = Blocks { from, blocks: Vec::new(), outcomes: Vec::new(), first, tip, outcomes_from };
+    if from.0.max(1) < first.0 || (with_outcomes && from < outcomes_from) {
+        return Ok(answer);
     }
+    let mut bytes = 0;
     let last = from.0.saturating_add(u64::from(count.min(ANSWER_BLOCKS))).min(tip.0.saturating_add(1));
     for height in (from.0.max(1)..last).map(Height) {
         let (Some(block), Some(certificate)) = (ledger.block(height)?, ledger.certificate(height)?) else { break };
-        let encoded = DecidedBlock { certificate, block }.encode();
-        bytes += encoded.len();
-        if bytes > ANSWER_BYTES && !blocks.is_empty() {
+        let block = DecidedBlock { certificate, block }.encode();
+        let outcomes = if with_outcomes { outcomes(ledger, height)? } else { None };
+        bytes += block.len() + outcomes.as_ref().map_or(0, Vec::len);
+        let is_alike = outcomes.is_some() != answer.outcomes.is_empty();
+        if !answer.blocks.is_empty() && (bytes > ANSWER_BYTES || !is_alike) {
             break;
         }
-        blocks.push(encoded);
+        answer.blocks.push(block);
+        answer.outcomes.extend(outcomes);
     }
-    Ok(Blocks { from, blocks, first, tip })
+    Ok(answer)
+}
+
+/// The outcomes of a block, as they are sent; none if they were pruned, or are too long.
+fn outcomes(ledger: &Ledger, height: Height) -> Result<Option<Vec<u8>>, LedgerError> {
+    let rw_sets = match ledger.rw_sets(height) {
+        Err(LedgerError::Pruned { .. }) => return Ok(None),
+        read => read?,
+    };
+    let (Some(receipts), Some(rw_sets)) = (ledger.receipts(height)?, rw_sets) else { return Ok(None) };
+    let bytes = Outcomes::encode_parts(&receipts, &rw_sets);
+    Ok(Some(bytes).filter(|bytes| bytes.len() <= Outcomes::MAX_BYTES))
 }

@@ -292,7 +292,11 @@ impl Parts {
         let mut replica = Replica::new(if is_among { waiting.of_several() } else { waiting }, consensus).holding(held);
         if is_among {
             let (newest, set) = ((tip.header.height, tip.hash), ledger.validators());
-            replica = replica.catching_up_by(BlockSync::new(config.sync, newest, set, next_epoch(&tip.header)));
+            let sync = BlockSync::new(config.sync, newest, set, next_epoch(&tip.header));
+            replica = replica.catching_up_by(match config.sync_mode {
+                SyncMode::Fast => sync.by_outcomes(),
+                SyncMode::Full | SyncMode::Snapshot => sync,
+            });
         }
         for (block, body) in record.iter().flat_map(|record| record.blocks().zip(&record.bodies)) {
             let decoded = body.iter().filter_map(|bytes| SignedTransaction::decode(bytes).ok()).collect();

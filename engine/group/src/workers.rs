@@ -11,7 +11,7 @@ use hanse_ledger::{Ledger, NewBlock};
 use hanse_replica::{Shown, Work};
 use hanse_txpool::Suspicion;
 use hanse_types::crypto::Signer;
-use hanse_types::{Certificate, ChainIdentity, Hash, Verified};
+use hanse_types::{Certificate, ChainIdentity, Hash, Outcomes, Verified};
 
 use crate::blame::{RunFailure, Tried};
 use crate::event::{Event, Events, Made};
@@ -41,6 +41,8 @@ pub(crate) enum Execute {
     Make(Work),
     /// It was made by another node.
     Check(Box<Shown>),
+    /// The same, and it is decided and came with its outcomes.
+    Apply(Box<Shown>, Arc<Outcomes>),
 }
 
 /// Something to be made durable.
@@ -90,6 +92,13 @@ pub(crate) fn spawn_executor(
                     let tried = Tried::new(&shown.transactions, false);
                     let check = || pool.install(|| executor.check(&shown, &base, recent_hashes));
                     Event::Checked { height, block, result: tried.run(check), took: start.elapsed() }
+                }
+                Execute::Apply(shown, outcomes) => {
+                    let (height, block) = (shown.block.header().height, shown.block.hash());
+                    // None of its transactions is run, so none can be to blame.
+                    let tried = Tried::new(&[], false);
+                    let apply = || pool.install(|| executor.apply(&shown, &outcomes, &base));
+                    Event::Checked { height, block, result: tried.run(apply), took: start.elapsed() }
                 }
             };
             if events.blocking_send(event).is_err() {

@@ -110,7 +110,7 @@ impl<C: Consensus> Replica<C> {
             own: false,
             asked: true,
         });
-        out.push(Output::Check(Box::new(shown)));
+        out.push(self.have_run(shown));
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Consensus asks a peer for the block of its height, and is answered from [`sync`](crate::sync) where that has taken over.
 //! While one block is written, the next one runs already on top of it, as it is known to be decided: what comes of it waits
-//! until consensus asks.
+//! until consensus asks. A block that came with its outcomes is not run, they are applied.
 
 use std::sync::Arc;
 
@@ -125,7 +125,17 @@ impl<C: Consensus> Replica<C> {
                 own: false,
                 asked: false,
             });
-            out.push(Output::Check(Box::new(shown)));
+            out.push(self.have_run(shown));
+        }
+    }
+
+    /// Has a block run, or the outcomes applied that came with it: then it is known to be decided.
+    pub(crate) fn have_run(&self, shown: Shown) -> Output {
+        let synced = self.sync.as_ref().and_then(|sync| sync.block(shown.block.header().height));
+        let outcomes = synced.filter(|synced| synced.block.hash() == shown.block.hash());
+        match outcomes.and_then(|synced| synced.outcomes.clone()) {
+            Some(outcomes) => Output::Apply(Box::new(shown), outcomes),
+            None => Output::Check(Box::new(shown)),
         }
     }
 

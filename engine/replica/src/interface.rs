@@ -1,10 +1,10 @@
 //! What goes into a replica and what comes out.
 //!
 //! The driver's side of the bargain: it carries out the outputs in their order; answers [`Output::Execute`],
-//! [`Output::Check`], [`Output::Sign`], [`Output::Record`] and [`Output::Persist`] exactly once each, with success or
-//! [`Input::Failed`], batches in the order in which they were given out; and
-//! hands in a time that never goes back while it runs (a wall clock read once, and a monotonic clock from there on). A
-//! driver that acknowledges a block to a client does so after [`Input::Persisted`], not before.
+//! [`Output::Check`], [`Output::Apply`], [`Output::Sign`], [`Output::Record`] and [`Output::Persist`] exactly once each, with
+//! success or [`Input::Failed`], batches in the order in which they were given out; and hands in a time that never goes back
+//! while it runs (a wall clock read once, and a monotonic clock from there on). A driver that acknowledges a block to a client
+//! does so after [`Input::Persisted`], not before.
 //!
 //! What has to do with peers ([`Output::Send`], [`Output::Relay`] and what follows them) is for groups of several nodes;
 //! it may get lost.
@@ -16,7 +16,7 @@ use hanse_consensus::{
     CompactBlock, Evidence, Fault, Intent, Message, Peer, Recipient, Signed, SignedStatement, Slot, Verdict,
 };
 use hanse_txpool::{Arrival, Dropped, Kept, Refusal};
-use hanse_types::{Certificate, Hash, Header, Height, Params, Timestamp, TxId, ValidatorSet, Verified};
+use hanse_types::{Certificate, Hash, Header, Height, Outcomes, Params, Timestamp, TxId, ValidatorSet, Verified};
 use thiserror::Error;
 
 use crate::sync::{Blocks, Examination, Examined, SyncMessage};
@@ -48,7 +48,7 @@ pub enum Input {
         /// What it changes for the blocks after it.
         amendments: Amendments,
     },
-    /// The block of [`Output::Check`] was run.
+    /// The block of [`Output::Check`] was run, or that of [`Output::Apply`] applied.
     Checked {
         /// The block.
         block: Hash,
@@ -153,6 +153,9 @@ pub enum Output {
     Execute(Work),
     /// Run this block of another node on top of its parent, and compare what comes out with what it claims.
     Check(Box<Shown>),
+    /// This block is decided, and its outcomes have the roots that its header says: apply them on top of its parent, without
+    /// running it, and compare the state's root with what the header says.
+    Apply(Box<Shown>, Arc<Outcomes>),
     /// Before the statement of the next [`Output::Sign`], make the transactions of this block durable, in the place of those
     /// of the one before: who has precommitted for a block must be able to run it, whatever happens to everybody. A process
     /// that starts gives them to its replica with [`Replica::holding`](crate::Replica::holding).

@@ -7,7 +7,8 @@
 //!
 //! It promises that
 //! - what counts was verified: the blocks of a range follow one another, each was decided by the validators of its height,
-//!   has the content that its header says, and every transaction's signature is good ([`Examination`]);
+//!   has the content that its header says, and every transaction's signature is good ([`Examination`]), or its receipts and
+//!   access sets are those that the header says;
 //! - a peer that sends something else is left alone for a while, and reported ([`SyncOutput::Lied`]); what it was asked for
 //!   is asked of others;
 //! - a peer that is slow, silent, or has not got what it was asked for costs no more than a time-out, and the faster ones are
@@ -17,6 +18,9 @@
 //!
 //! It does no I/O, verifies nothing itself and knows the time only from its inputs. A claim of a great height makes it ask,
 //! nothing else.
+//!
+//! A node may take a block's outcomes (receipts and access sets) from peers too ([`BlockSync::by_outcomes`]): then it applies
+//! them instead of running the block. The newest blocks are run in any case, and those whose outcomes nobody has.
 //!
 //! A node that has nothing yet may begin with a portable snapshot instead of the first block: [`SnapshotFetch`] gets that, also
 //! from several peers at a time.

@@ -75,3 +75,68 @@ fn one_seed_gives_one_run() {
     let peers = [&HONEST[..], &Kind::LIARS].concat();
     assert_eq!(run(&chain, 7, &peers, 150, 20), run(&chain, 7, &peers, 150, 20));
 }
+
+#[test]
+fn blocks_with_their_outcomes_are_applied_but_the_newest_which_are_run() {
+    let chain = Chain::new(300).by_outcomes();
+    let outcome = run(&chain, 1, &[Kind::Honest { in_ms: 20 }, Kind::Honest { in_ms: 50 }], 0, 0);
+    assert_eq!(outcome.applied, 290, "{outcome:?}");
+    // Those of other validators than a range's first were fetched twice.
+    let served: u64 = outcome.served_outcomes.iter().sum();
+    assert!((290..290 + 16).contains(&served) && outcome.progress.applied == 290, "{outcome:?}");
+    assert!(outcome.lied.is_empty(), "{outcome:?}");
+    let full = run(&Chain::new(300), 1, &[Kind::Honest { in_ms: 20 }], 0, 0);
+    assert_eq!((full.applied, full.served_outcomes), (0, vec![0]), "a node that runs every block asks for no outcomes");
+}
+
+#[test]
+fn outcomes_come_of_whoever_still_has_them() {
+    let chain = Chain::new(200).by_outcomes();
+    for seed in 0..10 {
+        let peers = [Kind::Forgetful { below: 150 }, Kind::Honest { in_ms: 40 }, Kind::Forgetful { below: 500 }];
+        let outcome = run(&chain, seed, &peers, 50, 0);
+        // Where the one who has them does not answer, no more is run than is needed meanwhile.
+        assert!(outcome.applied > 90 && outcome.lied.is_empty(), "seed {seed}: {outcome:?}");
+        assert!(outcome.served_outcomes[1] > outcome.served_outcomes[0], "seed {seed}: {outcome:?}");
+        assert_eq!(outcome.served_outcomes[2], 0, "seed {seed}: {outcome:?}");
+        let outcome = run(&chain, seed, &peers, 0, 0);
+        assert!(outcome.applied == 190 && outcome.progress.timeouts == 0, "seed {seed}: {outcome:?}");
+    }
+}
+
+#[test]
+fn blocks_whose_outcomes_nobody_has_are_run() {
+    let chain = Chain::new(200).by_outcomes();
+    let outcome = run(&chain, 3, &[Kind::Forgetful { below: 500 }, Kind::Unhelpful], 0, 0);
+    assert!(outcome.applied == 0 && outcome.lied.is_empty(), "{outcome:?}");
+    for seed in 0..5 {
+        let peers = [Kind::Forgetful { below: 120 }, Kind::Forgetful { below: 100 }];
+        let outcome = run(&chain, seed, &peers, 50, 0);
+        assert!((70..=91).contains(&outcome.applied) && outcome.lied.is_empty(), "seed {seed}: {outcome:?}");
+    }
+}
+
+#[test]
+fn who_lies_about_outcomes_is_found_out() {
+    let chain = Chain::new(150).by_outcomes();
+    for kind in Kind::LIARS_OF_OUTCOMES.into_iter().chain(Kind::LIARS) {
+        let mut found = 0;
+        for seed in 0..6 {
+            let outcome = run(&chain, seed, &[Kind::Honest { in_ms: 30 }, kind, Kind::Honest { in_ms: 30 }], 50, 10);
+            assert!(outcome.lied.iter().all(|peer| *peer == 1), "{kind:?}, seed {seed}: {outcome:?}");
+            assert!(outcome.applied > 100, "{kind:?}, seed {seed}: {outcome:?}");
+            found += outcome.lied.len();
+        }
+        assert!(found > 0, "{kind:?} was never found out");
+    }
+}
+
+#[test]
+fn outcomes_are_fetched_whatever_gets_lost() {
+    let chain = Chain::new(200).by_outcomes();
+    for seed in 0..20 {
+        let others = [Kind::Forgetful { below: 130 }, Kind::Silent, Kind::Boaster, Kind::Leaver];
+        let outcome = run(&chain, seed, &[&HONEST[..], &others].concat(), 200, 20);
+        assert!(outcome.lied.is_empty() && outcome.applied > 50, "seed {seed}: {outcome:?}");
+    }
+}

@@ -169,10 +169,10 @@ fn in_words(agreement: &AgreementView, validators: u32) -> String {
 /// What there is to say of catching up: nothing where there is nothing to catch up with and nobody lied.
 fn catching_up(sync: &SyncView, height: Height) -> Vec<(&'static str, String)> {
     let behind = sync.target.map_or(0, |target| target.0.saturating_sub(height.0));
-    let SyncView { ready, asked, .. } = sync;
+    let SyncView { mode, ready, asked, .. } = sync;
     let progress = || {
         let behind = grouped(behind);
-        ("sync", format!("{behind} blocks behind, {ready} fetched and not written, {asked} requests under way"))
+        ("sync", format!("{mode}: {behind} blocks behind, {ready} fetched and not written, {asked} requests under way"))
     };
     let snapshot = sync.snapshot.as_ref().and_then(beginning);
     let lie = |lie: &LieView| {

@@ -219,7 +219,9 @@ sections! {
     }
     /// How this node gets what the other members of its groups have, and what it has for those that are new.
     sync: Sync {
-        /// full: every block, which the node runs itself. snapshot: a node that has no block of a group yet begins with the
+        /// full: every block, which the node runs itself. fast: every block with its receipts and access sets, which the node
+        /// compares with the header that validators decided, and applies without running the block or verifying its
+        /// transactions' signatures; the newest blocks it runs, and those of which nobody has them any more. snapshot: a node that has no block of a group yet begins with the
         /// newest snapshot that members offer, which is checked against a header that validators decided; then every block
         /// after that. It has no blocks before it. Where nobody offers one, every block is fetched.
         mode: SyncMode = SyncMode::default();

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The mode. As text: `full` or `snapshot`.
+/// The mode. As text: `full`, `fast` or `snapshot`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct SyncMode(pub(crate) hanse_group::SyncMode);
@@ -13,9 +13,9 @@ impl FromStr for SyncMode {
     type Err = String;
 
     fn from_str(text: &str) -> Result<SyncMode, String> {
-        let modes = [hanse_group::SyncMode::Full, hanse_group::SyncMode::Snapshot];
-        let found = modes.into_iter().find(|mode| mode.name() == text);
-        found.map(SyncMode).ok_or_else(|| format!("{text:?} is no way to catch up; write \"full\" or \"snapshot\""))
+        let found = hanse_group::SyncMode::ALL.into_iter().find(|mode| mode.name() == text);
+        let refused = || format!("{text:?} is no way to catch up; write \"full\", \"fast\" or \"snapshot\"");
+        found.map(SyncMode).ok_or_else(refused)
     }
 }
 

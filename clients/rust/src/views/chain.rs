@@ -143,7 +143,7 @@ pub struct AgreementView {
 /// How far a node is in catching up with the other members of its group.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SyncView {
-    /// How it gets what the others have: `full` or `snapshot`.
+    /// How it gets what the others have: `full`, `fast` or `snapshot`.
     pub mode: String,
     /// Getting a snapshot, if the group was opened here without a block to begin with one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -162,7 +162,10 @@ pub struct SyncView {
     pub asked: usize,
     /// Blocks that were fetched and verified since the node started,
     pub blocks: u64,
-    /// and bytes of them.
+    /// those of them that came with their outcomes, which are applied instead of running the block (mode `fast`),
+    #[serde(default)]
+    pub applied: u64,
+    /// and bytes of all of them.
     pub bytes: u64,
     /// Requests since then that were not answered in time.
     pub timeouts: u64,

@@ -1,11 +1,11 @@
 //! Whether blocks that a peer has sent are the chain's.
 
+use std::iter;
 use std::sync::Arc;
 
 use hanse_consensus::{CompactBlock, Peer};
-use hanse_types::{
-    Canonical, Certificate, ChainIdentity, Epoch, Hash, Height, SignedTransaction, ValidatorSet, Verified,
-};
+use hanse_types::crypto::verified::Verifier;
+use hanse_types::{Canonical, Certificate, ChainIdentity, Epoch, Hash, Height, Outcomes, ValidatorSet, Verified};
 
 use crate::sync::message::DecidedBlock;
 
@@ -18,6 +18,8 @@ pub struct Examination {
     pub first: Height,
     /// Canonical bytes of a [`DecidedBlock`] each.
     pub blocks: Vec<Vec<u8>>,
+    /// Canonical bytes of the [`Outcomes`] of each of the first of them, to be applied; the others are to be run.
+    pub outcomes: Vec<Vec<u8>>,
     /// Who decides blocks of these heights, unless one of them says otherwise.
     pub set: Arc<ValidatorSet>,
     /// The epoch of that set.
@@ -50,7 +52,8 @@ pub enum End {
     Lie(String),
 }
 
-/// A block that the group has decided, whole, its transactions' signatures verified.
+/// A block that the group has decided, whole. Its transactions' signatures are verified, here where the block is to be run, or
+/// by the validators who decided it where its outcomes are here.
 #[derive(Clone, Debug)]
 pub struct SyncedBlock {
     /// The block.
@@ -59,26 +62,26 @@ pub struct SyncedBlock {
     pub certificate: Certificate,
     /// Its transactions, in its order.
     pub transactions: Vec<Verified>,
-    /// Length of its canonical bytes.
+    /// What came of them, with the roots that its header says; none if the block is to be run.
+    pub outcomes: Option<Arc<Outcomes>>,
+    /// Length of its canonical bytes, and of its outcomes'.
     pub bytes: usize,
     /// Who has sent it.
     pub peer: Peer,
 }
 
 /// A block whose certificate and transactions are still to be verified.
-struct Read {
+struct Read<'a> {
     decided: DecidedBlock,
     hash: Hash,
     bytes: usize,
+    /// The bytes of its outcomes, if it is not to be run.
+    outcomes: Option<&'a [u8]>,
 }
 
 impl Examination {
-    /// Finds out. `verify` gives each transaction back, in order, if its signature is good.
-    pub fn run(
-        self,
-        chain: &ChainIdentity,
-        verify: impl FnOnce(Vec<SignedTransaction>) -> Vec<Option<Verified>>,
-    ) -> Examined {
+    /// Finds out.
+    pub fn run(&self, chain: &ChainIdentity, verifier: &Verifier) -> Examined {
         let (mut read, mut end) = self.read(chain);
         let certified: Vec<_> =
             read.iter().map(|read| (&read.decided.certificate, &read.decided.block.header)).collect();
@@ -86,15 +89,13 @@ impl Examination {
             end = lie(&read[at].decided.block.header.height, error);
             read.truncate(at);
         }
-        let transactions =
-            read.iter_mut().flat_map(|read| std::mem::take(&mut read.decided.block.transactions)).collect();
-        let mut verified = verify(transactions).into_iter();
+        let to_run = read.iter_mut().filter(|read| read.outcomes.is_none());
+        let transactions = to_run.flat_map(|read| std::mem::take(&mut read.decided.block.transactions)).collect();
+        let mut verified = verifier.verify_all(transactions).into_iter().map(Result::ok);
         let mut blocks = Vec::with_capacity(read.len());
         for read in read {
             let height = read.decided.block.header.height;
-            // Its header's word for how many there are was compared with what came.
-            let count = read.decided.block.header.tx_count as usize;
-            match whole(self.peer, read, verified.by_ref().take(count)) {
+            match self.whole(read, &mut verified, verifier) {
                 Ok(block) => blocks.push(block),
                 Err(error) => {
                     end = lie(&height, error);
@@ -105,10 +106,34 @@ impl Examination {
         Examined { peer: self.peer, first: self.first, epoch: self.epoch, blocks, end }
     }
 
+    /// A block with its transactions; those of a block that is to be run are the next of `verified`.
+    fn whole(
+        &self,
+        read: Read<'_>,
+        verified: &mut impl Iterator<Item = Option<Verified>>,
+        verifier: &Verifier,
+    ) -> Result<SyncedBlock, String> {
+        let Read { decided: DecidedBlock { certificate, block }, bytes, outcomes, .. } = read;
+        let (transactions, outcomes) = match outcomes {
+            // Its header's word for how many there are was compared with what came.
+            None => (signed(verified.take(block.header.tx_count as usize))?, None),
+            Some(outcomes) => {
+                let outcomes = Outcomes::decode(outcomes).map_err(|error| error.to_string())?;
+                outcomes.differs(&block.header).map_or(Ok(()), Err)?;
+                let transactions = verifier.decided(&block.header.tx_root, block.transactions);
+                (transactions.map_err(|error| error.to_string())?, Some(Arc::new(outcomes)))
+            }
+        };
+        let leaves = Verified::leaves(&transactions);
+        let block = CompactBlock::new(block.header, block.dag, leaves).map_err(|error| error.to_string())?;
+        Ok(SyncedBlock { block, certificate, transactions, outcomes, bytes, peer: self.peer })
+    }
+
     /// Decodes them, as far as they are of these heights, this chain and these validators, and follow one another.
-    fn read(&self, chain: &ChainIdentity) -> (Vec<Read>, End) {
-        let (mut all, set): (Vec<Read>, Hash) = (Vec::with_capacity(self.blocks.len()), self.set.hash());
-        for (expected, bytes) in (self.first.0..).map(Height).zip(&self.blocks) {
+    fn read(&self, chain: &ChainIdentity) -> (Vec<Read<'_>>, End) {
+        let (mut all, set): (Vec<Read<'_>>, Hash) = (Vec::with_capacity(self.blocks.len()), self.set.hash());
+        let outcomes = self.outcomes.iter().map(|bytes| Some(&bytes[..])).chain(iter::repeat(None));
+        for ((expected, bytes), outcomes) in (self.first.0..).map(Height).zip(&self.blocks).zip(outcomes) {
             let decided = match DecidedBlock::decode(bytes) {
                 Ok(decided) => decided,
                 Err(error) => return (all, lie(&expected, error)),
@@ -129,7 +154,8 @@ impl Examination {
             if header.validators != set || header.epoch != self.epoch {
                 return (all, End::OtherValidators(expected));
             }
-            all.push(Read { hash: header.hash(), bytes: bytes.len(), decided });
+            let bytes = bytes.len() + outcomes.map_or(0, <[u8]>::len);
+            all.push(Read { hash: header.hash(), bytes, outcomes, decided });
         }
         (all, End::All)
     }
@@ -139,11 +165,8 @@ fn lie(height: &Height, reason: impl ToString) -> End {
     End::Lie(format!("block {height}: {}", reason.to_string()))
 }
 
-fn whole(peer: Peer, read: Read, transactions: impl Iterator<Item = Option<Verified>>) -> Result<SyncedBlock, String> {
-    let transactions: Option<Vec<Verified>> = transactions.collect();
-    let transactions = transactions.ok_or("one of its transactions is not what its sender signed")?;
-    let Read { decided: DecidedBlock { certificate, block }, bytes, .. } = read;
-    let leaves = Verified::leaves(&transactions);
-    let block = CompactBlock::new(block.header, block.dag, leaves).map_err(|error| error.to_string())?;
-    Ok(SyncedBlock { block, certificate, transactions, bytes, peer })
+/// The transactions, if all are what their senders signed.
+fn signed(transactions: impl Iterator<Item = Option<Verified>>) -> Result<Vec<Verified>, String> {
+    let transactions: Option<_> = transactions.collect();
+    transactions.ok_or_else(|| "one of its transactions is not what its sender signed".into())
 }

@@ -1,4 +1,6 @@
-//! The state machine: which ranges are asked of whom, what has come, what is to be done again.
+//! The state machine: what has come, what is to be done again; what is asked of whom is in `asking.rs`.
+
+mod asking;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -32,6 +34,8 @@ pub struct SyncLimits {
     pub drop_ms: u64,
     /// A node that lacks fewer blocks than this asks for each when its height begins.
     pub behind: u64,
+    /// The newest blocks of all that peers have, which are run whatever outcomes there are: so many.
+    pub replayed: u64,
 }
 
 impl Default for SyncLimits {
@@ -45,6 +49,7 @@ impl Default for SyncLimits {
             answer_ms: 2_000,
             drop_ms: 60_000,
             behind: 3,
+            replayed: 32,
         }
     }
 }
@@ -78,7 +83,9 @@ pub struct Progress {
     pub asked: usize,
     /// Blocks that were fetched and found good since the start.
     pub blocks: u64,
-    /// Bytes of them.
+    /// Those of them that came with their outcomes, and are not run.
+    pub applied: u64,
+    /// Bytes of all of them.
     pub bytes: u64,
     /// Requests that were not answered in time since the start.
     pub timeouts: u64,
@@ -93,6 +100,8 @@ pub struct Progress {
 struct Range {
     count: u64,
     bytes: usize,
+    /// Whether they were asked for with their outcomes.
+    outcomes: bool,
     peer: Peer,
     stage: Stage,
 }
@@ -114,6 +123,8 @@ pub struct BlockSync {
     /// Who decides the blocks after it, and the epoch.
     set: Arc<ValidatorSet>,
     epoch: Epoch,
+    /// Whether blocks are asked for with their outcomes.
+    by_outcomes: bool,
     active: bool,
     /// Whether nothing is fetched for now: a snapshot may come.
     held: bool,
@@ -140,6 +151,7 @@ impl BlockSync {
             tip,
             set,
             epoch,
+            by_outcomes: false,
             active: false,
             held: false,
             sources: BTreeMap::new(),
@@ -152,6 +164,13 @@ impl BlockSync {
             counted: Progress::default(),
             now: Timestamp(0),
         }
+    }
+
+    /// The same, which asks for the outcomes of blocks with them, so that they need not be run: except for the newest ones
+    /// ([`SyncLimits::replayed`]), and where nobody has them.
+    #[must_use]
+    pub fn by_outcomes(self) -> BlockSync {
+        BlockSync { by_outcomes: true, ..self }
     }
 
     /// How far it is.
@@ -269,14 +288,19 @@ impl BlockSync {
         let (from, count) = (answer.from, answer.blocks.len() as u64);
         let is_dropped = self.is_dropped(&peer);
         let Some(source) = self.sources.get_mut(&peer).filter(|_| !is_dropped) else { return };
-        (source.first, source.tip) = (answer.first, answer.tip);
+        (source.first, source.tip, source.outcomes_from) = (answer.first, answer.tip, answer.outcomes_from);
         let asked = match self.ranges.get(&from) {
-            Some(Range { peer: of, count, stage: Stage::Asked { at, .. }, .. }) if *of == peer => Some((*at, *count)),
+            Some(range @ Range { peer: of, stage: Stage::Asked { at, .. }, .. }) if *of == peer => Some((*at, *range)),
             _ => None,
         };
         match asked {
-            Some((_, most)) if count > most => {
+            Some((_, Range { count: most, .. })) if count > most => {
                 self.lied(peer, format!("{count} blocks came from {from} on, {most} were asked for"), out);
+            }
+            // It has the blocks and has forgotten their outcomes: others are asked for these.
+            Some((at, Range { outcomes: true, .. })) if count == 0 && answer.outcomes_from > from => {
+                source.answered(at, self.now);
+                self.ranges.remove(&from);
             }
             Some(_) if count == 0 => {
                 source.failed(self.now);
@@ -314,6 +338,7 @@ impl BlockSync {
         for block in blocks {
             let height = block.block.header().height;
             self.counted.blocks += 1;
+            self.counted.applied += u64::from(block.outcomes.is_some());
             self.counted.bytes += block.bytes as u64;
             self.lengths.push_back(block.bytes);
             if self.active && height > self.tip.0 {
@@ -387,92 +412,16 @@ impl BlockSync {
         (from.0 + range.count > height.0).then_some((*from, range))
     }
 
-    /// How many blocks from a height on are neither here nor on their way; none if the height is not to be asked for.
-    fn room_at(&self, from: Height) -> Option<u64> {
-        let end = self.end();
-        let taken = from <= self.tip.0 || from.0 >= end || self.ready.contains_key(&from);
-        if taken || self.covering(from).is_some() {
-            return None;
-        }
-        let next_range = self.ranges.range(from..).next().map(|(at, _)| at.0);
-        let next_ready = self.ready.range(from..).next().map(|(at, _)| at.0);
-        let until = [Some(end), next_range, next_ready].into_iter().flatten().min()?;
-        Some(until - from.0)
-    }
-
-    /// The height before which blocks are asked for.
-    fn end(&self) -> u64 {
-        let window = self.tip.0.0.saturating_add(1).saturating_add(self.limits.window_blocks);
-        let target = self.target().0.saturating_add(1);
-        let barrier = self.barrier.map_or(u64::MAX, |barrier| barrier.0);
-        window.min(target).min(barrier)
-    }
-
-    /// The first height that is to be asked for, and for how many.
-    fn next_gap(&self) -> Option<(Height, u64)> {
-        let (mut at, end) = (self.tip.0.next(), self.end());
-        while at.0 < end {
-            if let Some((from, range)) = self.covering(at) {
-                at = Height(from.0 + range.count);
-            } else if self.ready.contains_key(&at) {
-                at = at.next();
-            } else {
-                return self.room_at(at).map(|room| (at, room));
-            }
-        }
-        None
-    }
-
-    /// Asks for as much as there is room for, of those who will be the first to answer.
-    fn ask(&mut self, out: &mut Vec<SyncOutput>) {
-        while let Some((from, room)) = self.next_gap().filter(|_| self.active) {
-            let is_first = from == self.tip.0.next();
-            if !is_first && self.waiting_bytes() + self.limits.answer_bytes > self.limits.window_bytes {
-                return;
-            }
-            let Some(peer) = self.best(from) else { return };
-            let Some(source) = self.sources.get_mut(&peer) else { return };
-            let has = (source.tip.0 - from.0).saturating_add(1);
-            let patience = source.patience_ms(self.limits.answer_ms);
-            source.asked += 1;
-            let count = room.min(has).min(self.usual_count());
-            let stage = Stage::Asked { at: self.now, until: self.now.plus_ms(patience) };
-            self.ranges.insert(from, Range { count, bytes: self.limits.answer_bytes, peer, stage });
-            // At most `request_blocks`.
-            out.push(SyncOutput::Send(peer, SyncMessage::GetBlocks { from, count: count as u32 }));
-        }
-    }
-
-    /// Bytes that are kept and that may come.
-    fn waiting_bytes(&self) -> usize {
-        self.ready_bytes + self.ranges.values().map(|range| range.bytes).sum::<usize>()
-    }
-
-    /// As many blocks as an answer will take, as far as those before tell.
-    fn usual_count(&self) -> u64 {
-        let most = u64::from(self.limits.request_blocks.max(1));
-        let sum: usize = self.lengths.iter().sum();
-        match self.lengths.len() {
-            0 => most.min(16),
-            count => ((self.limits.answer_bytes / (sum / count).max(1)) as u64).clamp(1, most),
-        }
-    }
-
-    /// Who is expected to answer first, of those who have a block and may be asked.
-    fn best(&self, height: Height) -> Option<Peer> {
-        let may = |(peer, source): &(&Peer, &Source)| {
-            source.has(height, self.now) && source.asked < self.limits.requests_per_peer && !self.is_dropped(peer)
-        };
-        let sources = self.sources.iter().filter(may);
-        sources.min_by_key(|(peer, source)| (source.expected_ms(), source.asked, **peer)).map(|(peer, _)| *peer)
-    }
-
     fn examine(&mut self, peer: Peer, answer: Blocks, out: &mut Vec<SyncOutput>) {
-        let Blocks { from: first, blocks, .. } = answer;
-        let (count, bytes) = (blocks.len() as u64, blocks.iter().map(Vec::len).sum());
-        self.ranges.insert(first, Range { count, bytes, peer, stage: Stage::Examining });
+        let Blocks { from: first, blocks, mut outcomes, .. } = answer;
+        // What nobody asked for counts for nothing.
+        let applied = self.replay_from().0.saturating_sub(first.0).min(blocks.len() as u64);
+        outcomes.truncate(applied as usize);
+        let (count, bytes) = (blocks.len() as u64, blocks.iter().chain(&outcomes).map(Vec::len).sum());
+        let range = Range { count, bytes, outcomes: !outcomes.is_empty(), peer, stage: Stage::Examining };
+        self.ranges.insert(first, range);
         let (set, epoch) = (self.set.clone(), self.epoch);
-        out.push(SyncOutput::Examine(Examination { peer, first, blocks, set, epoch }));
+        out.push(SyncOutput::Examine(Examination { peer, first, blocks, outcomes, set, epoch }));
     }
 
     /// What a peer was asked for is to be asked for again.

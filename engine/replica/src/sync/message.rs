@@ -13,6 +13,8 @@ pub enum SyncMessage {
         from: Height,
         /// How many.
         count: u32,
+        /// Whether their outcomes are wanted with them.
+        outcomes: bool,
     },
     /// Answers it.
     Blocks(Blocks),
@@ -68,12 +70,18 @@ pub struct Description {
 pub struct Blocks {
     /// The height that was asked for, and that the first of the blocks has.
     pub from: Height,
-    /// Canonical bytes of a [`DecidedBlock`] each; none if the sender has not got the first one.
+    /// Canonical bytes of a [`DecidedBlock`] each; none if the sender has not got the first one, or has forgotten its outcomes
+    /// that were asked for.
     pub blocks: Vec<Vec<u8>>,
+    /// Canonical bytes of the [`Outcomes`](hanse_types::Outcomes) of each of the first of these blocks, if they were asked for;
+    /// those of the others are too long.
+    pub outcomes: Vec<Vec<u8>>,
     /// The lowest block that the sender has.
     pub first: Height,
     /// The highest.
     pub tip: Height,
+    /// The lowest block whose outcomes it has.
+    pub outcomes_from: Height,
 }
 
 /// A block with what shows that it was decided.

@@ -18,6 +18,8 @@ pub(super) struct Source {
     pub(super) first: Height,
     /// The highest.
     pub(super) tip: Height,
+    /// The lowest block whose outcomes it says it has; it is taken to have all until it says so.
+    pub(super) outcomes_from: Height,
     /// Requests that it has not answered.
     pub(super) asked: usize,
     /// How long an answer took lately, in milliseconds; none before the first.
@@ -36,6 +38,11 @@ impl Source {
     /// Whether it may be asked for a block.
     pub(super) fn has(&self, height: Height, now: Timestamp) -> bool {
         self.first <= height && height <= self.tip && self.paused_until <= now
+    }
+
+    /// Whether it may be asked for a block with its outcomes.
+    pub(super) fn has_outcomes(&self, height: Height, now: Timestamp) -> bool {
+        self.has(height, now) && self.outcomes_from <= height
     }
 
     /// How long another request will take, as far as can be said.

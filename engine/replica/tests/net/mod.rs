@@ -477,7 +477,10 @@ impl Net {
                 let transactions = decoded.map(|signed| self.world.verify(signed)).collect();
                 self.plan(n, takes_ms, Event::Tell(Input::Supplied { block, transactions }));
             }
-            Output::Sync(Peer(peer), SyncMessage::GetBlocks { from, count }) => {
+            Output::Apply(shown, _) => {
+                panic!("node {n} is to apply {:?}, whose outcomes it did not ask for", shown.block)
+            }
+            Output::Sync(Peer(peer), SyncMessage::GetBlocks { from, count, .. }) => {
                 let blocks = self.nodes[peer as usize].blocks(from, count);
                 self.summary.synced += blocks.blocks.len() as u64;
                 let from = Peer(peer);
@@ -486,8 +489,7 @@ impl Net {
             }
             Output::Sync(peer, message) => panic!("{message:?} is sent to {peer:?}"),
             Output::Examine(examination) => {
-                let verify = |all: Vec<SignedTransaction>| all.into_iter().map(|tx| Some(self.world.verify(tx)));
-                let examined = examination.run(&self.world.genesis.identity(), |all| verify(all).collect());
+                let examined = examination.run(&self.world.genesis.identity(), self.world.verifier());
                 self.plan(n, takes_ms, Event::Tell(Input::Examined(examined)));
             }
             Output::Lied { peer, reason } => panic!("node {n} says that {peer:?} lies: {reason}"),

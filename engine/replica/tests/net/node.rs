@@ -45,6 +45,7 @@ const SYNC: SyncLimits = SyncLimits {
     answer_ms: 100,
     drop_ms: 1_000,
     behind: 2,
+    replayed: 2,
 };
 
 fn key(n: usize) -> SecretKey {
@@ -307,7 +308,14 @@ impl Node {
             DecidedBlock { certificate: committed.certificate.clone(), block }.encode()
         };
         let tip = Height(self.chain.len() as u64);
-        Blocks { from, blocks: committed.map(decided).collect(), first: Height(1), tip }
+        Blocks {
+            from,
+            blocks: committed.map(decided).collect(),
+            outcomes: Vec::new(),
+            first: Height(1),
+            tip,
+            outcomes_from: Height(0),
+        }
     }
 
     pub(crate) fn begin_record(&mut self, record: &Record) {

@@ -1,14 +1,15 @@
-//! A chain of small blocks that four validators have decided; others take over in the middle of it.
+//! A chain of small blocks, with their outcomes, that four validators have decided; others take over in the middle of it.
 
 use std::sync::Arc;
 
 use hanse_replica::sync::{BlockSync, DecidedBlock, SyncLimits};
+use hanse_types::crypto::verified::Verifier;
 use hanse_types::crypto::{SecretKey, Signer};
 use hanse_types::genesis::Validator;
 use hanse_types::hash::Domain;
 use hanse_types::{
-    Block, Canonical, Certificate, ChainIdentity, Dag, Epoch, Gas, Hash, Header, Height, Params, Round,
-    SignedTransaction, ValidatorSet, Verified, merkle,
+    Address, Block, Canonical, Certificate, ChainIdentity, Dag, Epoch, Gas, Hash, Header, Height, Outcomes, Params,
+    Receipt, Round, RwSet, SignedTransaction, Status, TxIndex, ValidatorSet, Value, Verified, Write, merkle,
 };
 
 use super::Kind;
@@ -20,6 +21,9 @@ const VALIDATORS: u8 = 4;
 pub(crate) struct Chain {
     world: World,
     blocks: Vec<DecidedBlock>,
+    outcomes: Vec<Outcomes>,
+    /// Whether whoever fetches them asks for the outcomes too.
+    by_outcomes: bool,
     /// The height that names the second set.
     handover: u64,
 }
@@ -35,22 +39,30 @@ fn set(set: u8) -> ValidatorSet {
 
 impl Chain {
     pub(crate) fn new(length: u64) -> Chain {
-        let mut chain = Chain { world: World::new(Params::default()), blocks: Vec::new(), handover: length / 2 };
+        let (world, handover) = (World::new(Params::default()), length / 2);
+        let mut chain = Chain { world, blocks: Vec::new(), outcomes: Vec::new(), by_outcomes: false, handover };
         for height in 1..=length {
             let epoch = u8::from(height > chain.handover);
             let transactions = vec![chain.world.call(height as usize % 8, height, 200_000)];
             let transactions = transactions.into_iter().map(|tx| chain.world.sign(tx)).collect();
             let parent = chain.hash(Height(height - 1));
-            let decided = decide(&chain.world, epoch, chain.block(height, parent, transactions));
-            chain.blocks.push(decided);
+            let (block, outcomes) = chain.block(height, parent, transactions);
+            chain.blocks.push(decide(&chain.world, epoch, block));
+            chain.outcomes.push(outcomes);
         }
         chain
     }
 
-    fn block(&self, height: u64, parent: Hash, transactions: Vec<SignedTransaction>) -> Block {
+    /// The same, fetched with its outcomes.
+    pub(crate) fn by_outcomes(self) -> Chain {
+        Chain { by_outcomes: true, ..self }
+    }
+
+    fn block(&self, height: u64, parent: Hash, transactions: Vec<SignedTransaction>) -> (Block, Outcomes) {
         let verified: Vec<Verified> = transactions.iter().map(|tx| self.world.verify(tx.clone())).collect();
         let dag = Dag::from_rows(&vec![[]; transactions.len()]).unwrap();
         let epoch = u8::from(height > self.handover);
+        let outcomes = outcomes(Height(height), &verified, height as u8);
         let header = Header {
             version: Header::VERSION,
             chain_id: "chain".into(),
@@ -59,8 +71,8 @@ impl Chain {
             parent,
             timestamp: at(height),
             tx_root: merkle::root(&Verified::leaves(&verified)),
-            receipt_root: Hash::ZERO,
-            rw_set_root: Hash::ZERO,
+            receipt_root: outcomes.receipt_root(),
+            rw_set_root: outcomes.rw_set_root(),
             dag_digest: dag.digest(),
             state_root: Hash::of(Domain::Header, parent.as_bytes()),
             validators: set(epoch).hash(),
@@ -72,7 +84,7 @@ impl Chain {
             tx_count: transactions.len() as u32,
             extra: Vec::new(),
         };
-        Block { header, dag, transactions }
+        (Block { header, dag, transactions }, outcomes)
     }
 
     pub(crate) fn identity(&self) -> ChainIdentity {
@@ -98,7 +110,17 @@ impl Chain {
     /// A node that has the blocks up to a height.
     pub(crate) fn begin(&self, limits: SyncLimits, height: Height) -> BlockSync {
         let epoch = u8::from(height.0 >= self.handover);
-        BlockSync::new(limits, (height, self.hash(height)), Arc::new(set(epoch)), Epoch(u64::from(epoch)))
+        let sync = BlockSync::new(limits, (height, self.hash(height)), Arc::new(set(epoch)), Epoch(u64::from(epoch)));
+        if self.by_outcomes { sync.by_outcomes() } else { sync }
+    }
+
+    /// Whether a block may be applied: it is not one of the newest.
+    pub(crate) fn is_applicable(&self, height: Height, limits: &SyncLimits) -> bool {
+        self.by_outcomes && height.0 + limits.replayed <= self.height().0
+    }
+
+    pub(crate) fn outcomes_of(&self, height: Height) -> &Outcomes {
+        &self.outcomes[height.0 as usize - 1]
     }
 
     /// So many blocks as they are sent, as far as there are.
@@ -106,9 +128,34 @@ impl Chain {
         self.blocks.iter().skip(from.0 as usize - 1).take(count as usize).map(Canonical::encode).collect()
     }
 
-    pub(crate) fn verify(&self, all: Vec<SignedTransaction>) -> Vec<Option<Verified>> {
-        let verifier = hanse_types::crypto::verified::Verifier::new(Arc::new(self.world.genesis.clone()));
-        verifier.verify_all(all).into_iter().map(Result::ok).collect()
+    /// The outcomes of so many blocks as they are sent, as far as there are.
+    pub(crate) fn outcomes(&self, from: Height, count: u64) -> Vec<Vec<u8>> {
+        self.outcomes.iter().skip(from.0 as usize - 1).take(count as usize).map(Canonical::encode).collect()
+    }
+
+    /// Outcomes of a block with a lie in them.
+    pub(crate) fn tampered_outcomes(&self, height: u64, lie: Kind) -> Vec<u8> {
+        let (receipts, rw_sets) = self.outcomes[height as usize - 1].clone().into_parts();
+        let other = &self.outcomes[(height as usize) % self.outcomes.len()];
+        match lie {
+            Kind::OtherOutcomes => other.encode(),
+            // It fits its receipt, as an honest node's would.
+            Kind::OtherWrite => {
+                let block = &self.blocks[height as usize - 1].block;
+                let verified: Vec<Verified> =
+                    block.transactions.iter().map(|tx| self.world.verify(tx.clone())).collect();
+                outcomes(Height(height), &verified, (height as u8).wrapping_add(1)).encode()
+            }
+            // The receipts are the block's, the access sets are not.
+            Kind::OtherSets => Outcomes::encode_parts(&receipts, other.rw_sets()),
+            Kind::FewerOutcomes => Outcomes::encode_parts(&receipts[1..], &rw_sets[1..]),
+            Kind::GarbageOutcomes => vec![7; 100],
+            other => panic!("{other:?} does not tamper with outcomes"),
+        }
+    }
+
+    pub(crate) fn verifier(&self) -> &Verifier {
+        self.world.verifier()
     }
 
     /// A block with a lie in it.
@@ -128,6 +175,27 @@ impl Chain {
         }
         decided.encode()
     }
+}
+
+/// What came of these transactions: each wrote a byte.
+fn outcomes(height: Height, transactions: &[Verified], byte: u8) -> Outcomes {
+    let write = |index: u32| Write { key: vec![index as u8], value: Some(Value::new(&[byte])) };
+    let rw_set = |index| RwSet { writes: vec![write(index)], ..RwSet::default() };
+    let rw_sets: Vec<RwSet> = (0..transactions.len() as u32).map(rw_set).collect();
+    let receipt = |(index, transaction): (u32, &Verified)| Receipt {
+        tx_id: transaction.id(),
+        height,
+        index: TxIndex(index),
+        status: Status::Success,
+        gas_used: Gas(1),
+        output: Vec::new(),
+        error_code: 0,
+        message: String::new(),
+        failed_in: Address::ZERO,
+        events: Vec::new(),
+        rw_set: rw_sets[index as usize].digest(),
+    };
+    Outcomes::new((0..).zip(transactions).map(receipt).collect(), rw_sets.clone()).unwrap()
 }
 
 fn decide(world: &World, by: u8, block: Block) -> DecidedBlock {

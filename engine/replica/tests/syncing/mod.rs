@@ -27,6 +27,7 @@ const LIMITS: SyncLimits = SyncLimits {
     answer_ms: 200,
     drop_ms: 5_000,
     behind: 3,
+    replayed: 10,
 };
 
 /// How a peer behaves.
@@ -39,6 +40,12 @@ pub(crate) enum Kind {
     Pruned {
         below: u64,
     },
+    /// Has no outcomes of blocks below this height.
+    Forgetful {
+        below: u64,
+    },
+    /// Has none that fit a message.
+    Unhelpful,
     /// Never answers.
     Silent,
     /// Claims a height that nobody has, and never answers.
@@ -63,6 +70,18 @@ pub(crate) enum Kind {
     TooMany,
     /// Sends again and again what nobody asked for.
     Flood,
+    /// Sends another block's outcomes.
+    OtherOutcomes,
+    /// Says that a transaction wrote something else.
+    OtherWrite,
+    /// Sends another block's access sets with the block's receipts.
+    OtherSets,
+    /// Leaves a transaction's outcome out.
+    FewerOutcomes,
+    /// Sends bytes that are no outcomes.
+    GarbageOutcomes,
+    /// Changes a transaction's signature, and sends its outcome.
+    OtherSignature,
 }
 
 impl Kind {
@@ -77,6 +96,15 @@ impl Kind {
         Kind::TooMany,
         Kind::Flood,
     ];
+
+    pub(crate) const LIARS_OF_OUTCOMES: [Kind; 6] = [
+        Kind::OtherOutcomes,
+        Kind::OtherWrite,
+        Kind::OtherSets,
+        Kind::FewerOutcomes,
+        Kind::GarbageOutcomes,
+        Kind::OtherSignature,
+    ];
 }
 
 /// What came of a run.
@@ -85,6 +113,10 @@ pub(crate) struct Outcome {
     pub(crate) took_ms: u64,
     /// Blocks that each peer has sent.
     pub(crate) served: Vec<u64>,
+    /// Those with their outcomes.
+    pub(crate) served_outcomes: Vec<u64>,
+    /// Blocks that were applied, not run.
+    pub(crate) applied: u64,
     /// Peers that were found to lie, one entry for each time.
     pub(crate) lied: Vec<usize>,
     pub(crate) crashes: u64,
@@ -121,6 +153,7 @@ impl<'a> Scene<'a> {
     /// Of a thousand messages so many get lost; of a thousand blocks so many are followed by a crash.
     pub(crate) fn new(chain: &'a Chain, seed: u64, peers: &[Kind], loss: u64, crash: u64) -> Scene<'a> {
         let (served, lied, progress) = (vec![0; peers.len()], Vec::new(), Progress::default());
+        let served_outcomes = served.clone();
         let mut scene = Scene {
             chain,
             random: Random::new(seed),
@@ -133,7 +166,7 @@ impl<'a> Scene<'a> {
             sync: chain.begin(LIMITS, Height(0)),
             height: Height(0),
             executing: false,
-            outcome: Outcome { took_ms: 0, served, lied, crashes: 0, progress },
+            outcome: Outcome { took_ms: 0, served, served_outcomes, applied: 0, lied, crashes: 0, progress },
         };
         scene.start();
         scene
@@ -191,12 +224,12 @@ impl<'a> Scene<'a> {
 
     fn perform(&mut self, output: SyncOutput) {
         match output {
-            SyncOutput::Send(Peer(peer), SyncMessage::GetBlocks { from, count }) => {
-                self.serve(peer as usize, from, count);
+            SyncOutput::Send(Peer(peer), SyncMessage::GetBlocks { from, count, outcomes }) => {
+                self.serve(peer as usize, from, count, outcomes);
             }
             SyncOutput::Send(peer, message) => panic!("{message:?} is sent to {peer:?}"),
             SyncOutput::Examine(examination) => {
-                let examined = examination.run(&self.chain.identity(), |all| self.chain.verify(all));
+                let examined = examination.run(&self.chain.identity(), self.chain.verifier());
                 let in_ms = 1 + self.random.below(8);
                 self.plan(in_ms, Event::Examined(Box::new(examined)));
             }
@@ -208,6 +241,7 @@ impl<'a> Scene<'a> {
         match event {
             Event::Answer(peer, blocks) => {
                 self.outcome.served[peer] += blocks.blocks.len() as u64;
+                self.outcome.served_outcomes[peer] += blocks.outcomes.len() as u64;
                 self.act(|sync, now, out| sync.answered(Peer(peer as u32), blocks, now, out));
             }
             Event::Examined(examined) => self.act(|sync, now, out| sync.examined(*examined, now, out)),
@@ -255,6 +289,13 @@ impl<'a> Scene<'a> {
             let height = next.block.header().height;
             assert_eq!((height, next.block.hash()), (self.height.next(), self.chain.hash(height)), "not the chain's");
             assert_eq!(next.block.transactions().len(), next.transactions.len());
+            if let Some(outcomes) = &next.outcomes {
+                // Whoever claims a height that nobody has makes all blocks old.
+                let is_old = self.chain.is_applicable(height, &LIMITS) || self.peers.contains(&Kind::Boaster);
+                assert!(is_old, "block {height} is to be run");
+                assert_eq!(**outcomes, *self.chain.outcomes_of(height), "not the chain's");
+                self.outcome.applied += 1;
+            }
             self.executing = true;
             let in_ms = 1 + self.random.below(3);
             self.plan(in_ms, Event::Executed(height));
@@ -273,10 +314,11 @@ impl<'a> Scene<'a> {
     }
 
     fn answer(&self, from: Height, blocks: Vec<Vec<u8>>) -> Blocks {
-        Blocks { from, blocks, first: Height(1), tip: self.chain.height() }
+        let (tip, outcomes) = (self.chain.height(), Vec::new());
+        Blocks { from, blocks, outcomes, first: Height(1), tip, outcomes_from: Height(0) }
     }
 
-    fn serve(&mut self, peer: usize, from: Height, count: u32) {
+    fn serve(&mut self, peer: usize, from: Height, count: u32, outcomes: bool) {
         if self.random.chance(self.loss) {
             return;
         }
@@ -284,6 +326,9 @@ impl<'a> Scene<'a> {
         // An answer takes as much as has room in it, and sometimes less.
         let count = if self.random.chance(100) { 1 + self.random.below(u64::from(count)) } else { u64::from(count) };
         let mut answer = self.answer(from, self.chain.blocks(from, count));
+        if outcomes {
+            answer.outcomes = self.chain.outcomes(from, count);
+        }
         let last = answer.blocks.len().saturating_sub(1);
         let victim = self.random.below(last as u64 + 1) as usize;
         match kind {
@@ -292,7 +337,22 @@ impl<'a> Scene<'a> {
                 answer.first = Height(below);
                 answer.blocks.truncate(if from.0 < below { 0 } else { usize::MAX });
             }
+            Kind::Forgetful { below } => {
+                answer.outcomes_from = Height(below);
+                if outcomes && from.0 < below {
+                    (answer.blocks, answer.outcomes) = (Vec::new(), Vec::new());
+                }
+            }
+            Kind::Unhelpful => answer.outcomes.clear(),
             Kind::Honest { .. } | Kind::Leaver | Kind::Flood => {}
+            Kind::OtherSignature if outcomes => {
+                answer.blocks[victim] = self.chain.tampered(from.0 + victim as u64, Kind::BadTransaction);
+            }
+            kind if Kind::LIARS_OF_OUTCOMES.contains(&kind) => {
+                let lie =
+                    |outcomes: &mut Vec<u8>| *outcomes = self.chain.tampered_outcomes(from.0 + victim as u64, kind);
+                answer.outcomes.get_mut(victim).into_iter().for_each(lie);
+            }
             Kind::OtherHeights => answer.blocks = self.chain.blocks(from.next(), count),
             Kind::Gap if last > 0 => drop(answer.blocks.remove(last - 1)),
             Kind::Gap => answer.blocks = self.chain.blocks(from.next(), 1),

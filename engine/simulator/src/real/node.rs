@@ -60,6 +60,7 @@ const SYNC: SyncLimits = SyncLimits {
     answer_ms: 200,
     drop_ms: 2_000,
     behind: 2,
+    replayed: 2,
 };
 
 /// A whole node, while it lives.

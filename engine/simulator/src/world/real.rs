@@ -7,7 +7,7 @@ use hanse_group::execution::Checked;
 use hanse_ledger::store::Fault;
 use hanse_ledger::{Ledger, LedgerError};
 use hanse_replica::{Amendments, HaltReason, Input, Output, Shown, Stage, Work};
-use hanse_types::{Certificate, Header, TxId, Verified};
+use hanse_types::{Certificate, Header, Outcomes, TxId, Verified};
 
 use crate::byzantine::Kind as Behaviour;
 use crate::cut::Kind;
@@ -149,7 +149,8 @@ impl World {
             // These go to the queue.
             Output::Admitted(_) | Output::Keep { .. } | Output::Dropped { .. } => {}
             Output::Execute(work) => self.make_whole(at, work),
-            Output::Check(shown) => self.check_whole(at, *shown),
+            Output::Check(shown) => self.check_whole(at, *shown, None),
+            Output::Apply(shown, outcomes) => self.check_whole(at, *shown, Some(&outcomes)),
             Output::Hold { transactions, .. } => {
                 let held = self.whole(at).map(|whole| hanse_group::held::write(&whole.ledger, &transactions));
                 if let Some(Err(error)) = held {
@@ -231,14 +232,18 @@ impl World {
         self.plan_whole(at, after, Input::Executed { header, shown: Some(Box::new(shown)), amendments });
     }
 
-    fn check_whole(&mut self, at: usize, shown: Shown) {
+    fn check_whole(&mut self, at: usize, shown: Shown, outcomes: Option<&Outcomes>) {
         let Header { height, parent, .. } = *shown.block.header();
         let Some(whole) = self.whole(at) else { return };
         let Some((base, recent)) = whole.chain.base(&parent) else {
             return self.oracle.fail(format!("node {at} checks block {height} on {parent}, which it lacks"));
         };
         let executor = &mut whole.executor;
-        let (verdict, amendments) = match on_threads_of(at, || executor.check(&shown, &base, recent)) {
+        let find_out = || match outcomes {
+            Some(outcomes) => executor.apply(&shown, outcomes, &base),
+            None => executor.check(&shown, &base, recent),
+        };
+        let (verdict, amendments) = match on_threads_of(at, find_out) {
             Ok(Checked::Good(made)) => {
                 let amendments = made.amendments.clone();
                 whole.chain.executed(Arc::new(*made));

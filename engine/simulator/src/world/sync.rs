@@ -24,9 +24,9 @@ impl World {
     pub(super) fn synced(&mut self, at: usize, from: usize, message: SyncMessage) {
         let from = Peer(from as u32);
         match message {
-            SyncMessage::GetBlocks { from: first, count } => {
+            SyncMessage::GetBlocks { from: first, count, outcomes } => {
                 let Some(whole) = self.whole(at) else { return };
-                let blocks = match hanse_group::sync::blocks(&whole.ledger, first, count) {
+                let blocks = match hanse_group::sync::blocks(&whole.ledger, first, count, outcomes) {
                     Ok(blocks) => blocks,
                     Err(error) => return self.oracle.fail(format!("node {at} can't read its ledger: {error}")),
                 };
@@ -53,8 +53,7 @@ impl World {
     pub(super) fn examine(&mut self, at: usize, examination: Examination) {
         let Some(real) = &self.real else { return };
         let identity = &self.chain.identity;
-        let verify = |signed| real.verifier.verify_all(signed).into_iter().map(Result::ok).collect();
-        let examined = on_threads_of(at, || examination.run(identity, verify));
+        let examined = on_threads_of(at, || examination.run(identity, &real.verifier));
         self.summary.fetched_ahead += examined.blocks.len() as u64;
         let after = self.takes(at, 1, 4);
         self.plan_whole(at, after, Input::Examined(examined));

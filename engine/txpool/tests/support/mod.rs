@@ -91,6 +91,10 @@ impl World {
         SignedTransaction { transaction, public_key: key.public_key(), signature }
     }
 
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
     pub fn verify(&self, signed: SignedTransaction) -> Verified {
         self.verifier.verify(signed).unwrap()
     }

@@ -91,7 +91,7 @@ fn agreement(genesis: &Genesis, agreement: Agreement) -> AgreementView {
 
 fn sync(node: &Node, status: SyncStatus) -> SyncView {
     let SyncStatus { progress, lies, mode, snapshot, offers } = status;
-    let Progress { active, target, ready, asked, blocks, bytes, timeouts, dropped, .. } = progress;
+    let Progress { active, target, ready, asked, blocks, applied, bytes, timeouts, dropped, .. } = progress;
     let members = node.group.members().borrow().clone();
     let name_of = |key: &PublicKey| members.as_slice().iter().find(|member| member.key == *key);
     let lie = |lie: Lie| LieView {
@@ -102,7 +102,7 @@ fn sync(node: &Node, status: SyncStatus) -> SyncView {
     };
     let lies = lies.into_iter().map(lie).collect();
     let (mode, snapshot) = (mode.name().to_owned(), snapshot.map(fetch));
-    SyncView { mode, snapshot, offers, active, target, ready, asked, blocks, bytes, timeouts, dropped, lies }
+    SyncView { mode, snapshot, offers, active, target, ready, asked, blocks, applied, bytes, timeouts, dropped, lies }
 }
 
 fn fetch(progress: FetchProgress) -> SnapshotFetchView {
