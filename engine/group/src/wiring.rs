@@ -43,7 +43,6 @@ use crate::queries::Queries;
 use crate::queue;
 use crate::recovery::{self, Recovered, RecoveryError};
 use crate::report;
-#[cfg(feature = "rocksdb")]
 use crate::snapshots::SyncMode;
 #[cfg(feature = "rocksdb")]
 use crate::snapshots::fetch::{self, Fetch};
