@@ -223,7 +223,8 @@ impl Node {
         let mind = match real.zip(ledger) {
             Some((real, ledger)) => {
                 let place = self.place.get_or_insert_default();
-                let (whole, taken_over) = Whole::new(real, ledger, engine, &place.queue, now)?;
+                let by_outcomes = !self.lives.is_multiple_of(2);
+                let (whole, taken_over) = Whole::new(real, ledger, engine, &place.queue, by_outcomes, now)?;
                 self.taken_over += taken_over;
                 Mind::Whole(Box::new(whole))
             }

@@ -175,6 +175,8 @@ pub struct Summary {
     pub expired: u64,
     /// Blocks of those that whole nodes sent in ranges to who was behind, and that were found good.
     pub fetched_ahead: u64,
+    /// Blocks that they applied by what came with them, without running them.
+    pub applied: u64,
     /// Times that a whole node was seen to lie to who was behind.
     pub lies: u64,
     /// Blocks that honest whole nodes refused, as they were not what running them gives.

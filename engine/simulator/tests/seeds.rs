@@ -59,6 +59,7 @@ fn no_seed_breaks_anything() {
         ("of these, taken over by a later life", sum(|run| run.taken_over), 10),
         ("of these, reported as expired", sum(|run| run.expired), 1),
         ("blocks that they fetched ahead", sum(|run| run.fetched_ahead), 10),
+        ("of blocks, those that they applied, not run", sum(|run| run.applied), 1),
         ("times that a node was seen to lie to them", sum(|run| run.lies), 1),
         ("changes of their validators", sum(|run| run.epochs), 3),
     ];

@@ -7,6 +7,8 @@ use crate::byzantine::{Adversary, Kind};
 
 /// Of a thousand answers, those that are changed.
 const CHANGED: u64 = 900;
+/// Of a thousand of those that come with outcomes, those of which only these are changed.
+const OUTCOMES_CHANGED: u64 = 500;
 /// How far ahead a faulty node says that it is.
 const FAR: u64 = 1_000;
 
@@ -24,6 +26,12 @@ impl Adversary {
     fn misserve(&mut self, mut answer: Blocks) -> Blocks {
         let count = answer.blocks.len() as u64;
         let at = self.random.below(count.max(1)) as usize;
+        if let Some(outcomes) = answer.outcomes.get_mut(at)
+            && self.random.chance(OUTCOMES_CHANGED)
+        {
+            self.damage(outcomes);
+            return answer;
+        }
         match self.random.below(7) {
             _ if count == 0 => answer.tip.0 += FAR,
             0 => answer = Blocks { tip: hanse_types::Height(answer.tip.0 + FAR), blocks: Vec::new(), ..answer },

@@ -60,7 +60,7 @@ const SYNC: SyncLimits = SyncLimits {
     answer_ms: 200,
     drop_ms: 2_000,
     behind: 2,
-    replayed: 2,
+    replayed: 1,
 };
 
 /// A whole node, while it lives.
@@ -75,12 +75,13 @@ pub(crate) struct Whole {
 
 impl Whole {
     /// A node around an engine that stands on the newest block of a ledger.
-    /// It takes over what its queue has; how much that is.
+    /// It takes over what its queue has; how much that is. It may catch up by what blocks wrote, without running them.
     pub(crate) fn new(
         real: &Real,
         ledger: Ledger,
         engine: Bft<Keys>,
         queue: &Queue,
+        by_outcomes: bool,
         now: Timestamp,
     ) -> Result<(Whole, u64), String> {
         let (tip, hashes) = (ledger.tip(), recent(&ledger));
@@ -91,6 +92,7 @@ impl Whole {
         let taken_over = queue.restore(&ledger, &mut pool, now)?;
         let held = hanse_group::held::read(&ledger, &real.verifier).map_err(|error| error.to_string())?;
         let sync = BlockSync::new(SYNC, (tip.header.height, tip.hash), ledger.validators(), next_epoch(&tip.header));
+        let sync = if by_outcomes { sync.by_outcomes() } else { sync };
         let whole = Whole {
             replica: Replica::new(pool, engine).holding(held).catching_up_by(sync),
             executor: Executor::new(real.vm.clone(), real.genesis.clone()),

@@ -234,6 +234,7 @@ impl World {
 
     fn check_whole(&mut self, at: usize, shown: Shown, outcomes: Option<&Outcomes>) {
         let Header { height, parent, .. } = *shown.block.header();
+        self.summary.applied += u64::from(outcomes.is_some());
         let Some(whole) = self.whole(at) else { return };
         let Some((base, recent)) = whole.chain.base(&parent) else {
             return self.oracle.fail(format!("node {at} checks block {height} on {parent}, which it lacks"));
