@@ -121,6 +121,7 @@ mod tests {
 
     fn transaction() -> SignedTransaction {
         let transaction = Transaction {
+            version: Transaction::VERSION,
             chain_id: "chain".into(),
             group_id: "group".into(),
             sender: Address::native(1),

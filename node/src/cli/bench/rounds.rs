@@ -92,26 +92,26 @@ mod tests {
 
     const LONGEST: Duration = Duration::from_secs(10);
 
-    fn rounds(amount: Amount, rate: Option<u32>) -> Rounds {
+    fn in_rounds(amount: Amount, rate: Option<u32>) -> Rounds {
         Rounds::new(amount, rate, LONGEST)
     }
 
     #[test]
     fn a_count_is_done_in_rounds() {
-        let mut rounds = rounds(Amount::Transactions(450_000), None);
+        let mut rounds = in_rounds(Amount::Transactions(450_000), None);
         let mut counts = Vec::new();
         while let Some(round) = rounds.next(0.0) {
             counts.push(round.transactions);
             rounds.done(round, Duration::from_secs(1));
         }
         assert_eq!(counts, [200_000, 200_000, 50_000]);
-        let slow = rounds(Amount::Transactions(450_000), Some(1_000)).next(0.0).unwrap();
+        let slow = in_rounds(Amount::Transactions(450_000), Some(1_000)).next(0.0).unwrap();
         assert_eq!(slow.transactions, 10_000);
     }
 
     #[test]
     fn a_time_is_done_in_rounds() {
-        let mut rounds = rounds(Amount::Time(Duration::from_secs(25)), None);
+        let mut rounds = in_rounds(Amount::Time(Duration::from_secs(25)), None);
         let mut times = Vec::new();
         while let Some(round) = rounds.next(1_000.0) {
             assert_eq!(round.transactions, (1_500 * round.time.unwrap().as_secs()) as usize);
@@ -119,7 +119,7 @@ mod tests {
             rounds.done(round, round.time.unwrap());
         }
         assert_eq!(times, [10, 10, 5]);
-        let overload = rounds(Amount::Time(Duration::from_secs(60)), Some(400_000)).next(0.0).unwrap();
+        let overload = in_rounds(Amount::Time(Duration::from_secs(60)), Some(400_000)).next(0.0).unwrap();
         assert_eq!(overload, Round { transactions: OFFERED, time: Some(LONGEST) });
     }
 
