@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use hanse_types::{Hash, limits};
+use hanse_types::{Hash, Timestamp, limits};
 
 use crate::execution::{Base, ExecutedBlock};
 
@@ -15,7 +15,16 @@ pub struct Chain {
     /// Hashes of durable blocks, the newest first.
     recent: VecDeque<Hash>,
     /// Blocks that were run and are not durable, several of one height perhaps.
-    under_way: Vec<Arc<ExecutedBlock>>,
+    under_way: Vec<UnderWay>,
+}
+
+/// A block that was run, and when.
+#[derive(Clone)]
+pub struct UnderWay {
+    /// It, with what came of it.
+    pub block: Arc<ExecutedBlock>,
+    /// When that was known.
+    pub since: Timestamp,
 }
 
 impl Chain {
@@ -44,25 +53,29 @@ impl Chain {
         Some(blocks)
     }
 
-    /// A block was run; one of a height that is over is of no use any more.
-    pub fn executed(&mut self, block: Arc<ExecutedBlock>) {
+    /// A block was run just now; one of a height that is over is of no use any more.
+    pub fn executed(&mut self, block: Arc<ExecutedBlock>, now: Timestamp) {
         if block.header.height > self.durable.height && self.block(&block.hash).is_none() {
-            self.under_way.push(block);
+            self.under_way.push(UnderWay { block, since: now });
         }
     }
 
     /// A block that was run and is not durable.
     pub fn block(&self, hash: &Hash) -> Option<&Arc<ExecutedBlock>> {
-        self.under_way.iter().find(|block| block.hash == *hash)
+        self.find(hash).map(|under_way| &under_way.block)
+    }
+
+    fn find(&self, hash: &Hash) -> Option<&UnderWay> {
+        self.under_way.iter().find(|under_way| under_way.block.hash == *hash)
     }
 
     /// A block is durable, and this is the state after it. Others of its height are forgotten.
-    pub fn persisted(&mut self, hash: &Hash, durable: Base) -> Option<Arc<ExecutedBlock>> {
-        let block = self.block(hash)?.clone();
+    pub fn persisted(&mut self, hash: &Hash, durable: Base) -> Option<UnderWay> {
+        let done = self.find(hash)?.clone();
         self.durable = durable;
-        self.recent.push_front(block.hash);
+        self.recent.push_front(done.block.hash);
         self.recent.truncate(limits::RECENT_BLOCKS as usize);
-        self.under_way.retain(|other| other.header.height > block.header.height);
-        Some(block)
+        self.under_way.retain(|other| other.block.header.height > done.block.header.height);
+        Some(done)
     }
 }

@@ -20,7 +20,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::agreement::{Accusation, Accusations, Agreement};
 use crate::blame::RunFailure;
-use crate::chain::Chain;
+use crate::chain::{Chain, UnderWay};
 use crate::clock::Clock;
 use crate::drops::Drops;
 use crate::engine::Engine;
@@ -33,7 +33,7 @@ use crate::queue::{Answers, Job, Queue};
 use crate::snapshots::Offers;
 use crate::submit_error::SubmitError;
 use crate::sync::{Lie, Lies, Progress, Teller};
-use crate::window::{AIM_OF_SEVERAL_MS, Window, aim_alone_ms};
+use crate::window::{Voting, Window, aim_alone_ms, aim_of_several_ms};
 use crate::workers::{Execute, ExecuteJob, WriteJob};
 
 /// See the module.
@@ -42,6 +42,7 @@ pub(crate) struct Driver {
     pub(crate) exchange: Exchange,
     pub(crate) clock: Clock,
     pub(crate) chain: Chain,
+    pub(crate) voting: Voting,
     pub(crate) ledger: Ledger,
     pub(crate) feed: Arc<Feed>,
     pub(crate) drops: Arc<Drops>,
@@ -212,7 +213,7 @@ impl Driver {
             "block executed"
         );
         self.acquit(block.content.transactions());
-        self.chain.executed(block);
+        self.chain.executed(block, self.clock.now());
         self.tell(Input::Executed { header, shown, amendments });
     }
 
@@ -222,7 +223,7 @@ impl Driver {
                 self.observation.executed(made.header.height, took);
                 let amendments = made.amendments.clone();
                 self.acquit(made.content.transactions());
-                self.chain.executed(Arc::new(*made));
+                self.chain.executed(Arc::new(*made), self.clock.now());
                 (Verdict::Good, amendments)
             }
             Checked::Bad(reason) => {
@@ -238,7 +239,8 @@ impl Driver {
         if let Err(reason) = result {
             return self.tell(Input::Failed { height, stage: Stage::Writing, reason });
         }
-        let Some(block) = self.chain.persisted(&hash, durable_base(&self.ledger)) else { return };
+        let Some(UnderWay { block, since }) = self.chain.persisted(&hash, durable_base(&self.ledger)) else { return };
+        self.voting.took(self.clock.now().since_ms(since));
         if let Some(offers) = &self.offers {
             offers.durable(height);
         }
@@ -260,13 +262,11 @@ impl Driver {
     fn follow_the_wait(&mut self) {
         let pool = self.replica.pool();
         let decides_alone = self.agreement.borrow().is_none();
-        let aim_ms = if decides_alone { aim_alone_ms(pool) } else { pool.wait_ms().max(AIM_OF_SEVERAL_MS) };
+        let aim_ms = if decides_alone { aim_alone_ms(pool) } else { aim_of_several_ms(pool, &self.voting) };
         if let Some(since) = pool.status().sealed_since {
             self.window.durable(since, self.clock.now(), aim_ms);
         }
-        if decides_alone {
-            self.replica.seal_from(self.window.batch());
-        }
+        self.replica.seal_from(self.window.batch(decides_alone));
     }
 
     fn tell(&mut self, input: Input) {

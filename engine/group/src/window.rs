@@ -8,13 +8,14 @@
 //! anybody was turned away.
 //!
 //! Where one validator decides alone, nothing but its own work makes transactions wait, so little that they should wait
-//! hardly longer than they may for a block to fill ([`aim_alone_ms`]), and a part of the window is a block: waiting for
-//! more would only let the disk and the cores rest. Where several do, the aim leaves room for their votes, and as few
-//! blocks as the chain's interval allows are voted on.
+//! hardly longer than they may for a block to fill ([`aim_alone_ms`]). Where several do, what their votes take comes on top,
+//! since no narrower window would make it shorter ([`aim_of_several_ms`]). In both a part of the window is a block: waiting
+//! for more would only let the disk and the cores rest.
 //!
 //! A window that is full stays shut until a good part of it is free: whoever comes with many transactions would otherwise
 //! have all of them decoded for the few that there is room for. Whoever comes with fewer than there is room for is let in.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -35,11 +36,15 @@ const REOPENS: usize = 4;
 /// twice the aim and back.
 const WIDENS: usize = 4;
 
-/// The part of it that is enough for a block: verification, the block under way, and the disk have theirs besides.
-const BATCHES: usize = 6;
+/// The part of it that is enough for a block where one validator decides alone: verification, the block under way, and the
+/// disk have theirs besides.
+const BATCHES_ALONE: usize = 6;
 
-/// What a transaction should wait at least where several validators decide, in milliseconds: their votes take of it.
-pub(crate) const AIM_OF_SEVERAL_MS: u64 = 400;
+/// And where several do: each block costs them votes.
+const BATCHES_OF_SEVERAL: usize = 3;
+
+/// How many blocks the time of votes is learned from.
+const VOTED: usize = 32;
 
 /// See the module.
 #[derive(Debug)]
@@ -83,8 +88,8 @@ impl Window {
     }
 
     /// How many transactions are enough for a block.
-    pub(crate) fn batch(&self) -> usize {
-        self.limit() / BATCHES
+    pub(crate) fn batch(&self, decides_alone: bool) -> usize {
+        self.limit() / if decides_alone { BATCHES_ALONE } else { BATCHES_OF_SEVERAL }
     }
 
     /// How many more it lets in of `count`, with a pool that is so full: none, if there is little room and they are more. Of
@@ -142,6 +147,34 @@ impl Drop for Verifying {
 pub(crate) fn aim_alone_ms(pool: &Pool) -> u64 {
     let interval_ms = pool.params().block_interval_ms;
     interval_ms.saturating_add(interval_ms / 4).max(pool.limits().wait_ms)
+}
+
+/// The same where several decide: a half more than it may wait for its block to fill, as they have fewer and larger blocks, and
+/// the time of their votes.
+pub(crate) fn aim_of_several_ms(pool: &Pool, voting: &Voting) -> u64 {
+    let interval_ms = pool.params().block_interval_ms;
+    let aim_ms = interval_ms.saturating_add(interval_ms / 2).max(pool.limits().wait_ms);
+    aim_ms.saturating_add(voting.least_ms())
+}
+
+/// What deciding takes at least, from when a block was run here until it is durable: distances and disks, whatever the load.
+#[derive(Debug, Default)]
+pub(crate) struct Voting {
+    /// Of the newest blocks, in milliseconds.
+    newest: VecDeque<u64>,
+}
+
+impl Voting {
+    /// A block is durable so long after it was run.
+    pub(crate) fn took(&mut self, ms: u64) {
+        self.newest.truncate(VOTED - 1);
+        self.newest.push_front(ms);
+    }
+
+    /// The quickest of the newest blocks; 0 before there are any.
+    fn least_ms(&self) -> u64 {
+        self.newest.iter().copied().min().unwrap_or(0)
+    }
 }
 
 /// The window after one of `limit` let the oldest wait for so long. It halves at most, as one block may be unlike those that
@@ -215,13 +248,30 @@ mod tests {
         assert_eq!(next_limit(1_000, 1, 300, true), 1_250);
     }
 
+    fn pool_with(wait_ms: u64, block_interval_ms: u64) -> Pool {
+        let params = Params { block_interval_ms, ..Params::default() };
+        let limits = PoolLimits { wait_ms, ..PoolLimits::default() };
+        Pool::new(limits, params, History::new(Height(0), Timestamp(0), []))
+    }
+
+    #[test]
+    fn where_several_decide_their_quickest_votes_come_on_top() {
+        let mut voting = Voting::default();
+        let aim = |voting: &Voting, wait_ms, interval_ms| aim_of_several_ms(&pool_with(wait_ms, interval_ms), voting);
+        assert_eq!(aim(&voting, 250, 200), 300);
+        voting.took(70);
+        for _ in 1..VOTED {
+            voting.took(90);
+        }
+        assert_eq!([aim(&voting, 250, 200), aim(&voting, 500, 200), aim(&voting, 1, u64::MAX)], [370, 570, u64::MAX]);
+        // What was quick once says nothing for ever.
+        voting.took(80);
+        assert_eq!(aim(&voting, 250, 200), 380);
+    }
+
     #[test]
     fn who_decides_alone_aims_a_quarter_above_the_interval_or_where_the_operator_says() {
-        let aim = |wait_ms, block_interval_ms| {
-            let params = Params { block_interval_ms, ..Params::default() };
-            let limits = PoolLimits { wait_ms, ..PoolLimits::default() };
-            aim_alone_ms(&Pool::new(limits, params, History::new(Height(0), Timestamp(0), [])))
-        };
+        let aim = |wait_ms, block_interval_ms| aim_alone_ms(&pool_with(wait_ms, block_interval_ms));
         assert_eq!([20, 200, 400, 1_000].map(|interval| aim(250, interval)), [250, 250, 500, 1_250]);
         assert_eq!([aim(400, 200), aim(1, u64::MAX)], [400, u64::MAX]);
     }
@@ -239,6 +289,6 @@ mod tests {
         window.turned_away();
         window.durable(Timestamp(2_000), Timestamp(2_150), 300);
         assert_eq!(window.limit(), FIRST / 2 * 3 / 4 * 5 / 4);
-        assert_eq!(window.batch(), window.limit() / BATCHES);
+        assert_eq!([window.batch(true), window.batch(false)], [window.limit() / 6, window.limit() / 3]);
     }
 }

@@ -51,7 +51,7 @@ use crate::suspects;
 use crate::sync::{BlockServer, Lies, Teller};
 use crate::timeline::Timelines;
 use crate::votes::{self, Votes, VotesError};
-use crate::window::Window;
+use crate::window::{Voting, Window};
 use crate::workers::{spawn_executor, spawn_writer};
 
 /// The ledger's folder in a group's.
@@ -362,6 +362,7 @@ impl Parts {
             exchange,
             clock: clock.clone(),
             chain: Chain::new(durable_base(&ledger), recent.into_iter().rev()),
+            voting: Voting::default(),
             ledger: ledger.clone(),
             feed: feed.clone(),
             drops: drops.clone(),

@@ -7,11 +7,11 @@ use hanse_group::execution::Checked;
 use hanse_ledger::store::Fault;
 use hanse_ledger::{Ledger, LedgerError};
 use hanse_replica::{Amendments, HaltReason, Input, Output, Shown, Stage, Work};
-use hanse_types::{Certificate, Header, Outcomes, TxId, Verified};
+use hanse_types::{Certificate, Header, Outcomes, Timestamp, TxId, Verified};
 
 use crate::byzantine::Kind as Behaviour;
 use crate::cut::Kind;
-use crate::node::{Committed, Job, Mind};
+use crate::node::{Committed, EPOCH_MS, Job, Mind};
 use crate::real::{Recorded, Whole, Write, on_threads_of};
 use crate::world::{Event, World};
 
@@ -225,8 +225,9 @@ impl World {
         };
         let (header, amendments) = (Box::new(made.header.clone()), made.amendments.clone());
         self.learn(&amendments);
+        let now = Timestamp(EPOCH_MS + self.time);
         let Some(whole) = self.whole(at) else { return };
-        whole.chain.executed(Arc::new(made));
+        whole.chain.executed(Arc::new(made), now);
         self.has_run(at, &shown);
         let after = self.takes(at, 1, 8);
         self.plan_whole(at, after, Input::Executed { header, shown: Some(Box::new(shown)), amendments });
@@ -235,6 +236,7 @@ impl World {
     fn check_whole(&mut self, at: usize, shown: Shown, outcomes: Option<&Outcomes>) {
         let Header { height, parent, .. } = *shown.block.header();
         self.summary.applied += u64::from(outcomes.is_some());
+        let now = Timestamp(EPOCH_MS + self.time);
         let Some(whole) = self.whole(at) else { return };
         let Some((base, recent)) = whole.chain.base(&parent) else {
             return self.oracle.fail(format!("node {at} checks block {height} on {parent}, which it lacks"));
@@ -247,7 +249,7 @@ impl World {
         let (verdict, amendments) = match on_threads_of(at, find_out) {
             Ok(Checked::Good(made)) => {
                 let amendments = made.amendments.clone();
-                whole.chain.executed(Arc::new(*made));
+                whole.chain.executed(Arc::new(*made), now);
                 (Verdict::Good, amendments)
             }
             Ok(Checked::Bad(reason)) => {
