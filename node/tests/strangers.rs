@@ -20,7 +20,7 @@ use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, Transport, identify, nois
 use libp2p_stream as stream;
 
 /// What frames are sent on.
-const FRAMES: StreamProtocol = StreamProtocol::new("/hanse/frames/1");
+const FRAMES: StreamProtocol = StreamProtocol::new("/hanse/frames/2");
 
 /// A client as any program with libp2p can be.
 #[derive(NetworkBehaviour)]

@@ -33,7 +33,7 @@ use crate::queue::{Answers, Job, Queue};
 use crate::snapshots::Offers;
 use crate::submit_error::SubmitError;
 use crate::sync::{Lie, Lies, Progress, Teller};
-use crate::window::{Voting, Window, aim_alone_ms, aim_of_several_ms};
+use crate::window::{Voting, Window, aim_ms};
 use crate::workers::{Execute, ExecuteJob, WriteJob};
 
 /// See the module.
@@ -262,7 +262,7 @@ impl Driver {
     fn follow_the_wait(&mut self) {
         let pool = self.replica.pool();
         let decides_alone = self.agreement.borrow().is_none();
-        let aim_ms = if decides_alone { aim_alone_ms(pool) } else { aim_of_several_ms(pool, &self.voting) };
+        let aim_ms = aim_ms(pool, (!decides_alone).then_some(&self.voting));
         if let Some(since) = pool.status().sealed_since {
             self.window.durable(since, self.clock.now(), aim_ms);
         }

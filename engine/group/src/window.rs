@@ -8,9 +8,9 @@
 //! anybody was turned away.
 //!
 //! Where one validator decides alone, nothing but its own work makes transactions wait, so little that they should wait
-//! hardly longer than they may for a block to fill ([`aim_alone_ms`]). Where several do, what their votes take comes on top,
-//! since no narrower window would make it shorter ([`aim_of_several_ms`]). In both a part of the window is a block: waiting
-//! for more would only let the disk and the cores rest.
+//! hardly longer than they may for a block to fill. Where several do, what their votes take comes on top, since no narrower
+//! window would make it shorter ([`aim_ms`]). In both a part of the window is a block: waiting for more would only let the
+//! disk and the cores rest.
 //!
 //! A window that is full stays shut until a good part of it is free: whoever comes with many transactions would otherwise
 //! have all of them decoded for the few that there is room for. Whoever comes with fewer than there is room for is let in.
@@ -140,21 +140,14 @@ impl Drop for Verifying {
     }
 }
 
-/// How long a transaction should wait from its submission until it is durable where one validator decides alone, in
-/// milliseconds: what the operator allows, or a quarter more than it may wait for its block to fill. So whoever is let in
-/// under any load waits hardly longer than twice what he waits alone. Less would take batches that are too small to be
-/// verified and written well.
-pub(crate) fn aim_alone_ms(pool: &Pool) -> u64 {
+/// How long a transaction should wait from its submission until it is durable, in milliseconds: what the operator allows, or a
+/// quarter more than it may wait for its block to fill; where several decide, what their votes take comes on top. So whoever
+/// is let in under any load waits hardly longer than twice what he waits alone. Less would take batches that are too small to
+/// be verified and written well.
+pub(crate) fn aim_ms(pool: &Pool, voting: Option<&Voting>) -> u64 {
     let interval_ms = pool.params().block_interval_ms;
-    interval_ms.saturating_add(interval_ms / 4).max(pool.limits().wait_ms)
-}
-
-/// The same where several decide: a half more than it may wait for its block to fill, as they have fewer and larger blocks, and
-/// the time of their votes.
-pub(crate) fn aim_of_several_ms(pool: &Pool, voting: &Voting) -> u64 {
-    let interval_ms = pool.params().block_interval_ms;
-    let aim_ms = interval_ms.saturating_add(interval_ms / 2).max(pool.limits().wait_ms);
-    aim_ms.saturating_add(voting.least_ms())
+    let alone_ms = interval_ms.saturating_add(interval_ms / 4).max(pool.limits().wait_ms);
+    alone_ms.saturating_add(voting.map_or(0, Voting::least_ms))
 }
 
 /// What deciding takes at least, from when a block was run here until it is durable: distances and disks, whatever the load.
@@ -255,25 +248,25 @@ mod tests {
     }
 
     #[test]
+    fn the_aim_is_a_quarter_above_the_interval_or_where_the_operator_says() {
+        let aim = |wait_ms, block_interval_ms| aim_ms(&pool_with(wait_ms, block_interval_ms), None);
+        assert_eq!([20, 200, 400, 1_000].map(|interval| aim(250, interval)), [250, 250, 500, 1_250]);
+        assert_eq!([aim(400, 200), aim(1, u64::MAX)], [400, u64::MAX]);
+    }
+
+    #[test]
     fn where_several_decide_their_quickest_votes_come_on_top() {
         let mut voting = Voting::default();
-        let aim = |voting: &Voting, wait_ms, interval_ms| aim_of_several_ms(&pool_with(wait_ms, interval_ms), voting);
-        assert_eq!(aim(&voting, 250, 200), 300);
+        let aim = |voting: &Voting, interval_ms| aim_ms(&pool_with(250, interval_ms), Some(voting));
+        assert_eq!(aim(&voting, 200), 250);
         voting.took(70);
         for _ in 1..VOTED {
             voting.took(90);
         }
-        assert_eq!([aim(&voting, 250, 200), aim(&voting, 500, 200), aim(&voting, 1, u64::MAX)], [370, 570, u64::MAX]);
+        assert_eq!([aim(&voting, 200), aim(&voting, u64::MAX)], [320, u64::MAX]);
         // What was quick once says nothing for ever.
         voting.took(80);
-        assert_eq!(aim(&voting, 250, 200), 380);
-    }
-
-    #[test]
-    fn who_decides_alone_aims_a_quarter_above_the_interval_or_where_the_operator_says() {
-        let aim = |wait_ms, block_interval_ms| aim_alone_ms(&pool_with(wait_ms, block_interval_ms));
-        assert_eq!([20, 200, 400, 1_000].map(|interval| aim(250, interval)), [250, 250, 500, 1_250]);
-        assert_eq!([aim(400, 200), aim(1, u64::MAX)], [400, u64::MAX]);
+        assert_eq!(aim(&voting, 200), 330);
     }
 
     #[test]

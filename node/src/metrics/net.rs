@@ -26,6 +26,8 @@ impl Collector for NetScrape {
         };
         let bytes = [of("received", Traffic::received), of("sent", Traffic::sent)].concat();
         figures.counter("hanse_net", "Bytes of frames", BYTES, &bytes)?;
+        let saved = Module::ALL.map(|module| ([("module", module.name())], net.figures().of(module).saved()));
+        figures.counter("hanse_net_saved", "Bytes that packing saved of the frames that were sent", BYTES, &saved)?;
         let waiting = Module::ALL.map(|module| ([("module", module.name())], net.waiting(module) as u64));
         figures.gauge("hanse_net_queue_messages", "Frames that wait to be sent", None, &waiting)?;
         let refused = Refused::ALL.map(|why| ([("reason", why.name())], net.figures().refused(why)));

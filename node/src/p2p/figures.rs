@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hanse_group::network::Module;
 
+use super::frame::Head;
+
 /// Declares why something was not taken, with each reason's name as a label.
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $reason:ident = $name:literal,)+) => {
@@ -63,16 +65,20 @@ reasons! {
 pub(crate) struct Traffic {
     received: AtomicU64,
     sent: AtomicU64,
+    saved: AtomicU64,
     refused: AtomicU64,
 }
 
 impl Traffic {
-    pub(super) fn receive(&self, bytes: usize) {
-        self.received.fetch_add(bytes as u64, Ordering::Relaxed);
+    /// A frame with this head came.
+    pub(super) fn receive(&self, head: &Head) {
+        self.received.fetch_add(head.wire_bytes() as u64, Ordering::Relaxed);
     }
 
-    pub(super) fn send(&self, bytes: usize) {
-        self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    /// A frame with this head went.
+    pub(super) fn send(&self, head: &Head) {
+        self.sent.fetch_add(head.wire_bytes() as u64, Ordering::Relaxed);
+        self.saved.fetch_add((head.frame_bytes() - head.length) as u64, Ordering::Relaxed);
     }
 
     pub(super) fn refuse(&self) {
@@ -87,6 +93,11 @@ impl Traffic {
     /// Bytes of frames that came.
     pub(crate) fn received(&self) -> u64 {
         self.received.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that frames which went would have had more, were none packed.
+    pub(crate) fn saved(&self) -> u64 {
+        self.saved.load(Ordering::Relaxed)
     }
 
     /// Bytes of frames that went.

@@ -4,11 +4,14 @@
 //! |---|---|
 //! | 4 | length of the rest, big-endian |
 //! | 32 | the group: hash of its genesis |
-//! | 1 | the module: 0 consensus, 1 sync, 2 transactions |
-//! | n | the group's frame, in its canonical encoding |
+//! | 1 | the module: 0 consensus, 1 sync, 2 transactions; 128 more, if the group's frame is packed |
+//! | 4 | only then: the group's frame's length, big-endian |
+//! | n | the group's frame, in its canonical encoding; or that as a block of LZ4 |
 //!
-//! A reader learns group and module before it takes a byte of what follows, so it can refuse that without memory for it.
-//! A stream that carries anything else ends: there is no place in it at which to go on.
+//! A reader learns group, module and length before it takes a byte of what follows, so it can refuse that without memory for
+//! it. A stream that carries anything else ends: there is no place in it at which to go on.
+//!
+//! A frame is packed where that pays ([`pack`]): votes are too short for it. Signatures can't be packed, what surrounds them can.
 
 use std::io;
 use std::sync::Arc;
@@ -16,12 +19,19 @@ use std::sync::Arc;
 use futures::io::{AsyncRead, AsyncReadExt};
 use hanse_group::network::{Frame, Module};
 use hanse_types::{Canonical, Hash};
+use lz4_flex::block;
 use thiserror::Error;
 
 /// Bytes of the group and the module.
 const LABEL_BYTES: usize = 32 + 1;
-/// Bytes before the group's frame.
-pub(super) const HEAD_BYTES: usize = 4 + LABEL_BYTES;
+/// Bytes of the length that a packed frame says besides.
+const UNPACKED_BYTES: usize = 4;
+/// In the module's byte: the frame is packed.
+const PACKED: u8 = 128;
+/// Shorter frames are sent as they are: what could be saved is less than what a packet of the network costs anyway.
+const LEAST_PACKED: usize = 1 << 10;
+/// No byte of an LZ4 block stands for more.
+const MOST_OF_A_BYTE: usize = 255;
 /// What is taken from a stream at a time, at most, when it is not kept.
 const SKIP_BYTES: u64 = 64 << 10;
 /// Room that is made for a frame before any of it has come.
@@ -34,8 +44,10 @@ pub(super) struct Head {
     pub(super) group: Hash,
     /// What it is about.
     pub(super) module: Module,
-    /// Length of the group's frame.
+    /// Bytes that follow.
     pub(super) length: usize,
+    /// Length of the group's frame, if what follows is that, packed.
+    pub(super) unpacked: Option<usize>,
 }
 
 /// Why a stream can't go on.
@@ -50,6 +62,12 @@ pub(super) enum FrameError {
     /// There is no such module.
     #[error("there is no module {0}")]
     Module(u8),
+    /// Nobody packs a frame so.
+    #[error("{0} bytes are announced as a packed frame of {1}")]
+    Lengths(usize, usize),
+    /// What follows is not what was announced.
+    #[error("a packed frame is damaged: {0}")]
+    Damaged(String),
     /// The connection failed.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -63,14 +81,29 @@ impl FrameError {
 }
 
 impl Head {
+    /// Bytes of the group's frame, unpacked.
+    pub(super) fn frame_bytes(&self) -> usize {
+        self.unpacked.unwrap_or(self.length)
+    }
+
+    /// Bytes of all of it on the wire.
+    pub(super) fn wire_bytes(&self) -> usize {
+        4 + self.rest()
+    }
+
+    /// Bytes after those that say how many.
+    fn rest(&self) -> usize {
+        LABEL_BYTES + self.unpacked.map_or(0, |_| UNPACKED_BYTES) + self.length
+    }
+
     /// As bytes.
-    pub(super) fn encode(&self) -> [u8; HEAD_BYTES] {
-        let mut bytes = [0; HEAD_BYTES];
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(4 + LABEL_BYTES + UNPACKED_BYTES);
         // Frames are shorter than `Frame::MAX_BYTES`, which is far below 4 GiB.
-        let length = (LABEL_BYTES + self.length) as u32;
-        bytes[..4].copy_from_slice(&length.to_be_bytes());
-        bytes[4..36].copy_from_slice(&self.group.0);
-        bytes[36] = self.module as u8;
+        bytes.extend((self.rest() as u32).to_be_bytes());
+        bytes.extend(self.group.0);
+        bytes.push(self.module as u8 | self.unpacked.map_or(0, |_| PACKED));
+        bytes.extend(self.unpacked.iter().flat_map(|length| (*length as u32).to_be_bytes()));
         bytes
     }
 
@@ -80,37 +113,69 @@ impl Head {
         if stream.read(&mut first).await? == 0 {
             return Ok(None);
         }
-        let mut length = [first[0], 0, 0, 0];
-        stream.read_exact(&mut length[1..]).await?;
-        let length = u32::from_be_bytes(length) as usize;
-        let Some(payload) = length.checked_sub(LABEL_BYTES) else { return Err(FrameError::TooShort(length as u64)) };
-        if payload > Frame::MAX_BYTES {
-            return Err(FrameError::TooLong(payload as u64));
+        let mut rest = [first[0], 0, 0, 0];
+        stream.read_exact(&mut rest[1..]).await?;
+        let rest = u32::from_be_bytes(rest);
+        let too_short = || FrameError::TooShort(rest.into());
+        let length = (rest as usize).checked_sub(LABEL_BYTES).ok_or_else(too_short)?;
+        if length > Frame::MAX_BYTES {
+            return Err(FrameError::TooLong(length as u64));
         }
         let mut label = [0; LABEL_BYTES];
         stream.read_exact(&mut label).await?;
         let mut group = Hash::ZERO;
         group.0.copy_from_slice(&label[..32]);
-        let module = Module::ALL.into_iter().find(|module| *module as u8 == label[32]);
-        let module = module.ok_or(FrameError::Module(label[32]))?;
-        Ok(Some(Head { group, module, length: payload }))
+        let (is_packed, module) = (label[32] & PACKED != 0, label[32] & !PACKED);
+        let module =
+            Module::ALL.into_iter().find(|known| *known as u8 == module).ok_or(FrameError::Module(label[32]))?;
+        if !is_packed {
+            return Ok(Some(Head { group, module, length, unpacked: None }));
+        }
+        let length = length.checked_sub(UNPACKED_BYTES).ok_or_else(too_short)?;
+        let mut unpacked = [0; UNPACKED_BYTES];
+        stream.read_exact(&mut unpacked).await?;
+        let unpacked = u32::from_be_bytes(unpacked) as usize;
+        if unpacked > Frame::MAX_BYTES {
+            return Err(FrameError::TooLong(unpacked as u64));
+        }
+        // So what is unpacked takes no more memory than what was sent allows, and nothing is packed for nothing.
+        if unpacked <= length || unpacked > length.saturating_mul(MOST_OF_A_BYTE) {
+            return Err(FrameError::Lengths(length, unpacked));
+        }
+        Ok(Some(Head { group, module, length, unpacked: Some(unpacked) }))
+    }
+
+    /// The group's frame, from the bytes that followed.
+    pub(super) fn unpack(&self, bytes: Vec<u8>) -> Result<Arc<[u8]>, FrameError> {
+        let Some(length) = self.unpacked else { return Ok(bytes.into()) };
+        let unpacked = block::decompress(&bytes, length).map_err(|error| FrameError::Damaged(error.to_string()))?;
+        if unpacked.len() != length {
+            return Err(FrameError::Damaged(format!("it has {} bytes, not {length}", unpacked.len())));
+        }
+        Ok(unpacked.into())
     }
 }
 
-/// Takes the group's frame that follows a head. Memory grows with what comes, not with what was announced.
-pub(super) async fn read_payload(
-    stream: &mut (impl AsyncRead + Unpin),
-    length: usize,
-) -> Result<Arc<[u8]>, FrameError> {
+/// A frame packed; nothing if it is short, or if that saves less than an eighth of it: then the time is not worth it.
+pub(super) fn pack(frame: &[u8]) -> Option<Vec<u8>> {
+    if frame.len() < LEAST_PACKED {
+        return None;
+    }
+    let packed = block::compress(frame);
+    (packed.len() <= frame.len() - frame.len() / 8).then_some(packed)
+}
+
+/// Takes what follows a head. Memory grows with what comes, not with what was announced.
+pub(super) async fn read_payload(stream: &mut (impl AsyncRead + Unpin), length: usize) -> Result<Vec<u8>, FrameError> {
     let mut bytes = Vec::with_capacity(length.min(FIRST_BYTES));
     stream.take(length as u64).read_to_end(&mut bytes).await?;
     if bytes.len() < length {
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
     }
-    Ok(bytes.into())
+    Ok(bytes)
 }
 
-/// Passes over the group's frame that follows a head.
+/// Passes over what follows a head.
 pub(super) async fn skip_payload(stream: &mut (impl AsyncRead + Unpin), length: usize) -> Result<(), FrameError> {
     let mut left = length as u64;
     let mut scratch = Vec::new();
@@ -144,12 +209,20 @@ mod tests {
         std::env::var("HANSE_MUTATIONS").map_or(usual, |number| number.parse().unwrap())
     }
 
+    /// How a group's frame is sent that can be packed, if it is not empty.
+    fn packed(head: Head, frame: &[u8]) -> (Head, Vec<u8>) {
+        let Some(bytes) = pack(frame) else { return (Head { length: frame.len(), ..head }, frame.to_vec()) };
+        (Head { length: bytes.len(), unpacked: Some(frame.len()), ..head }, bytes)
+    }
+
     fn frames(seed: u64, count: usize) -> Vec<(Head, Vec<u8>)> {
         let mut random = Random::new(seed);
         let frame = |_| {
             let length = random.below(300) as usize;
             let module = Module::ALL[random.below(3) as usize];
-            (Head { group: Hash([random.below(256) as u8; 32]), module, length }, vec![random.below(256) as u8; length])
+            let head = Head { group: Hash([random.below(256) as u8; 32]), module, length, unpacked: None };
+            let bytes = vec![random.below(256) as u8; length];
+            if length < 100 { packed(head, &bytes.repeat(LEAST_PACKED / length.max(1) + 1)) } else { (head, bytes) }
         };
         (0..count).map(frame).collect()
     }
@@ -158,11 +231,13 @@ mod tests {
         frames.iter().flat_map(|(head, payload)| [&head.encode()[..], payload].concat()).collect()
     }
 
-    /// Reads to the end; how many frames there were, or what was wrong.
+    /// Reads to the end; what was sent of each frame, or what was wrong with one.
     async fn read_all(bytes: &[u8]) -> Result<Vec<(Head, Vec<u8>)>, FrameError> {
         let (mut stream, mut found) = (Cursor::new(bytes), Vec::new());
         while let Some(head) = Head::read(&mut stream).await? {
-            found.push((head, read_payload(&mut stream, head.length).await?.to_vec()));
+            let payload = read_payload(&mut stream, head.length).await?;
+            assert_eq!(head.unpack(payload.clone())?.len(), head.frame_bytes());
+            found.push((head, payload));
         }
         Ok(found)
     }
@@ -171,6 +246,39 @@ mod tests {
     fn what_was_written_is_read() {
         let frames = frames(1, 100);
         assert_eq!(block_on(read_all(&wire(&frames))).unwrap(), frames);
+        assert!(frames.iter().any(|(head, _)| head.unpacked.is_some()));
+        assert_eq!(wire(&frames).len(), frames.iter().map(|(head, _)| head.wire_bytes()).sum::<usize>());
+    }
+
+    #[test]
+    fn what_is_worth_it_is_packed_and_comes_out_the_same() {
+        let head = Head { group: Hash([1; 32]), module: Module::Sync, length: 0, unpacked: None };
+        let mut random = Random::new(6);
+        let noise: Vec<u8> = (0..100_000).map(|_| random.below(256) as u8).collect();
+        let half: Vec<u8> = noise.iter().enumerate().map(|(at, byte)| if at % 64 < 32 { 7 } else { *byte }).collect();
+        assert_eq!((pack(&noise), pack(&[0; LEAST_PACKED - 1])), (None, None));
+        let (head, bytes) = packed(head, &half);
+        assert!(head.length < 60_000 && head.frame_bytes() == half.len(), "{head:?}");
+        assert_eq!(head.unpack(bytes).unwrap()[..], half[..]);
+    }
+
+    #[test]
+    fn what_is_packed_as_nobody_does_is_said_so() {
+        let head = Head { group: Hash([1; 32]), module: Module::Sync, length: 0, unpacked: None };
+        let (head, bytes) = packed(head, &[9; 5_000]);
+        let read = |head: Head, bytes: &[u8]| block_on(read_all(&[&head.encode(), bytes].concat())).unwrap_err();
+        let announced = |unpacked| read(Head { unpacked: Some(unpacked), ..head }, &bytes);
+        assert!(matches!(announced(5_001), FrameError::Damaged(_)));
+        assert!(matches!(announced(4_999), FrameError::Damaged(_)));
+        assert!(matches!(announced(bytes.len()), FrameError::Lengths(..)));
+        assert!(matches!(announced(bytes.len() * 256), FrameError::Lengths(..)));
+        assert!(matches!(announced(Frame::MAX_BYTES + 1), FrameError::TooLong(_)));
+        let noise = vec![0xf0; bytes.len()];
+        assert!(matches!(read(head, &noise), FrameError::Damaged(_)));
+        assert!(matches!(
+            block_on(read_all(&[&[0, 0, 0, 35][..], &[0; 32], &[129, 0, 0]].concat())),
+            Err(FrameError::TooShort(35))
+        ));
     }
 
     #[test]

@@ -5,14 +5,18 @@ use std::sync::Arc;
 
 use futures::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, BufWriter};
 use hanse_types::crypto::PublicKey;
+use tokio::task::JoinError;
 
 use super::figures::{Figures, Refused, Traffic};
-use super::frame::{FrameError, HEAD_BYTES, Head, read_payload, skip_payload};
+use super::frame::{FrameError, Head, pack, read_payload, skip_payload};
 use super::outbox::{Outbox, Outgoing};
 use super::switch::Switch;
 
 /// Bytes that are gathered before they are given to the connection, or taken from it at a time.
 const BUFFER_BYTES: usize = 64 << 10;
+
+/// Packing so many takes about half a millisecond.
+const MANY_BYTES: usize = 256 << 10;
 
 /// Where bytes are counted.
 #[derive(Clone, Debug)]
@@ -44,11 +48,17 @@ pub(super) async fn send(
             outbox.filled().await;
             continue;
         };
-        let head = Head { group, module, length: payload.len() };
+        let packed = aside(payload.len(), {
+            let payload = payload.clone();
+            move || pack(&payload)
+        })
+        .await;
+        let bytes = packed.as_deref().unwrap_or(&payload);
+        let head = Head { group, module, length: bytes.len(), unpacked: packed.as_ref().map(|_| payload.len()) };
         stream.write_all(&head.encode()).await?;
-        stream.write_all(&payload).await?;
-        counters.node.of(module).send(HEAD_BYTES + payload.len());
-        counters.peer.send(HEAD_BYTES + payload.len());
+        stream.write_all(bytes).await?;
+        counters.node.of(module).send(&head);
+        counters.peer.send(&head);
     }
 }
 
@@ -61,20 +71,35 @@ pub(super) async fn receive(
     counters: Counters,
 ) -> Result<(), FrameError> {
     let mut stream = BufReader::with_capacity(BUFFER_BYTES, stream);
-    while let Some(Head { group, module, length }) = Head::read(&mut stream).await? {
-        counters.node.of(module).receive(HEAD_BYTES + length);
-        counters.peer.receive(HEAD_BYTES + length);
+    while let Some(head) = Head::read(&mut stream).await? {
+        let Head { group, module, length, .. } = head;
+        counters.node.of(module).receive(&head);
+        counters.peer.receive(&head);
         if !switch.takes(&from, &group) {
             skip_payload(&mut stream, length).await?;
-        } else if !switch.spend(&from, &group, length) {
+        } else if !switch.spend(&from, &group, head.frame_bytes()) {
             skip_payload(&mut stream, length).await?;
             counters.refuse();
         } else {
-            let payload = read_payload(&mut stream, length).await?;
+            let bytes = read_payload(&mut stream, length).await?;
+            let payload = aside(head.frame_bytes(), move || head.unpack(bytes)).await?;
             if !switch.deliver(&from, &group, payload) {
                 counters.refuse();
             }
         }
     }
     Ok(())
+}
+
+/// Does what takes its time for so many bytes: where they are many, on a thread on which nobody waits for others.
+async fn aside<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> T {
+    if bytes < MANY_BYTES {
+        return work();
+    }
+    match tokio::task::spawn_blocking(work).await.map_err(JoinError::try_into_panic) {
+        Ok(done) => done,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // The program ends, and this with it.
+        Err(Err(_)) => std::future::pending().await,
+    }
 }

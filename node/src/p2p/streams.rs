@@ -18,7 +18,7 @@ use libp2p::swarm::{
 };
 
 /// What both sides must speak: the frames of [`super::frame`].
-const PROTOCOL: StreamProtocol = StreamProtocol::new("/hanse/frames/1");
+const PROTOCOL: StreamProtocol = StreamProtocol::new("/hanse/frames/2");
 
 /// What became of a stream.
 #[derive(Debug)]
