@@ -18,13 +18,14 @@ pub struct Chain {
     under_way: Vec<UnderWay>,
 }
 
-/// A block that was run, and when.
+/// A block that was run.
 #[derive(Clone)]
 pub struct UnderWay {
     /// It, with what came of it.
     pub block: Arc<ExecutedBlock>,
-    /// When that was known.
-    pub since: Timestamp,
+    /// Since when it only waits to be decided and written, if it was made here: when it was run, or when the one before it was
+    /// durable, if that came later.
+    pub shown_at: Option<Timestamp>,
 }
 
 impl Chain {
@@ -53,10 +54,11 @@ impl Chain {
         Some(blocks)
     }
 
-    /// A block was run just now; one of a height that is over is of no use any more.
-    pub fn executed(&mut self, block: Arc<ExecutedBlock>, now: Timestamp) {
+    /// A block was run, which is shown to others from now on if it was made here; one of a height that is over is of no use any
+    /// more.
+    pub fn executed(&mut self, block: Arc<ExecutedBlock>, shown_at: Option<Timestamp>) {
         if block.header.height > self.durable.height && self.block(&block.hash).is_none() {
-            self.under_way.push(UnderWay { block, since: now });
+            self.under_way.push(UnderWay { block, shown_at });
         }
     }
 
@@ -69,13 +71,14 @@ impl Chain {
         self.under_way.iter().find(|under_way| under_way.block.hash == *hash)
     }
 
-    /// A block is durable, and this is the state after it. Others of its height are forgotten.
-    pub fn persisted(&mut self, hash: &Hash, durable: Base) -> Option<UnderWay> {
+    /// A block is durable now, and this is the state after it. Others of its height are forgotten.
+    pub fn persisted(&mut self, hash: &Hash, durable: Base, now: Timestamp) -> Option<UnderWay> {
         let done = self.find(hash)?.clone();
         self.durable = durable;
         self.recent.push_front(done.block.hash);
         self.recent.truncate(limits::RECENT_BLOCKS as usize);
         self.under_way.retain(|other| other.block.header.height > done.block.header.height);
+        self.under_way.iter_mut().for_each(|next| next.shown_at = next.shown_at.map(|at| at.max(now)));
         Some(done)
     }
 }

@@ -213,7 +213,7 @@ impl Driver {
             "block executed"
         );
         self.acquit(block.content.transactions());
-        self.chain.executed(block, self.clock.now());
+        self.chain.executed(block, Some(self.clock.now()));
         self.tell(Input::Executed { header, shown, amendments });
     }
 
@@ -223,7 +223,7 @@ impl Driver {
                 self.observation.executed(made.header.height, took);
                 let amendments = made.amendments.clone();
                 self.acquit(made.content.transactions());
-                self.chain.executed(Arc::new(*made), self.clock.now());
+                self.chain.executed(Arc::new(*made), None);
                 (Verdict::Good, amendments)
             }
             Checked::Bad(reason) => {
@@ -239,8 +239,11 @@ impl Driver {
         if let Err(reason) = result {
             return self.tell(Input::Failed { height, stage: Stage::Writing, reason });
         }
-        let Some(UnderWay { block, since }) = self.chain.persisted(&hash, durable_base(&self.ledger)) else { return };
-        self.voting.took(self.clock.now().since_ms(since));
+        let (durable, now) = (durable_base(&self.ledger), self.clock.now());
+        let Some(UnderWay { block, shown_at }) = self.chain.persisted(&hash, durable, now) else { return };
+        if let Some(shown_at) = shown_at {
+            self.voting.took(now.since_ms(shown_at));
+        }
         if let Some(offers) = &self.offers {
             offers.durable(height);
         }
@@ -262,11 +265,15 @@ impl Driver {
     fn follow_the_wait(&mut self) {
         let pool = self.replica.pool();
         let decides_alone = self.agreement.borrow().is_none();
-        let aim_ms = aim_ms(pool, (!decides_alone).then_some(&self.voting));
+        // A node that makes no blocks does not know; it allows for as long as a block may wait to fill.
+        let votes_ms = || self.voting.least_ms().unwrap_or(pool.params().block_interval_ms);
+        let deciding_ms = if decides_alone { 0 } else { votes_ms() };
+        let aim_ms = aim_ms(pool, deciding_ms);
         if let Some(since) = pool.status().sealed_since {
             self.window.durable(since, self.clock.now(), aim_ms);
         }
         self.replica.seal_from(self.window.batch(decides_alone));
+        self.replica.deciding_takes(deciding_ms);
     }
 
     fn tell(&mut self, input: Input) {

@@ -8,9 +8,9 @@
 //! anybody was turned away.
 //!
 //! Where one validator decides alone, nothing but its own work makes transactions wait, so little that they should wait
-//! hardly longer than they may for a block to fill. Where several do, what their votes take comes on top, since no narrower
-//! window would make it shorter ([`aim_ms`]). In both a part of the window is a block: waiting for more would only let the
-//! disk and the cores rest.
+//! hardly longer than they may for a block to fill. Where several do, what their votes take is allowed for, since a narrower
+//! window would hardly make it shorter ([`aim_ms`]). In both a part of the window is a block: waiting for more would only let
+//! the disk and the cores rest.
 //!
 //! A window that is full stays shut until a good part of it is free: whoever comes with many transactions would otherwise
 //! have all of them decoded for the few that there is room for. Whoever comes with fewer than there is room for is let in.
@@ -140,33 +140,33 @@ impl Drop for Verifying {
     }
 }
 
-/// How long a transaction should wait from its submission until it is durable, in milliseconds: what the operator allows, or a
-/// quarter more than it may wait for its block to fill; where several decide, what their votes take comes on top. So whoever
-/// is let in under any load waits hardly longer than twice what he waits alone. Less would take batches that are too small to
-/// be verified and written well.
-pub(crate) fn aim_ms(pool: &Pool, voting: Option<&Voting>) -> u64 {
+/// How long a transaction should wait from its submission until it is durable, in milliseconds: what the operator allows, or what
+/// it may wait for its block to fill and a quarter more, or as much more as deciding takes. So whoever is let in under any load
+/// waits hardly longer than twice what he waits alone. Less would take batches that are too small to be verified and written
+/// well.
+pub(crate) fn aim_ms(pool: &Pool, deciding_ms: u64) -> u64 {
     let interval_ms = pool.params().block_interval_ms;
-    let alone_ms = interval_ms.saturating_add(interval_ms / 4).max(pool.limits().wait_ms);
-    alone_ms.saturating_add(voting.map_or(0, Voting::least_ms))
+    interval_ms.saturating_add(deciding_ms.max(interval_ms / 4)).max(pool.limits().wait_ms)
 }
 
-/// What deciding takes at least, from when a block was run here until it is durable: distances and disks, whatever the load.
+/// What deciding takes at least, from when a block of this node is shown to the others until it is durable here: distances, the
+/// others' work, disks. Others' blocks say nothing of it: whoever is slow to run one finds the votes there already.
 #[derive(Debug, Default)]
 pub(crate) struct Voting {
-    /// Of the newest blocks, in milliseconds.
+    /// Of the newest blocks that were made here, in milliseconds.
     newest: VecDeque<u64>,
 }
 
 impl Voting {
-    /// A block is durable so long after it was run.
+    /// A block of this node is durable so long after it was shown.
     pub(crate) fn took(&mut self, ms: u64) {
         self.newest.truncate(VOTED - 1);
         self.newest.push_front(ms);
     }
 
-    /// The quickest of the newest blocks; 0 before there are any.
-    fn least_ms(&self) -> u64 {
-        self.newest.iter().copied().min().unwrap_or(0)
+    /// The quickest of the newest blocks, in milliseconds; nothing before there are any.
+    pub(crate) fn least_ms(&self) -> Option<u64> {
+        self.newest.iter().copied().min()
     }
 }
 
@@ -248,25 +248,25 @@ mod tests {
     }
 
     #[test]
-    fn the_aim_is_a_quarter_above_the_interval_or_where_the_operator_says() {
-        let aim = |wait_ms, block_interval_ms| aim_ms(&pool_with(wait_ms, block_interval_ms), None);
-        assert_eq!([20, 200, 400, 1_000].map(|interval| aim(250, interval)), [250, 250, 500, 1_250]);
-        assert_eq!([aim(400, 200), aim(1, u64::MAX)], [400, u64::MAX]);
+    fn the_aim_is_a_quarter_above_the_interval_or_what_votes_take_or_where_the_operator_says() {
+        let aim = |wait_ms, block_interval_ms, deciding_ms| aim_ms(&pool_with(wait_ms, block_interval_ms), deciding_ms);
+        assert_eq!([20, 200, 400, 1_000].map(|interval| aim(250, interval, 0)), [250, 250, 500, 1_250]);
+        assert_eq!([aim(400, 200, 0), aim(250, 200, 40), aim(1, u64::MAX, 70)], [400, 250, u64::MAX]);
+        assert_eq!([aim(250, 200, 70), aim(400, 200, 300)], [270, 500]);
     }
 
     #[test]
-    fn where_several_decide_their_quickest_votes_come_on_top() {
+    fn votes_take_what_they_took_at_least_of_late() {
         let mut voting = Voting::default();
-        let aim = |voting: &Voting, interval_ms| aim_ms(&pool_with(250, interval_ms), Some(voting));
-        assert_eq!(aim(&voting, 200), 250);
+        assert_eq!(voting.least_ms(), None);
         voting.took(70);
         for _ in 1..VOTED {
             voting.took(90);
         }
-        assert_eq!([aim(&voting, 200), aim(&voting, u64::MAX)], [320, u64::MAX]);
+        assert_eq!(voting.least_ms(), Some(70));
         // What was quick once says nothing for ever.
         voting.took(80);
-        assert_eq!(aim(&voting, 200), 330);
+        assert_eq!(voting.least_ms(), Some(80));
     }
 
     #[test]

@@ -110,6 +110,11 @@ impl<C: Consensus> Replica<C> {
         self.pool.seal_from(count);
     }
 
+    /// From now on deciding takes so long, in milliseconds.
+    pub fn deciding_takes(&mut self, ms: u64) {
+        self.pool.deciding_takes(ms);
+    }
+
     /// Consensus, to look at.
     pub fn consensus(&self) -> &C {
         &self.consensus

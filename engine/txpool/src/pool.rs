@@ -86,6 +86,8 @@ pub struct Pool {
     pub(crate) suspect_on_arrival: Vec<TxId>,
     /// How many transactions are a batch, however short they have waited.
     pub(crate) enough: usize,
+    /// How much longer than by its own bounds a transaction may wait, in milliseconds, as what decides takes so long.
+    pub(crate) deciding_ms: u64,
     /// Those that are over by this node's clock, where others make blocks too.
     pub(crate) lapsed: Lapsed,
     /// Those that others have passed on too soon. They count for nothing else.
@@ -178,6 +180,7 @@ impl Pool {
             suspects: BTreeMap::new(),
             suspect_on_arrival: Vec::new(),
             enough: usize::MAX,
+            deciding_ms: 0,
             lapsed: Lapsed::default(),
             early: Early::default(),
             expirations: BTreeSet::new(),
@@ -243,7 +246,14 @@ impl Pool {
 
     /// How long a transaction may wait from its submission on while more is admitted, in milliseconds.
     pub fn wait_ms(&self) -> u64 {
-        self.limits.wait_ms.max(self.params.block_interval_ms.saturating_mul(2))
+        let own_ms = self.limits.wait_ms.max(self.params.block_interval_ms.saturating_mul(2));
+        own_ms.saturating_add(self.deciding_ms)
+    }
+
+    /// From now on deciding takes so long, in milliseconds: what waits for the block after the one that is being decided does
+    /// not wait because of this node.
+    pub fn deciding_takes(&mut self, ms: u64) {
+        self.deciding_ms = ms;
     }
 
     /// Whether the transaction is here: it waits, is in a block under way, or has lapsed.

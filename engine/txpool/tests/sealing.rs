@@ -227,7 +227,14 @@ fn what_comes_faster_than_blocks_take_it_is_refused_soon() {
     let world = World::new(params());
     let limits = PoolLimits { wait_ms: 2 * params().block_interval_ms + 100, ..PoolLimits::default() };
     let closes_ms = 1 + limits.wait_ms;
-    assert_eq!(world.pool(PoolLimits { wait_ms: 1, ..limits }).wait_ms(), 2 * params().block_interval_ms);
+    let mut quick = world.pool(PoolLimits { wait_ms: 1, ..limits });
+    assert_eq!(quick.wait_ms(), 2 * params().block_interval_ms);
+    quick.deciding_takes(700);
+    assert_eq!(
+        quick.wait_ms(),
+        2 * params().block_interval_ms + 700,
+        "where votes take that long, it is nobody's fault"
+    );
     let mut pool = world.pool(limits);
     assert_eq!(pool.status().closes_at, None);
     let waiting = submit(&mut pool, &world, 0..5, 1);

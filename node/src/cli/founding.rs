@@ -36,6 +36,10 @@ pub(super) struct TermsArgs {
     /// Longest time that a transaction waits for its block to fill, in milliseconds
     #[arg(long, default_value_t = Params::default().block_interval_ms, value_name = "MS")]
     block_interval: u64,
+    /// How many blocks back a transaction may refer: how long, in blocks, it can wait to be sent after it was signed. It can only
+    /// be made fewer later
+    #[arg(long, default_value_t = Params::default().ref_block_window, value_name = "BLOCKS")]
+    reference_window: u64,
     /// Who may change parameters and freeze contracts: addresses, or keys of `hanse key list`; the validators if not given
     #[arg(long, value_name = "WHO")]
     administrator: Vec<String>,
@@ -92,7 +96,11 @@ impl Founding<'_> {
             validators,
             administrators,
             accounts: accounts.clone(),
-            params: Params { block_interval_ms: terms.block_interval, ..Params::default() },
+            params: Params {
+                block_interval_ms: terms.block_interval,
+                ref_block_window: terms.reference_window,
+                ..Params::default()
+            },
         };
         check(&genesis)?;
         Ok(genesis)

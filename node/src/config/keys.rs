@@ -257,8 +257,8 @@ sections! {
         /// Most transactions that wait for their signatures to be verified.
         verifying: usize = 10_000, in 1..=100_000_000;
         /// How long the oldest should wait until it is durable, in milliseconds, while more is taken; a quarter more than
-        /// the chain's block interval, or where several validate twice the interval, if that is longer. More is more
-        /// throughput and longer waits when more comes than the node takes.
+        /// the chain's block interval, or where several validate as much more as their votes take, if that is longer. More is
+        /// more throughput and longer waits when more comes than the node takes.
         wait_ms: u64 = 250, in 1..=86_400_000;
         /// Transactions that left the pool without being executed: how many are remembered, with what a retry needs.
         dropped: usize = DropLimits::default().count, in 1..=100_000_000;

@@ -78,7 +78,7 @@ impl Traffic {
     /// A frame with this head went.
     pub(super) fn send(&self, head: &Head) {
         self.sent.fetch_add(head.wire_bytes() as u64, Ordering::Relaxed);
-        self.saved.fetch_add((head.frame_bytes() - head.length) as u64, Ordering::Relaxed);
+        self.saved.fetch_add(head.saved() as u64, Ordering::Relaxed);
     }
 
     pub(super) fn refuse(&self) {

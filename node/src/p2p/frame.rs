@@ -30,8 +30,9 @@ const UNPACKED_BYTES: usize = 4;
 const PACKED: u8 = 128;
 /// Shorter frames are sent as they are: what could be saved is less than what a packet of the network costs anyway.
 const LEAST_PACKED: usize = 1 << 10;
-/// No byte of an LZ4 block stands for more.
-const MOST_OF_A_BYTE: usize = 255;
+/// A frame that would be packed into less than one of so many is sent as it is, lest few bytes make a reader take much memory;
+/// what nodes say is packed into half, hardly less.
+const MOST_OF_A_BYTE: usize = 16;
 /// What is taken from a stream at a time, at most, when it is not kept.
 const SKIP_BYTES: u64 = 64 << 10;
 /// Room that is made for a frame before any of it has come.
@@ -89,6 +90,11 @@ impl Head {
     /// Bytes of all of it on the wire.
     pub(super) fn wire_bytes(&self) -> usize {
         4 + self.rest()
+    }
+
+    /// Bytes that packing saves.
+    pub(super) fn saved(&self) -> usize {
+        self.unpacked.map_or(0, |unpacked| (unpacked - self.length).saturating_sub(UNPACKED_BYTES))
     }
 
     /// Bytes after those that say how many.
@@ -156,13 +162,15 @@ impl Head {
     }
 }
 
-/// A frame packed; nothing if it is short, or if that saves less than an eighth of it: then the time is not worth it.
+/// A frame packed; nothing if it is short, if that saves less than an eighth of it, as the time is not worth it then, or if it
+/// saves more than nodes take.
 pub(super) fn pack(frame: &[u8]) -> Option<Vec<u8>> {
     if frame.len() < LEAST_PACKED {
         return None;
     }
     let packed = block::compress(frame);
-    (packed.len() <= frame.len() - frame.len() / 8).then_some(packed)
+    let pays = packed.len() <= frame.len() - frame.len() / 8;
+    (pays && frame.len() <= packed.len() * MOST_OF_A_BYTE).then_some(packed)
 }
 
 /// Takes what follows a head. Memory grows with what comes, not with what was announced.
@@ -221,8 +229,11 @@ mod tests {
             let length = random.below(300) as usize;
             let module = Module::ALL[random.below(3) as usize];
             let head = Head { group: Hash([random.below(256) as u8; 32]), module, length, unpacked: None };
-            let bytes = vec![random.below(256) as u8; length];
-            if length < 100 { packed(head, &bytes.repeat(LEAST_PACKED / length.max(1) + 1)) } else { (head, bytes) }
+            if length < 100 {
+                let half = |at: usize| if at % 64 < 32 { 7 } else { random.below(256) as u8 };
+                return packed(head, &(0..LEAST_PACKED + length).map(half).collect::<Vec<_>>());
+            }
+            (head, vec![random.below(256) as u8; length])
         };
         (0..count).map(frame).collect()
     }
@@ -256,7 +267,7 @@ mod tests {
         let mut random = Random::new(6);
         let noise: Vec<u8> = (0..100_000).map(|_| random.below(256) as u8).collect();
         let half: Vec<u8> = noise.iter().enumerate().map(|(at, byte)| if at % 64 < 32 { 7 } else { *byte }).collect();
-        assert_eq!((pack(&noise), pack(&[0; LEAST_PACKED - 1])), (None, None));
+        assert_eq!((pack(&noise), pack(&[0; LEAST_PACKED - 1]), pack(&[0; 1 << 20])), (None, None, None));
         let (head, bytes) = packed(head, &half);
         assert!(head.length < 60_000 && head.frame_bytes() == half.len(), "{head:?}");
         assert_eq!(head.unpack(bytes).unwrap()[..], half[..]);
@@ -265,13 +276,15 @@ mod tests {
     #[test]
     fn what_is_packed_as_nobody_does_is_said_so() {
         let head = Head { group: Hash([1; 32]), module: Module::Sync, length: 0, unpacked: None };
-        let (head, bytes) = packed(head, &[9; 5_000]);
+        let frame: Vec<u8> = (0..5_000u32).map(|at| if at % 8 == 0 { (at % 251) as u8 } else { 9 }).collect();
+        let (head, bytes) = packed(head, &frame);
+        assert!(head.unpacked.is_some(), "{head:?}");
         let read = |head: Head, bytes: &[u8]| block_on(read_all(&[&head.encode(), bytes].concat())).unwrap_err();
         let announced = |unpacked| read(Head { unpacked: Some(unpacked), ..head }, &bytes);
         assert!(matches!(announced(5_001), FrameError::Damaged(_)));
         assert!(matches!(announced(4_999), FrameError::Damaged(_)));
         assert!(matches!(announced(bytes.len()), FrameError::Lengths(..)));
-        assert!(matches!(announced(bytes.len() * 256), FrameError::Lengths(..)));
+        assert!(matches!(announced(bytes.len() * MOST_OF_A_BYTE + 1), FrameError::Lengths(..)));
         assert!(matches!(announced(Frame::MAX_BYTES + 1), FrameError::TooLong(_)));
         let noise = vec![0xf0; bytes.len()];
         assert!(matches!(read(head, &noise), FrameError::Damaged(_)));

@@ -227,7 +227,7 @@ impl World {
         self.learn(&amendments);
         let now = Timestamp(EPOCH_MS + self.time);
         let Some(whole) = self.whole(at) else { return };
-        whole.chain.executed(Arc::new(made), now);
+        whole.chain.executed(Arc::new(made), Some(now));
         self.has_run(at, &shown);
         let after = self.takes(at, 1, 8);
         self.plan_whole(at, after, Input::Executed { header, shown: Some(Box::new(shown)), amendments });
@@ -236,7 +236,6 @@ impl World {
     fn check_whole(&mut self, at: usize, shown: Shown, outcomes: Option<&Outcomes>) {
         let Header { height, parent, .. } = *shown.block.header();
         self.summary.applied += u64::from(outcomes.is_some());
-        let now = Timestamp(EPOCH_MS + self.time);
         let Some(whole) = self.whole(at) else { return };
         let Some((base, recent)) = whole.chain.base(&parent) else {
             return self.oracle.fail(format!("node {at} checks block {height} on {parent}, which it lacks"));
@@ -249,7 +248,7 @@ impl World {
         let (verdict, amendments) = match on_threads_of(at, find_out) {
             Ok(Checked::Good(made)) => {
                 let amendments = made.amendments.clone();
-                whole.chain.executed(Arc::new(*made), now);
+                whole.chain.executed(Arc::new(*made), None);
                 (Verdict::Good, amendments)
             }
             Ok(Checked::Bad(reason)) => {
@@ -334,6 +333,7 @@ impl World {
         if let (Some(fault), Some(place)) = (fault, &node.place) {
             place.fail_next(fault);
         }
+        let now = Timestamp(EPOCH_MS + self.time);
         let Some(whole) = self.whole(at) else { return };
         let Some(block) = whole.chain.block(&hash).cloned() else {
             return self.oracle.fail(format!("node {at} decides block {hash}, which it has not run"));
@@ -342,7 +342,7 @@ impl World {
         whole.failed = written.is_err();
         match written {
             Ok(()) => {
-                whole.persisted(&hash);
+                whole.persisted(&hash, now);
                 self.has_persisted(at, committed);
             }
             Err(error) => {

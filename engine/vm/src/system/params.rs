@@ -81,6 +81,9 @@ fn set(host: &mut Host, (name, value): (String, u64)) -> Result<Vec<u8>, Stop> {
 }
 
 /// Sets a parameter by its name; booleans are 0 and 1.
+///
+/// The window of reference blocks never grows: a node knows as many blocks' hashes as the genesis asks for, and more only as
+/// long as it runs, so a block that refers to an older one would be good for some validators and bad for others.
 fn set_by_name(params: &mut Params, name: &str, value: u64) -> Result<(), String> {
     let narrow = |value: u64| u32::try_from(value).map_err(|_| format!("{name} can't be {value}"));
     let flag = |value: u64| match value {
@@ -94,6 +97,9 @@ fn set_by_name(params: &mut Params, name: &str, value: u64) -> Result<(), String
         "block_interval_ms" => params.block_interval_ms = value,
         "tx_gas_max" => params.tx_gas_max = Gas(value),
         "tx_lifetime_ms_max" => params.tx_lifetime_ms_max = value,
+        "ref_block_window" if value > params.ref_block_window => {
+            return Err(format!("{name} is {}, and can only be made shorter", params.ref_block_window));
+        }
         "ref_block_window" => params.ref_block_window = value,
         "memory_pages_max" => params.memory_pages_max = narrow(value)?,
         "floats_allowed" => params.floats_allowed = flag(value)?,
