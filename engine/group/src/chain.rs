@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use hanse_types::{Hash, Timestamp, limits};
+use hanse_types::{Hash, limits};
 
 use crate::execution::{Base, ExecutedBlock};
 
@@ -15,17 +15,7 @@ pub struct Chain {
     /// Hashes of durable blocks, the newest first.
     recent: VecDeque<Hash>,
     /// Blocks that were run and are not durable, several of one height perhaps.
-    under_way: Vec<UnderWay>,
-}
-
-/// A block that was run.
-#[derive(Clone)]
-pub struct UnderWay {
-    /// It, with what came of it.
-    pub block: Arc<ExecutedBlock>,
-    /// Since when it only waits to be decided and written, if it was made here: when it was run, or when the one before it was
-    /// durable, if that came later.
-    pub shown_at: Option<Timestamp>,
+    under_way: Vec<Arc<ExecutedBlock>>,
 }
 
 impl Chain {
@@ -54,31 +44,25 @@ impl Chain {
         Some(blocks)
     }
 
-    /// A block was run, which is shown to others from now on if it was made here; one of a height that is over is of no use any
-    /// more.
-    pub fn executed(&mut self, block: Arc<ExecutedBlock>, shown_at: Option<Timestamp>) {
+    /// A block was run; one of a height that is over is of no use any more.
+    pub fn executed(&mut self, block: Arc<ExecutedBlock>) {
         if block.header.height > self.durable.height && self.block(&block.hash).is_none() {
-            self.under_way.push(UnderWay { block, shown_at });
+            self.under_way.push(block);
         }
     }
 
     /// A block that was run and is not durable.
     pub fn block(&self, hash: &Hash) -> Option<&Arc<ExecutedBlock>> {
-        self.find(hash).map(|under_way| &under_way.block)
+        self.under_way.iter().find(|block| block.hash == *hash)
     }
 
-    fn find(&self, hash: &Hash) -> Option<&UnderWay> {
-        self.under_way.iter().find(|under_way| under_way.block.hash == *hash)
-    }
-
-    /// A block is durable now, and this is the state after it. Others of its height are forgotten.
-    pub fn persisted(&mut self, hash: &Hash, durable: Base, now: Timestamp) -> Option<UnderWay> {
-        let done = self.find(hash)?.clone();
+    /// A block is durable, and this is the state after it. Others of its height are forgotten.
+    pub fn persisted(&mut self, hash: &Hash, durable: Base) -> Option<Arc<ExecutedBlock>> {
+        let block = self.block(hash)?.clone();
         self.durable = durable;
-        self.recent.push_front(done.block.hash);
+        self.recent.push_front(block.hash);
         self.recent.truncate(limits::RECENT_BLOCKS as usize);
-        self.under_way.retain(|other| other.block.header.height > done.block.header.height);
-        self.under_way.iter_mut().for_each(|next| next.shown_at = next.shown_at.map(|at| at.max(now)));
-        Some(done)
+        self.under_way.retain(|other| other.header.height > block.header.height);
+        Some(block)
     }
 }

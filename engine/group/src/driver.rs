@@ -20,8 +20,9 @@ use tracing::{debug, error, info, warn};
 
 use crate::agreement::{Accusation, Accusations, Agreement};
 use crate::blame::RunFailure;
-use crate::chain::{Chain, UnderWay};
+use crate::chain::Chain;
 use crate::clock::Clock;
+use crate::deciding::Deciding;
 use crate::drops::Drops;
 use crate::engine::Engine;
 use crate::event::{Event, Made};
@@ -33,7 +34,7 @@ use crate::queue::{Answers, Job, Queue};
 use crate::snapshots::Offers;
 use crate::submit_error::SubmitError;
 use crate::sync::{Lie, Lies, Progress, Teller};
-use crate::window::{Voting, Window, aim_ms};
+use crate::window::{Window, aim_ms};
 use crate::workers::{Execute, ExecuteJob, WriteJob};
 
 /// See the module.
@@ -42,7 +43,9 @@ pub(crate) struct Driver {
     pub(crate) exchange: Exchange,
     pub(crate) clock: Clock,
     pub(crate) chain: Chain,
-    pub(crate) voting: Voting,
+    pub(crate) deciding: Deciding,
+    /// How long a proposer is waited for, in milliseconds.
+    pub(crate) propose_ms: u64,
     pub(crate) ledger: Ledger,
     pub(crate) feed: Arc<Feed>,
     pub(crate) drops: Arc<Drops>,
@@ -213,7 +216,8 @@ impl Driver {
             "block executed"
         );
         self.acquit(block.content.transactions());
-        self.chain.executed(block, Some(self.clock.now()));
+        self.deciding.shown(block.header.height, block.hash, self.clock.now());
+        self.chain.executed(block);
         self.tell(Input::Executed { header, shown, amendments });
     }
 
@@ -223,7 +227,7 @@ impl Driver {
                 self.observation.executed(made.header.height, took);
                 let amendments = made.amendments.clone();
                 self.acquit(made.content.transactions());
-                self.chain.executed(Arc::new(*made), None);
+                self.chain.executed(Arc::new(*made));
                 (Verdict::Good, amendments)
             }
             Checked::Bad(reason) => {
@@ -239,11 +243,8 @@ impl Driver {
         if let Err(reason) = result {
             return self.tell(Input::Failed { height, stage: Stage::Writing, reason });
         }
-        let (durable, now) = (durable_base(&self.ledger), self.clock.now());
-        let Some(UnderWay { block, shown_at }) = self.chain.persisted(&hash, durable, now) else { return };
-        if let Some(shown_at) = shown_at {
-            self.voting.took(now.since_ms(shown_at));
-        }
+        let Some(block) = self.chain.persisted(&hash, durable_base(&self.ledger)) else { return };
+        self.deciding.durable(height, &hash, self.clock.now());
         if let Some(offers) = &self.offers {
             offers.durable(height);
         }
@@ -261,18 +262,21 @@ impl Driver {
         }
     }
 
-    /// Lets as much in from now on as the block that is durable now says.
+    /// Lets as much in from now on, and makes blocks as soon, as the block that is durable now says.
     fn follow_the_wait(&mut self) {
         let pool = self.replica.pool();
-        let decides_alone = self.agreement.borrow().is_none();
-        // A node that makes no blocks does not know; it allows for as long as a block may wait to fill.
-        let votes_ms = || self.voting.least_ms().unwrap_or(pool.params().block_interval_ms);
-        let deciding_ms = if decides_alone { 0 } else { votes_ms() };
-        let aim_ms = aim_ms(pool, deciding_ms);
+        let (interval_ms, decides_alone) = (pool.params().block_interval_ms, self.agreement.borrow().is_none());
+        let deciding_ms = match self.deciding.least_ms() {
+            _ if decides_alone => 0,
+            // A node that makes no blocks does not know; it allows for as long as a block may wait to fill.
+            least_ms => least_ms.unwrap_or(interval_ms),
+        };
         if let Some(since) = pool.status().sealed_since {
-            self.window.durable(since, self.clock.now(), aim_ms);
+            self.window.durable(since, self.clock.now(), aim_ms(pool, deciding_ms));
         }
-        self.replica.seal_from(self.window.batch(decides_alone));
+        // Windows differ: who is early waits for a proposer who is not, and must not give it up before the interval is over.
+        let seals_early = decides_alone || interval_ms < self.propose_ms;
+        self.replica.seal_from(if seals_early { self.window.batch(decides_alone) } else { usize::MAX });
         self.replica.deciding_takes(deciding_ms);
     }
 

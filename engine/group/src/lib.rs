@@ -17,6 +17,7 @@ mod blame;
 pub mod chain;
 mod clock;
 pub mod config;
+mod deciding;
 mod driver;
 pub mod drops;
 mod engine;

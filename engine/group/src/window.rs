@@ -8,14 +8,13 @@
 //! anybody was turned away.
 //!
 //! Where one validator decides alone, nothing but its own work makes transactions wait, so little that they should wait
-//! hardly longer than they may for a block to fill. Where several do, what their votes take is allowed for, since a narrower
-//! window would hardly make it shorter ([`aim_ms`]). In both a part of the window is a block: waiting for more would only let
-//! the disk and the cores rest.
+//! hardly longer than they may for a block to fill. Where several do, what that takes ([`crate::deciding`]) is allowed for, since a
+//! narrower window would hardly make it shorter ([`aim_ms`]). In both a part of the window is a block: waiting for more would
+//! only let the disk and the cores rest.
 //!
 //! A window that is full stays shut until a good part of it is free: whoever comes with many transactions would otherwise
 //! have all of them decoded for the few that there is room for. Whoever comes with fewer than there is room for is let in.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -42,9 +41,6 @@ const BATCHES_ALONE: usize = 6;
 
 /// And where several do: each block costs them votes.
 const BATCHES_OF_SEVERAL: usize = 3;
-
-/// How many blocks the time of votes is learned from.
-const VOTED: usize = 32;
 
 /// See the module.
 #[derive(Debug)]
@@ -149,27 +145,6 @@ pub(crate) fn aim_ms(pool: &Pool, deciding_ms: u64) -> u64 {
     interval_ms.saturating_add(deciding_ms.max(interval_ms / 4)).max(pool.limits().wait_ms)
 }
 
-/// What deciding takes at least, from when a block of this node is shown to the others until it is durable here: distances, the
-/// others' work, disks. Others' blocks say nothing of it: whoever is slow to run one finds the votes there already.
-#[derive(Debug, Default)]
-pub(crate) struct Voting {
-    /// Of the newest blocks that were made here, in milliseconds.
-    newest: VecDeque<u64>,
-}
-
-impl Voting {
-    /// A block of this node is durable so long after it was shown.
-    pub(crate) fn took(&mut self, ms: u64) {
-        self.newest.truncate(VOTED - 1);
-        self.newest.push_front(ms);
-    }
-
-    /// The quickest of the newest blocks, in milliseconds; nothing before there are any.
-    pub(crate) fn least_ms(&self) -> Option<u64> {
-        self.newest.iter().copied().min()
-    }
-}
-
 /// The window after one of `limit` let the oldest wait for so long. It halves at most, as one block may be unlike those that
 /// follow; it does not grow past what anybody needs.
 fn next_limit(limit: usize, waited_ms: u64, target_ms: u64, turned_away: bool) -> usize {
@@ -253,20 +228,6 @@ mod tests {
         assert_eq!([20, 200, 400, 1_000].map(|interval| aim(250, interval, 0)), [250, 250, 500, 1_250]);
         assert_eq!([aim(400, 200, 0), aim(250, 200, 40), aim(1, u64::MAX, 70)], [400, 250, u64::MAX]);
         assert_eq!([aim(250, 200, 70), aim(400, 200, 300)], [270, 500]);
-    }
-
-    #[test]
-    fn votes_take_what_they_took_at_least_of_late() {
-        let mut voting = Voting::default();
-        assert_eq!(voting.least_ms(), None);
-        voting.took(70);
-        for _ in 1..VOTED {
-            voting.took(90);
-        }
-        assert_eq!(voting.least_ms(), Some(70));
-        // What was quick once says nothing for ever.
-        voting.took(80);
-        assert_eq!(voting.least_ms(), Some(80));
     }
 
     #[test]

@@ -25,6 +25,7 @@ use crate::agreement::Accusations;
 use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::config::GroupConfig;
+use crate::deciding::Deciding;
 use crate::driver::{Driver, durable_base};
 use crate::drops::{Drops, ENGINE_FAILED};
 use crate::engine::Engine;
@@ -51,7 +52,7 @@ use crate::suspects;
 use crate::sync::{BlockServer, Lies, Teller};
 use crate::timeline::Timelines;
 use crate::votes::{self, Votes, VotesError};
-use crate::window::{Voting, Window};
+use crate::window::Window;
 use crate::workers::{spawn_executor, spawn_writer};
 
 /// The ledger's folder in a group's.
@@ -362,7 +363,8 @@ impl Parts {
             exchange,
             clock: clock.clone(),
             chain: Chain::new(durable_base(&ledger), recent.into_iter().rev()),
-            voting: Voting::default(),
+            deciding: Deciding::default(),
+            propose_ms: config.timing.propose_ms,
             ledger: ledger.clone(),
             feed: feed.clone(),
             drops: drops.clone(),

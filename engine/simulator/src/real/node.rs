@@ -117,7 +117,7 @@ impl Whole {
     }
 
     /// A block that was run is durable now.
-    pub(crate) fn persisted(&mut self, hash: &Hash, now: Timestamp) {
-        self.chain.persisted(hash, base(&self.ledger), now);
+    pub(crate) fn persisted(&mut self, hash: &Hash) {
+        self.chain.persisted(hash, base(&self.ledger));
     }
 }

@@ -7,11 +7,11 @@ use hanse_group::execution::Checked;
 use hanse_ledger::store::Fault;
 use hanse_ledger::{Ledger, LedgerError};
 use hanse_replica::{Amendments, HaltReason, Input, Output, Shown, Stage, Work};
-use hanse_types::{Certificate, Header, Outcomes, Timestamp, TxId, Verified};
+use hanse_types::{Certificate, Header, Outcomes, TxId, Verified};
 
 use crate::byzantine::Kind as Behaviour;
 use crate::cut::Kind;
-use crate::node::{Committed, EPOCH_MS, Job, Mind};
+use crate::node::{Committed, Job, Mind};
 use crate::real::{Recorded, Whole, Write, on_threads_of};
 use crate::world::{Event, World};
 
@@ -225,9 +225,8 @@ impl World {
         };
         let (header, amendments) = (Box::new(made.header.clone()), made.amendments.clone());
         self.learn(&amendments);
-        let now = Timestamp(EPOCH_MS + self.time);
         let Some(whole) = self.whole(at) else { return };
-        whole.chain.executed(Arc::new(made), Some(now));
+        whole.chain.executed(Arc::new(made));
         self.has_run(at, &shown);
         let after = self.takes(at, 1, 8);
         self.plan_whole(at, after, Input::Executed { header, shown: Some(Box::new(shown)), amendments });
@@ -248,7 +247,7 @@ impl World {
         let (verdict, amendments) = match on_threads_of(at, find_out) {
             Ok(Checked::Good(made)) => {
                 let amendments = made.amendments.clone();
-                whole.chain.executed(Arc::new(*made), None);
+                whole.chain.executed(Arc::new(*made));
                 (Verdict::Good, amendments)
             }
             Ok(Checked::Bad(reason)) => {
@@ -333,7 +332,6 @@ impl World {
         if let (Some(fault), Some(place)) = (fault, &node.place) {
             place.fail_next(fault);
         }
-        let now = Timestamp(EPOCH_MS + self.time);
         let Some(whole) = self.whole(at) else { return };
         let Some(block) = whole.chain.block(&hash).cloned() else {
             return self.oracle.fail(format!("node {at} decides block {hash}, which it has not run"));
@@ -342,7 +340,7 @@ impl World {
         whole.failed = written.is_err();
         match written {
             Ok(()) => {
-                whole.persisted(&hash, now);
+                whole.persisted(&hash);
                 self.has_persisted(at, committed);
             }
             Err(error) => {
