@@ -106,6 +106,12 @@ async fn a_new_node_begins_with_a_snapshot_under_load_whatever_kills_it() {
     );
 
     // It begins with a snapshot once; from then on it goes on from its blocks.
+    // What it was given was packed by those who gave it.
+    let mut saved = 0.0;
+    for node in &nodes {
+        saved += node.figure("hanse_net_saved_bytes_total{module=\"sync\"}").await;
+    }
+    assert!(saved > 0.0);
     newcomer.kill();
     let back = consortium.start_with(4, BEGINNING);
     let again = status(&back.client()).await;

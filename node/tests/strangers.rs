@@ -7,7 +7,6 @@ mod tcp;
 
 use std::time::{Duration, Instant};
 
-use common::Node;
 use common::consortium::{Consortium, PATIENCE, peers, until};
 use futures::{AsyncWriteExt, StreamExt};
 use hanse_types::Hash;
@@ -53,13 +52,6 @@ fn key_of(consortium: &Consortium, number: usize) -> Keypair {
     };
     let secret = ed25519::SecretKey::try_from_bytes(key.as_bytes().to_owned()).unwrap();
     ed25519::Keypair::from(secret).into()
-}
-
-/// A figure of a node's metrics.
-async fn figure(node: &Node, name: &str) -> f64 {
-    let text = reqwest::get(format!("{}/metrics", node.url)).await.unwrap().text().await.unwrap();
-    let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name}: {text}"));
-    line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
 const NO_CERTIFICATE: &str = "hanse_net_refused_total{reason=\"no_certificate\"}";
@@ -117,7 +109,7 @@ async fn a_stock_client_is_let_in_if_its_node_says_so_and_refused_otherwise() {
     following.abort();
 
     let mut stranger = client(Keypair::generate_ed25519());
-    let before = figure(&node, NO_CERTIFICATE).await;
+    let before = node.figure(NO_CERTIFICATE).await;
     stranger.dial(address).unwrap();
     until_event(&mut stranger, |event| match event {
         SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { .. })) => {
@@ -127,7 +119,7 @@ async fn a_stock_client_is_let_in_if_its_node_says_so_and_refused_otherwise() {
         _ => None,
     })
     .await;
-    assert!(figure(&node, NO_CERTIFICATE).await > before);
+    assert!(node.figure(NO_CERTIFICATE).await > before);
     node.stop();
 }
 
@@ -135,6 +127,11 @@ async fn a_stock_client_is_let_in_if_its_node_says_so_and_refused_otherwise() {
 fn frame(group: Hash, module: u8, payload: &[u8]) -> Vec<u8> {
     let length = (33 + payload.len()) as u32;
     [&length.to_be_bytes()[..], &group.0, &[module], payload].concat()
+}
+
+/// One that says that it is packed, and how long it was before.
+fn packed(group: Hash, module: u8, unpacked: u32, payload: &[u8]) -> Vec<u8> {
+    frame(group, 128 | module, &[&unpacked.to_be_bytes()[..], payload].concat())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,29 +158,30 @@ async fn a_member_that_says_what_it_may_not_is_not_heard_and_kept_out() {
     // A group that the node does not have, and what is no message in the one that it has.
     let group: Hash = consortium.made["genesis_hash"].as_str().unwrap().parse().unwrap();
     stream.write_all(&frame(Hash([9; 32]), 0, &[1; 100_000])).await.unwrap();
+    stream.write_all(&packed(Hash([8; 32]), 2, 8_000, &[1; 1_000])).await.unwrap();
     stream.write_all(&frame(group, 2, b"no message")).await.unwrap();
     stream.flush().await.unwrap();
-    let refused = |wanted: f64| until("it is counted", || figure(&node, NOT_A_MEMBER), move |count| *count == wanted);
-    refused(1.0).await;
+    let refused = |wanted: f64| until("it is counted", || node.figure(NOT_A_MEMBER), move |count| *count == wanted);
+    refused(2.0).await;
     // It is not the member's fault if a message can't be read: its program may be newer.
     let (client_of, key) = (node.client(), address.to_string());
     let connected = peers(&client_of).await;
     assert!(connected.peers.iter().any(|peer| peer.name == "node-2" && peer.connected_ms.is_some()), "{key}");
 
-    // What no frame is ends the connection, and the next one is refused.
-    stream.write_all(&[0xff; 64]).await.unwrap();
+    // What is not packed as it says ends the connection, and the next one is refused.
+    stream.write_all(&packed(group, 2, 8_000, &[0xf0; 1_000])).await.unwrap();
     stream.flush().await.unwrap();
     let mut swarm = tokio::time::timeout(PATIENCE, following).await.unwrap().unwrap();
-    assert_eq!(figure(&node, MALFORMED).await, 1.0);
+    assert_eq!(node.figure(MALFORMED).await, 1.0);
     let banned = peers(&client_of).await;
     assert!(banned.peers.iter().any(|peer| peer.name == "node-2" && peer.state == "banned"), "{banned:?}");
-    let (before, since) = (figure(&node, BANNED).await, Instant::now());
+    let (before, since) = (node.figure(BANNED).await, Instant::now());
     swarm.dial(address).unwrap();
     until_event(&mut swarm, |event| match event {
         SwarmEvent::ConnectionClosed { .. } | SwarmEvent::OutgoingConnectionError { .. } => Some(()),
         _ => None,
     })
     .await;
-    assert!(figure(&node, BANNED).await > before || since.elapsed() > Duration::from_secs(30));
+    assert!(node.figure(BANNED).await > before || since.elapsed() > Duration::from_secs(30));
     node.stop();
 }

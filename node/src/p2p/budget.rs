@@ -1,7 +1,8 @@
 //! How many bytes a second one member may send to one group of this node.
 //!
 //! What a member sends within a second is taken as it comes; more than that only as fast as it may. So nobody keeps a
-//! group busy with reading: what is beyond is passed over, and counted.
+//! group busy with reading: what is beyond is passed over, and counted. A frame that came packed counts with the bytes that it has
+//! unpacked, as that is what it costs.
 
 use std::time::{Duration, Instant};
 

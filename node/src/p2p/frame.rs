@@ -14,7 +14,7 @@
 //! A frame is packed where that pays ([`pack`]): votes are too short for it. Signatures can't be packed, what surrounds them can.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures::io::{AsyncRead, AsyncReadExt};
 use hanse_group::network::{Frame, Module};
@@ -162,9 +162,39 @@ impl Head {
     }
 }
 
+/// A group's frame, on its way to any number of peers: it is packed for the first of them.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    frame: Arc<[u8]>,
+    packed: OnceLock<Option<Vec<u8>>>,
+}
+
+impl Parcel {
+    pub(super) fn new(frame: Arc<[u8]>) -> Parcel {
+        Parcel { frame, packed: OnceLock::new() }
+    }
+
+    /// Length of the group's frame.
+    pub(super) fn len(&self) -> usize {
+        self.frame.len()
+    }
+
+    /// Packs it, if that pays and was not done.
+    pub(super) fn pack(&self) {
+        self.packed.get_or_init(|| pack(&self.frame));
+    }
+
+    /// The head to send it with, and what follows: the frame packed, if it was.
+    pub(super) fn wire(&self, group: Hash, module: Module) -> (Head, &[u8]) {
+        let packed = self.packed.get().and_then(Option::as_deref);
+        let bytes = packed.unwrap_or(&self.frame);
+        (Head { group, module, length: bytes.len(), unpacked: packed.map(|_| self.len()) }, bytes)
+    }
+}
+
 /// A frame packed; nothing if it is short, if that saves less than an eighth of it, as the time is not worth it then, or if it
 /// saves more than nodes take.
-pub(super) fn pack(frame: &[u8]) -> Option<Vec<u8>> {
+fn pack(frame: &[u8]) -> Option<Vec<u8>> {
     if frame.len() < LEAST_PACKED {
         return None;
     }
@@ -217,10 +247,12 @@ mod tests {
         std::env::var("HANSE_MUTATIONS").map_or(usual, |number| number.parse().unwrap())
     }
 
-    /// How a group's frame is sent that can be packed, if it is not empty.
-    fn packed(head: Head, frame: &[u8]) -> (Head, Vec<u8>) {
-        let Some(bytes) = pack(frame) else { return (Head { length: frame.len(), ..head }, frame.to_vec()) };
-        (Head { length: bytes.len(), unpacked: Some(frame.len()), ..head }, bytes)
+    /// How a group's frame is sent.
+    fn packed(group: Hash, module: Module, frame: &[u8]) -> (Head, Vec<u8>) {
+        let parcel = Parcel::new(frame.into());
+        parcel.pack();
+        let (head, bytes) = parcel.wire(group, module);
+        (head, bytes.to_vec())
     }
 
     fn frames(seed: u64, count: usize) -> Vec<(Head, Vec<u8>)> {
@@ -228,12 +260,10 @@ mod tests {
         let frame = |_| {
             let length = random.below(300) as usize;
             let module = Module::ALL[random.below(3) as usize];
-            let head = Head { group: Hash([random.below(256) as u8; 32]), module, length, unpacked: None };
-            if length < 100 {
-                let half = |at: usize| if at % 64 < 32 { 7 } else { random.below(256) as u8 };
-                return packed(head, &(0..LEAST_PACKED + length).map(half).collect::<Vec<_>>());
-            }
-            (head, vec![random.below(256) as u8; length])
+            let group = Hash([random.below(256) as u8; 32]);
+            let half = |at: usize| if at % 64 < 32 { 7 } else { random.below(256) as u8 };
+            let bytes: Vec<u8> = (0..if length < 100 { LEAST_PACKED } else { 0 } + length).map(half).collect();
+            packed(group, module, &bytes)
         };
         (0..count).map(frame).collect()
     }
@@ -263,21 +293,19 @@ mod tests {
 
     #[test]
     fn what_is_worth_it_is_packed_and_comes_out_the_same() {
-        let head = Head { group: Hash([1; 32]), module: Module::Sync, length: 0, unpacked: None };
         let mut random = Random::new(6);
         let noise: Vec<u8> = (0..100_000).map(|_| random.below(256) as u8).collect();
         let half: Vec<u8> = noise.iter().enumerate().map(|(at, byte)| if at % 64 < 32 { 7 } else { *byte }).collect();
         assert_eq!((pack(&noise), pack(&[0; LEAST_PACKED - 1]), pack(&[0; 1 << 20])), (None, None, None));
-        let (head, bytes) = packed(head, &half);
+        let (head, bytes) = packed(Hash([1; 32]), Module::Sync, &half);
         assert!(head.length < 60_000 && head.frame_bytes() == half.len(), "{head:?}");
         assert_eq!(head.unpack(bytes).unwrap()[..], half[..]);
     }
 
     #[test]
     fn what_is_packed_as_nobody_does_is_said_so() {
-        let head = Head { group: Hash([1; 32]), module: Module::Sync, length: 0, unpacked: None };
         let frame: Vec<u8> = (0..5_000u32).map(|at| if at % 8 == 0 { (at % 251) as u8 } else { 9 }).collect();
-        let (head, bytes) = packed(head, &frame);
+        let (head, bytes) = packed(Hash([1; 32]), Module::Sync, &frame);
         assert!(head.unpacked.is_some(), "{head:?}");
         let read = |head: Head, bytes: &[u8]| block_on(read_all(&[&head.encode(), bytes].concat())).unwrap_err();
         let announced = |unpacked| read(Head { unpacked: Some(unpacked), ..head }, &bytes);

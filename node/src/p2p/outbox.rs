@@ -13,20 +13,22 @@ use hanse_types::Hash;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::frame::Parcel;
+
 /// A peer that takes nothing for so long, while something waits for it, lags.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// For so long after a frame was dropped, a peer counts as one that lags.
 const MEMORY: Duration = Duration::from_secs(5);
 
 /// A frame that is to be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Outgoing {
     /// The group's genesis hash.
     pub(super) group: Hash,
     /// What it is about.
     pub(super) module: Module,
     /// The group's frame.
-    pub(super) payload: Arc<[u8]>,
+    pub(super) parcel: Arc<Parcel>,
 }
 
 /// See the module.
@@ -55,7 +57,7 @@ struct Turns {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    frames: VecDeque<Arc<[u8]>>,
+    frames: VecDeque<Arc<Parcel>>,
     bytes: usize,
 }
 
@@ -67,20 +69,20 @@ impl Outbox {
     }
 
     /// Puts a frame in; whether there was room.
-    pub(super) fn put(&self, group: Hash, module: Module, payload: Arc<[u8]>) -> bool {
+    pub(super) fn put(&self, group: Hash, module: Module, parcel: Arc<Parcel>) -> bool {
         let mut queues = self.queues.lock();
         if queues.waiting() == 0 {
             // Nobody was slow while there was nothing to take.
             queues.taken_at = Instant::now();
         }
         let waiting = queues.modules.entry(module).or_default().groups.entry(group).or_default();
-        if waiting.bytes > 0 && waiting.bytes + payload.len() > self.capacity {
+        if waiting.bytes > 0 && waiting.bytes + parcel.len() > self.capacity {
             queues.dropped += 1;
             queues.dropped_at = Some(Instant::now());
             return false;
         }
-        waiting.bytes += payload.len();
-        waiting.frames.push_back(payload);
+        waiting.bytes += parcel.len();
+        waiting.frames.push_back(parcel);
         drop(queues);
         self.filled.notify_one();
         true
@@ -89,10 +91,10 @@ impl Outbox {
     /// Takes the most urgent frame, if there is any.
     pub(super) fn take(&self) -> Option<Outgoing> {
         let mut queues = self.queues.lock();
-        let (module, (group, payload)) =
+        let (module, (group, parcel)) =
             queues.modules.iter_mut().find_map(|(module, turns)| Some((*module, turns.next()?)))?;
         queues.taken_at = Instant::now();
-        Some(Outgoing { group, module, payload })
+        Some(Outgoing { group, module, parcel })
     }
 
     /// Completes when something was put in since the last time; there may be nothing all the same.
@@ -130,18 +132,18 @@ impl Turns {
     }
 
     /// The next frame of the group whose turn it is: the first one after the last that has any.
-    fn next(&mut self) -> Option<(Hash, Arc<[u8]>)> {
+    fn next(&mut self) -> Option<(Hash, Arc<Parcel>)> {
         let after = self.last.map_or(Bound::Unbounded, Bound::Excluded);
         let first = self.groups.range((after, Bound::Unbounded)).next().or_else(|| self.groups.iter().next());
         let group = *first?.0;
         let waiting = self.groups.get_mut(&group)?;
-        let payload = waiting.frames.pop_front()?;
-        waiting.bytes -= payload.len();
+        let parcel = waiting.frames.pop_front()?;
+        waiting.bytes -= parcel.len();
         if waiting.frames.is_empty() {
             self.groups.remove(&group);
         }
         self.last = Some(group);
-        Some((group, payload))
+        Some((group, parcel))
     }
 }
 
@@ -153,12 +155,12 @@ mod tests {
     const ONE: Hash = Hash([1; 32]);
     const TWO: Hash = Hash([2; 32]);
 
-    fn frame(length: usize) -> Arc<[u8]> {
-        vec![0; length].into()
+    fn frame(length: usize) -> Arc<Parcel> {
+        Arc::new(Parcel::new(vec![0; length].into()))
     }
 
     fn order(outbox: &Outbox) -> Vec<(Module, Hash, usize)> {
-        std::iter::from_fn(|| outbox.take()).map(|next| (next.module, next.group, next.payload.len())).collect()
+        std::iter::from_fn(|| outbox.take()).map(|next| (next.module, next.group, next.parcel.len())).collect()
     }
 
     #[test]
@@ -204,6 +206,6 @@ mod tests {
             }
         });
         outbox.put(ONE, Module::Sync, frame(7));
-        assert_eq!(waiting.await.unwrap().payload.len(), 7);
+        assert_eq!(waiting.await.unwrap().parcel.len(), 7);
     }
 }

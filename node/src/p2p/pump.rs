@@ -8,7 +8,7 @@ use hanse_types::crypto::PublicKey;
 use tokio::task::JoinError;
 
 use super::figures::{Figures, Refused, Traffic};
-use super::frame::{FrameError, Head, pack, read_payload, skip_payload};
+use super::frame::{FrameError, Head, read_payload, skip_payload};
 use super::outbox::{Outbox, Outgoing};
 use super::switch::Switch;
 
@@ -43,18 +43,14 @@ pub(super) async fn send(
 ) -> Result<(), io::Error> {
     let mut stream = BufWriter::with_capacity(BUFFER_BYTES, stream);
     loop {
-        let Some(Outgoing { group, module, payload }) = outbox.take() else {
+        let Some(Outgoing { group, module, parcel }) = outbox.take() else {
             stream.flush().await?;
             outbox.filled().await;
             continue;
         };
-        let packed = aside(payload.len(), {
-            let payload = payload.clone();
-            move || pack(&payload)
-        })
-        .await;
-        let bytes = packed.as_deref().unwrap_or(&payload);
-        let head = Head { group, module, length: bytes.len(), unpacked: packed.as_ref().map(|_| payload.len()) };
+        let to_pack = parcel.clone();
+        aside(parcel.len(), move || to_pack.pack()).await;
+        let (head, bytes) = parcel.wire(group, module);
         stream.write_all(&head.encode()).await?;
         stream.write_all(bytes).await?;
         counters.node.of(module).send(&head);

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::budget::Budget;
 use super::figures::{Figures, Refused};
+use super::frame::Parcel;
 use super::lobby::LOBBY;
 use super::membership::Membership;
 use super::outbox::Outbox;
@@ -158,7 +159,8 @@ impl Switch {
         number(&mut self.state.lock().numbers, key)
     }
 
-    fn send(&self, group: &Hash, to: Recipient, module: Module, frame: &Arc<[u8]>) {
+    fn send(&self, group: &Hash, to: Recipient, module: Module, frame: Arc<[u8]>) {
+        let parcel = Arc::new(Parcel::new(frame));
         let state = self.state.lock();
         let membership = self.membership.borrow();
         let Some(port) = state.groups.get(group) else { return };
@@ -168,7 +170,7 @@ impl Switch {
         };
         for member in port.up.iter().filter(is_meant).filter(|key| membership.has(group, key)) {
             let Some(outbox) = state.links.get(member) else { continue };
-            if !outbox.put(*group, module, frame.clone()) {
+            if !outbox.put(*group, module, parcel.clone()) {
                 self.figures.refuse(Refused::Full);
             }
         }
@@ -203,7 +205,7 @@ struct Member {
 
 impl Transport for Member {
     fn send(&self, to: Recipient, module: Module, frame: Arc<[u8]>) {
-        self.switch.send(&self.group, to, module, &frame);
+        self.switch.send(&self.group, to, module, frame);
     }
 
     fn key_of(&self, member: Peer) -> Option<PublicKey> {
@@ -292,6 +294,6 @@ mod tests {
         drop(network.transport);
         assert!(!switch.takes(&key(1), &GROUP));
         assert!(switch.join(GROUP).incoming.recv().await.is_some());
-        assert_eq!(outbox.take(), None);
+        assert!(outbox.take().is_none());
     }
 }

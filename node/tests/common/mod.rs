@@ -85,6 +85,13 @@ impl Node {
         Client::new(&self.url).unwrap()
     }
 
+    /// A figure of its metrics, by its name and, in braces, what it is of.
+    pub(crate) async fn figure(&self, name: &str) -> f64 {
+        let text = reqwest::get(format!("{}/metrics", self.url)).await.unwrap().text().await.unwrap();
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name}: {text}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    }
+
     /// The socket of its admin listener.
     pub(crate) fn admin_socket(&self) -> PathBuf {
         self.started["admin"].as_str().unwrap().strip_prefix("unix:").unwrap().into()
