@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hanse_scheduler::{CallSite, Execute};
 use hanse_state::{Halt, StateAccess};
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{ContractRef, Execution, Hash, Height, Params, Timestamp, Transaction};
 use hanse_vm::{BlockContext, Runner, Vm};
 
@@ -19,6 +20,7 @@ impl Executor {
     pub fn new(vm: Vm) -> Executor {
         let block = BlockContext {
             height: Height(1),
+            crypto: CryptoSuite::Standard,
             timestamp: Timestamp(1),
             recent_hashes: vec![Hash::ZERO],
             params: Params::default(),

@@ -66,7 +66,7 @@ impl World {
     pub fn deploy_module(&mut self, name: &str, code: &[u8], init: Vec<u8>) -> Result<Address> {
         let deploy = call(World::operator(), system::lifecycle::ADDRESS, "deploy", &(name, code, init));
         self.run(vec![deploy]).with_context(|| format!("contract {name:?} was not deployed"))?;
-        Ok(contract_address(&World::operator(), name))
+        Ok(contract_address(CryptoSuite::Standard, &World::operator(), name))
     }
 
     /// Runs transactions, all of which must succeed, and keeps what they do.

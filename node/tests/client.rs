@@ -119,7 +119,7 @@ async fn a_submission_outlives_the_node() {
     let token = client.contract("token").await.unwrap();
     let bob = node.started["accounts"][1]["address"].clone();
     let signed = account.sign(token.prepare("transfer", &json!([bob, "7"])).unwrap()).await.unwrap();
-    let id = signed.transaction.id(&client.chain_info().await.unwrap().genesis_hash).0;
+    let id = signed.id(&client.chain_info().await.unwrap().genesis_hash).0;
     node.kill();
 
     let waiting = tokio::spawn({

@@ -35,7 +35,7 @@ async fn pay(client: Client, context: ChainContext, first: u64, told: Acknowledg
         }
         let signed = payment(&context, number);
         match client.send(&signed, Wait::Pool, PATIENCE).await {
-            Ok(_) => told.lock().unwrap().push(signed.transaction.id(&context.genesis).0),
+            Ok(_) => told.lock().unwrap().push(signed.id(&context.genesis).0),
             // What became of it is not known, or nothing: the next one is another.
             Err(ClientError::Broken { .. } | ClientError::Connect { .. }) => room(&client).await,
             Err(error) if error.is(codes::POOL_FULL) || error.is(codes::BUSY) => room(&client).await,

@@ -327,11 +327,11 @@ impl MadeUp {
 
     /// So many blocks, the last of which leaves this state.
     fn blocks(&self, count: u64, last: Hash) -> Vec<Header> {
-        let validators = ValidatorSet::from_genesis(&self.genesis).unwrap().hash();
+        let validators = ValidatorSet::from_genesis(&self.genesis).unwrap().hash(self.genesis.crypto);
         let mut parent = Hash::ZERO;
         let next = |height| {
             let header = Header {
-                version: Header::VERSION,
+                crypto: CryptoSuite::Standard,
                 chain_id: "chain".into(),
                 group_id: "group".into(),
                 height: Height(height),

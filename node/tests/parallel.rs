@@ -34,7 +34,7 @@ fn transfer(context: &ChainContext, contract: &str, from: &SecretKey, to: u8) ->
 async fn in_one_block(client: &Client, transactions: &[SignedTransaction]) -> (DagView, Vec<Hash>) {
     let genesis = context(client).await.genesis;
     assert_eq!(client.submit_bulk(transactions, WaitMany::Pool).await.unwrap().accepted, transactions.len());
-    let ids: Vec<Hash> = transactions.iter().map(|signed| signed.transaction.id(&genesis).0).collect();
+    let ids: Vec<Hash> = transactions.iter().map(|signed| signed.id(&genesis).0).collect();
     let params = ReceiptParams { tx_id: ids[0], proof: false, timeout_ms: 20_000 };
     let at = client.call::<GetReceipt>(params).await.unwrap().receipt.height;
     let params = DagParams { at: hanse_client::methods::BlockAt::Height(at), vertices: 100, tx_id: None };
@@ -113,7 +113,7 @@ async fn a_simulation_names_the_waiting_transactions_it_conflicts_with() {
     node.run(&["contract", "call", "params", "set", "block_interval_ms", "60000"]);
     let chain = context(&client).await;
     let waiting = transfer(&chain, &token, &key("alice"), 7);
-    let id = waiting.transaction.id(&chain.genesis).0;
+    let id = waiting.id(&chain.genesis).0;
     assert_eq!(client.submit_bulk(&[waiting], WaitMany::Pool).await.unwrap().accepted, 1);
 
     let simulate = async |caller: &str, to: u8| {

@@ -40,7 +40,7 @@ fn payment(context: &ChainContext, from: &SecretKey, to: u64) -> (Hash, SignedTr
     receiver[..8].copy_from_slice(&to.to_be_bytes());
     let args = borsh::to_vec(&(Address(receiver), 1u128)).unwrap();
     let signed = Call::new(Contract::native(1), "transfer", args).sign(context, from).unwrap();
-    (signed.transaction.id(&context.genesis).0, signed)
+    (signed.id(&context.genesis).0, signed)
 }
 
 async fn status(client: &Client, id: Hash) -> TxStatusView {
@@ -251,7 +251,7 @@ async fn what_expires_while_the_node_is_down_is_dropped_with_a_reason_and_can_be
     let args = borsh::to_vec(&(Address([9; 20]), 5u128)).unwrap();
     let short = Call::new(Contract::native(1), "transfer", args).lifetime(Duration::from_millis(1_500));
     let signed = short.sign(&context, &alice).unwrap();
-    let id = signed.transaction.id(&context.genesis).0;
+    let id = signed.id(&context.genesis).0;
     client.send(&signed, Wait::Pool, PATIENCE).await.unwrap();
     let (kept, other) = payment(&context, &alice, 1);
     client.send(&other, Wait::Pool, PATIENCE).await.unwrap();

@@ -178,7 +178,7 @@ async fn a_transaction_that_is_wrong_is_refused_for_its_reason() {
 async fn a_receipt_is_proven_and_waits_can_end_early() {
     let world = World::new();
     let signed = world.payment(5).await;
-    let id = signed.transaction.id(&world.context().await.genesis);
+    let id = signed.id(&world.context().await.genesis);
     let params = SubmitParams { transaction: Bytes(signed.encode()), wait: Wait::Pool, timeout_ms: None };
     let submitted = world.client.call::<SubmitTx>(params).await.unwrap();
     assert_eq!((submitted.tx_id, submitted.receipt), (id.0, None));
@@ -209,7 +209,7 @@ async fn bulk_takes_the_good_and_names_the_bad() {
     assert_eq!((answer.refused[0].index, answer.refused[0].error.code), (1, codes::BAD_SIGNATURE.code));
     let genesis = world.context().await.genesis;
     for signed in &good {
-        let TxId(id) = signed.transaction.id(&genesis);
+        let TxId(id) = signed.id(&genesis);
         assert!(world.client.receipt(id, Duration::from_secs(20)).await.is_ok());
     }
 

@@ -412,7 +412,7 @@ async fn a_reader_that_stands_still_is_cut_and_goes_on_where_it_was() {
     for _ in 0..BATCHES {
         let batch: Vec<_> = (0..BATCH).map(|_| pay()).collect();
         assert_eq!(client.submit_bulk(&batch, WaitMany::None).await.unwrap().accepted, BATCH);
-        let tx_id = batch[BATCH - 1].transaction.id(&context.genesis).0;
+        let tx_id = batch[BATCH - 1].id(&context.genesis).0;
         let params = ReceiptParams { tx_id, proof: false, timeout_ms: PATIENCE.as_millis() as u64 };
         client.call::<GetReceipt>(params).await.unwrap();
     }

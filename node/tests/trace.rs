@@ -154,7 +154,7 @@ async fn every_transaction_of_a_block_gives_again_what_its_receipt_says_until_it
     let context = ChainContext::from(&client.chain_info().await.unwrap());
     let batch = mixed(&context);
     assert_eq!(client.submit_bulk(&batch, WaitMany::Pool).await.unwrap().accepted, batch.len());
-    let ids: Vec<Hash> = batch.iter().map(|signed| signed.transaction.id(&context.genesis).0).collect();
+    let ids: Vec<Hash> = batch.iter().map(|signed| signed.id(&context.genesis).0).collect();
     let mut height = 0;
     for id in &ids {
         let params = ReceiptParams { tx_id: *id, proof: false, timeout_ms: 60_000 };

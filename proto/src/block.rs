@@ -1,5 +1,6 @@
 //! Blocks, DAGs and certificates.
 
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::dag::DagBuilder;
 use hanse_types::{
     Block, Canonical, Certificate, Dag, Epoch, Gas, Header, Height, Round, SignedTransaction, Timestamp, limits,
@@ -19,7 +20,7 @@ impl Convert for Header {
 
     fn to_message(&self) -> wire::Header {
         wire::Header {
-            version: self.version.into(),
+            version: self.crypto.header_version().into(),
             chain_id: self.chain_id.clone(),
             group_id: self.group_id.clone(),
             height: self.height.0,
@@ -43,7 +44,7 @@ impl Convert for Header {
 
     fn from_message(message: wire::Header) -> Result<Header, WireError> {
         Ok(Header {
-            version: narrow("Header.version", message.version)?,
+            crypto: suite(message.version)?,
             chain_id: message.chain_id,
             group_id: message.group_id,
             height: Height(message.height),
@@ -68,6 +69,12 @@ impl Convert for Header {
     fn check_size(&self) -> Result<(), WireError> {
         within_canonical_limit(self)
     }
+}
+
+/// Headers of each suite have a version of their own.
+fn suite(version: u32) -> Result<CryptoSuite, WireError> {
+    let known = narrow("Header.version", version).map(CryptoSuite::of_header_version)?;
+    known.ok_or(WireError::OutOfRange { field: "Header.version", found: version.into() })
 }
 
 impl Convert for Dag {

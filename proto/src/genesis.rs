@@ -58,12 +58,14 @@ impl Convert for Genesis {
 fn crypto_to_message(suite: CryptoSuite) -> wire::CryptoSuite {
     match suite {
         CryptoSuite::Standard => wire::CryptoSuite::Standard,
+        CryptoSuite::Guomi => wire::CryptoSuite::Guomi,
     }
 }
 
 fn crypto_from_message(code: i32) -> Result<CryptoSuite, WireError> {
     match wire::CryptoSuite::try_from(code) {
         Ok(wire::CryptoSuite::Standard) => Ok(CryptoSuite::Standard),
+        Ok(wire::CryptoSuite::Guomi) => Ok(CryptoSuite::Guomi),
         Ok(wire::CryptoSuite::Unspecified) | Err(_) => Err(unknown("Genesis.crypto", code)),
     }
 }

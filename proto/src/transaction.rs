@@ -87,6 +87,7 @@ pub(crate) fn key_to_message(key: &PublicKey) -> wire::PublicKey {
     let key = match key {
         PublicKey::Ed25519(bytes) => Key::Ed25519(bytes.to_vec()),
         PublicKey::Secp256k1(bytes) => Key::Secp256k1(bytes.to_vec()),
+        PublicKey::Sm2(bytes) => Key::Sm2(bytes.to_vec()),
     };
     wire::PublicKey { key: Some(key) }
 }
@@ -95,6 +96,7 @@ pub(crate) fn key_from_message(message: wire::PublicKey) -> Result<PublicKey, Wi
     match required("PublicKey.key", message.key)? {
         Key::Ed25519(bytes) => array("PublicKey.ed25519", &bytes).map(PublicKey::Ed25519),
         Key::Secp256k1(bytes) => array("PublicKey.secp256k1", &bytes).map(PublicKey::Secp256k1),
+        Key::Sm2(bytes) => array("PublicKey.sm2", &bytes).map(PublicKey::Sm2),
     }
 }
 

@@ -7,6 +7,7 @@ use clap::Args;
 use hanse_scheduler::{Hints, propose};
 use hanse_state::commitment::{self, MemoryNodes, Update};
 use hanse_state::{ChangeSet, StateError};
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{Hash, StateCommitment, Value};
 use serde::Serialize;
 
@@ -211,7 +212,7 @@ struct Base {
 impl Base {
     fn of(kind: StateCommitment, prepared: &Prepared) -> Result<Base> {
         let entries = prepared.world.state.iter().map(|(key, value)| (key.into(), Some(Value::clone(value)))).collect();
-        let mut nodes = MemoryNodes::default();
+        let mut nodes = MemoryNodes::new(CryptoSuite::Standard);
         let update = commitment::update(kind, &Hash::ZERO, &nodes, &ChangeSet::from_unsorted(entries))?;
         nodes.apply(&update);
         Ok(Base { kind, root: update.root, nodes })

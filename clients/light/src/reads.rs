@@ -77,8 +77,9 @@ impl Light {
             let told = source.call::<GetChainInfo>(NoParams {}).await?;
             let chain = self.chain.lock();
             let own = chain.anchor().chain();
-            if (&told.chain_id, &told.group_id, &told.genesis_hash) != (&own.chain_id, &own.group_id, &own.genesis) {
-                let other = ProofError::OtherChain { chain: told.chain_id, group: told.group_id };
+            let theirs = (told.crypto, &told.chain_id, &told.group_id, &told.genesis_hash);
+            if theirs != (own.crypto, &own.chain_id, &own.group_id, &own.genesis) {
+                let other = ProofError::OtherChain { chain: told.chain_id, group: told.group_id, crypto: told.crypto };
                 return Err(ClientError::from(other).into());
             }
             Ok(match chain.tip() {
@@ -211,7 +212,7 @@ impl Light {
     pub async fn submit(&self, params: SubmitParams) -> Result<Submitted, ReadError> {
         let signed = SignedTransaction::decode(&params.transaction.0);
         let signed = &signed.map_err(|error| RpcError::new(codes::MALFORMED, error.to_string()))?;
-        let tx_id = signed.transaction.id(&self.genesis()).0;
+        let tx_id = signed.id(&self.genesis()).0;
         if params.wait != hanse_client::methods::Wait::Committed {
             let (wait, patience) = (params.wait, Duration::from_millis(params.timeout_ms.unwrap_or_default()));
             self.ask(|source| async move { Ok(source.client.send(signed, wait, patience).await.map(drop)?) }).await?;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hanse_types::crypto::{SignError, Signer};
+use hanse_types::crypto::{CryptoSuite, SignError, Signer};
 use hanse_types::{Address, Gas, Hash, Height, SignedTransaction, Timestamp, Transaction};
 use thiserror::Error;
 
@@ -24,6 +24,8 @@ pub struct ChainContext {
     pub group_id: String,
     /// Hash of the genesis, which every signature covers.
     pub genesis: Hash,
+    /// What the group hashes by and its clients sign by.
+    pub crypto: CryptoSuite,
     /// A recent block: its height
     pub ref_height: Height,
     /// and the first bytes of its hash.
@@ -44,6 +46,7 @@ impl From<&ChainInfo> for ChainContext {
             chain_id: info.chain_id.clone(),
             group_id: info.group_id.clone(),
             genesis: info.genesis_hash,
+            crypto: info.crypto,
             ref_height: info.height,
             ref_hash,
             gas_max: info.params.tx_gas_max,
@@ -215,6 +218,7 @@ pub(crate) mod test_values {
             chain_id: "chain".into(),
             group_id: "group".into(),
             genesis: Hash([4; 32]),
+            crypto: CryptoSuite::Standard,
             ref_height: Height(9),
             ref_hash: [1; 8],
             gas_max: Gas(1_000),
@@ -281,6 +285,6 @@ mod tests {
             let call = Call::new(Contract::native(1), "transfer", vec![]);
             call.sign(&context(), &hanse_types::crypto::SecretKey::ed25519([7; 32])).unwrap().transaction
         };
-        assert_ne!(make().id(&Hash::ZERO), make().id(&Hash::ZERO));
+        assert_ne!(make().id(CryptoSuite::Standard, &Hash::ZERO), make().id(CryptoSuite::Standard, &Hash::ZERO));
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use hanse_abi::keys::full_key;
 use hanse_state::commitment;
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::genesis::Validator;
 use hanse_types::merkle::{self, Proof};
 use hanse_types::validator_set::ValidatorSetError;
@@ -62,12 +63,14 @@ pub enum ProofError {
     #[error("the validators of the next epoch are not those that the block names")]
     Validators,
     /// Its header is another chain's.
-    #[error("its header is of chain {chain:?} and group {group:?}")]
+    #[error("its header is of chain {chain:?} and group {group:?} with crypto {crypto}")]
     OtherChain {
         /// The header's chain.
         chain: String,
         /// The header's group.
         group: String,
+        /// What the header is hashed by.
+        crypto: CryptoSuite,
     },
     /// It is about something else than what was asked for.
     #[error("it is for another transaction, key or block than what was asked for")]
@@ -177,8 +180,8 @@ impl Anchor {
         };
         let list = handover.validators.iter().map(validator).collect::<Result<_, ProofError>>()?;
         let set = ValidatorSet::new(list).map_err(|_| ProofError::Validators)?;
-        if header.epoch != epoch || header.next_validators == header.validators || header.next_validators != set.hash()
-        {
+        let (names, named) = (header.next_validators != header.validators, set.hash(header.crypto));
+        if header.epoch != epoch || !names || header.next_validators != named {
             return Err(ProofError::Validators);
         }
         let mut known = self.known.write();
@@ -198,8 +201,14 @@ impl Anchor {
     pub fn header(&self, certified: &CertifiedHeader) -> Result<Header, ProofError> {
         let header = Header::decode(&certified.header.0)?;
         let certificate = Certificate::decode(&certified.certificate.0)?;
-        if (&header.chain_id, &header.group_id) != (&self.chain.chain_id, &self.chain.group_id) {
-            return Err(ProofError::OtherChain { chain: header.chain_id, group: header.group_id });
+        if (header.crypto, &header.chain_id, &header.group_id)
+            != (self.chain.crypto, &self.chain.chain_id, &self.chain.group_id)
+        {
+            return Err(ProofError::OtherChain {
+                chain: header.chain_id,
+                group: header.group_id,
+                crypto: header.crypto,
+            });
         }
         let known = self.known.read();
         certificate.verify(&self.chain, known.deciders(header.epoch, header.height)?, &header)?;
@@ -218,7 +227,7 @@ pub fn check_transaction(
     id: &TxId,
 ) -> Result<SignedTransaction, ProofError> {
     let signed = SignedTransaction::decode(&proof.content.0)?;
-    if signed.transaction.id(genesis) != *id {
+    if signed.id(genesis) != *id {
         return Err(ProofError::Other);
     }
     check_path(proof, header, &header.tx_root, &signed.leaf(*id))?;
@@ -234,7 +243,7 @@ pub fn check_receipt(proof: &InclusionProof, header: &Header, id: &TxId) -> Resu
     if receipt.tx_id != *id || receipt.height != header.height || receipt.index != proof.index {
         return Err(ProofError::Other);
     }
-    check_path(proof, header, &header.receipt_root, &receipt.digest())?;
+    check_path(proof, header, &header.receipt_root, &receipt.digest(header.crypto))?;
     Ok(receipt)
 }
 
@@ -244,7 +253,7 @@ pub fn check_receipt(proof: &InclusionProof, header: &Header, id: &TxId) -> Resu
 /// If it does not show that.
 pub fn check_rw_set(proof: &InclusionProof, header: &Header, receipt: &Receipt) -> Result<RwSet, ProofError> {
     let rw_set = RwSet::decode(&proof.content.0)?;
-    let digest = rw_set.digest();
+    let digest = rw_set.digest(header.crypto);
     if receipt.height != header.height || receipt.index != proof.index || receipt.rw_set != digest {
         return Err(ProofError::Other);
     }
@@ -264,12 +273,12 @@ pub fn check_state(
     value: Option<&[u8]>,
 ) -> Result<(), ProofError> {
     let path = commitment::Proof::decode(&proof.path.0)?;
-    Ok(path.verify(&header.state_root, &full_key(contract, key), value)?)
+    Ok(path.verify(header.crypto, &header.state_root, &full_key(contract, key), value)?)
 }
 
 fn check_path(proof: &InclusionProof, header: &Header, root: &Hash, leaf: &Hash) -> Result<(), ProofError> {
     let path = Proof(proof.path.clone());
-    let holds = merkle::verify(root, leaf, proof.index.as_usize(), header.tx_count as usize, &path);
+    let holds = merkle::verify(header.crypto, root, leaf, proof.index.as_usize(), header.tx_count as usize, &path);
     if holds { Ok(()) } else { Err(ProofError::Path) }
 }
 

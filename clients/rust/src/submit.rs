@@ -67,7 +67,7 @@ impl Client {
         patience: Duration,
     ) -> Result<Outcome, ClientError> {
         let deadline = Instant::now() + patience;
-        let tx_id = transaction.transaction.id(&self.genesis_hash().await?).0;
+        let tx_id = transaction.id(&self.genesis_hash().await?).0;
         // Whether a node may have it: from then on an error says nothing, unless it is about the transaction.
         let mut sent = false;
         loop {

@@ -175,7 +175,7 @@ impl<V: Verify> Bft<V> {
         let me = config.key.and_then(|key| set.index_of(&key));
         Bft {
             at: AtHeight::new(tip.height.next(), set.len()),
-            set_hash: set.hash(),
+            set_hash: set.hash(config.chain.crypto),
             me,
             config,
             verify,
@@ -396,7 +396,10 @@ impl<V: Verify> Bft<V> {
     /// The set that the block just committed names takes over. Nothing of the old one's turns or votes goes on.
     fn change_validators(&mut self, expected: Hash) -> Result<(), Fault> {
         let height = self.tip.height.next();
-        let next = self.next_set.take().filter(|(from, set)| *from == height && set.hash() == expected);
+        let next = self
+            .next_set
+            .take()
+            .filter(|(from, set)| *from == height && set.hash(self.config.chain.crypto) == expected);
         let (_, set) = next.ok_or(Fault::WrongValidators { height, expected })?;
         let bugs = self.config.bugs;
         if !bugs.has(Bug::KeepEpoch) {

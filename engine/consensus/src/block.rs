@@ -59,11 +59,11 @@ impl CompactBlock {
         if found != stated as usize || vertices != found {
             return Err(CompactBlockError::Count { found, vertices, stated });
         }
-        let digest = dag.digest();
+        let digest = dag.digest(header.crypto);
         if digest != header.dag_digest {
             return Err(ShapeError::DagDigest { found: digest, stated: header.dag_digest }.into());
         }
-        let root = merkle::root(&transactions);
+        let root = merkle::root(header.crypto, &transactions);
         if root != header.tx_root {
             return Err(CompactBlockError::TxRoot { found: root, stated: header.tx_root });
         }

@@ -163,11 +163,11 @@ impl<V: Verify> Raft<V> {
         let me = config.key.and_then(|key| set.index_of(&key));
         let member = epochs::member_of(me, set.len(), record.as_ref(), epoch, tip.height);
         Raft {
+            set_hash: set.hash(config.chain.crypto),
             config,
             verify,
             tip,
             recent: recent.into_iter().chain([(tip.height, tip.hash)]).collect(),
-            set_hash: set.hash(),
             set,
             epoch,
             next_set: None,
@@ -397,7 +397,7 @@ impl<V: Verify> Raft<V> {
             && header.timestamp > self.tip.timestamp
             && header.epoch == self.epoch
             && header.validators == self.set_hash
-            && (&header.chain_id, &header.group_id) == (&chain.chain_id, &chain.group_id);
+            && (header.crypto, &header.chain_id, &header.group_id) == (chain.crypto, &chain.chain_id, &chain.group_id);
         let named = Statement::from(Precommit::of(certificate)) == vote_for(block);
         let alone = certificate.signatures.len() == 1 && signer == Some(header.proposer);
         made_for_it && named && alone && Quorum::from(certificate.clone()).is_good(chain, &self.set, &self.verify)

@@ -83,8 +83,8 @@ impl Solo {
             return Err(SoloError::Validators { count: validators.len() });
         }
         Ok(Solo {
+            validators_hash: validators.hash(chain.crypto),
             chain,
-            validators_hash: validators.hash(),
             validators,
             epoch: Epoch(0),
             decided: tip,

@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use hanse_types::crypto::{SecretKey, Signature, Signer};
+use hanse_types::crypto::{CryptoSuite, SecretKey, Signature, Signer};
 use hanse_types::genesis::Validator;
 use hanse_types::{ChainIdentity, Dag, Epoch, Gas, Hash, Header, Height, Round, Timestamp, ValidatorSet, merkle};
 
@@ -26,25 +26,30 @@ pub(crate) fn set_from(first: usize, count: usize) -> ValidatorSet {
 }
 
 pub(crate) fn chain() -> ChainIdentity {
-    ChainIdentity { chain_id: "chain".into(), group_id: "group".into(), genesis: Hash([1; 32]) }
+    ChainIdentity {
+        chain_id: "chain".into(),
+        group_id: "group".into(),
+        genesis: Hash([1; 32]),
+        crypto: CryptoSuite::Standard,
+    }
 }
 
 /// A header without transactions.
 pub(crate) fn header(height: Height, parent: Hash, set: &ValidatorSet) -> Header {
     Header {
-        version: Header::VERSION,
+        crypto: CryptoSuite::Standard,
         chain_id: "chain".into(),
         group_id: "group".into(),
         height,
         parent,
         timestamp: Timestamp(1_000 + height.0),
-        tx_root: merkle::root(&[]),
+        tx_root: merkle::root(CryptoSuite::Standard, &[]),
         receipt_root: Hash::ZERO,
         rw_set_root: Hash::ZERO,
-        dag_digest: Dag::empty().digest(),
+        dag_digest: Dag::empty().digest(CryptoSuite::Standard),
         state_root: Hash::ZERO,
-        validators: set.hash(),
-        next_validators: set.hash(),
+        validators: set.hash(CryptoSuite::Standard),
+        next_validators: set.hash(CryptoSuite::Standard),
         epoch: Epoch(0),
         round: Round(0),
         proposer: 0,

@@ -5,6 +5,7 @@ mod bench;
 
 use bench::*;
 use hanse_consensus::{Status, *};
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::*;
 
 /// Round 0 with a polka for a block, which locks it.
@@ -47,13 +48,13 @@ fn whose_turn_comes_next_foresees_it_with_its_prevote() {
         })
     };
     let b = block(0, 1);
-    let validators = set(&[0, 1, 2, 3]).hash();
+    let validators = set(&[0, 1, 2, 3]).hash(CryptoSuite::Standard);
     let (height, round, epoch) = (Height(2), Round(0), Epoch(0));
     let slot = Slot { height, parent: b.hash(), epoch, round, proposer: 2, validators };
     assert_eq!(foreseen(2, &b).collect::<Vec<_>>(), [slot]);
     assert_eq!(foreseen(0, &b).count() + foreseen(3, &b).count(), 0);
     // Who decides after a block that changes the set is known when it is durable.
-    let header = Header { next_validators: set(&[0, 1, 2]).hash(), ..b.header().clone() };
+    let header = Header { next_validators: set(&[0, 1, 2]).hash(CryptoSuite::Standard), ..b.header().clone() };
     let changing = CompactBlock::new(header, Dag::empty(), Vec::new()).unwrap();
     assert_eq!(foreseen(2, &changing).count(), 0);
 }
@@ -75,7 +76,11 @@ fn nothing_is_prevoted_before_the_block_was_run_and_none_if_it_is_bad() {
 #[test]
 fn proposals_that_break_a_rule_of_consensus_get_a_prevote_for_none() {
     let good = block(0, 1);
-    let changes: [fn(&mut Header); 9] = [
+    let changes: [fn(&mut Header); 10] = [
+        |header| {
+            header.crypto = CryptoSuite::Guomi;
+            header.dag_digest = Dag::empty().digest(CryptoSuite::Guomi);
+        },
         |header| header.parent = Hash([8; 32]),
         |header| header.timestamp = TIP.timestamp,
         |header| header.timestamp = Timestamp(10_000 + 15_001),
@@ -590,7 +595,7 @@ fn a_flood_fills_nothing() {
 fn a_new_set_of_validators_takes_over_with_the_next_height() {
     let next = set(&[1, 2, 3, 4, 5]);
     let b = block(0, 1);
-    let header = Header { next_validators: next.hash(), ..b.header().clone() };
+    let header = Header { next_validators: next.hash(CryptoSuite::Standard), ..b.header().clone() };
     let b = CompactBlock::new(header, b.dag().clone(), Vec::new()).unwrap();
     let mut bench = Bench::new();
     bench.hear(1, proposal(0, &b, None));
@@ -604,7 +609,7 @@ fn a_new_set_of_validators_takes_over_with_the_next_height() {
     let mut bench = Bench::new();
     bench.hear(1, Message::Decided { certificate: certificate(&[1, 2, 3], 0, b.hash()), block: b });
     bench.tell(Input::Persisted { height: H });
-    let fault = Fault::WrongValidators { height: Height(2), expected: next.hash() };
+    let fault = Fault::WrongValidators { height: Height(2), expected: next.hash(CryptoSuite::Standard) };
     assert!(bench.outputs.contains(&Output::Halt(fault)));
 }
 

@@ -6,6 +6,7 @@ mod bench;
 
 use bench::*;
 use hanse_consensus::*;
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::*;
 
 /// Tells an engine something that it did not ask for, and why it stopped. After that it does nothing any more.
@@ -29,7 +30,7 @@ fn is_unexpected(fault: &Fault, named: &str) -> bool {
 /// Somebody whose block is decided and being written.
 fn committing(next: ValidatorSet) -> Bench {
     let mut bench = Bench::new();
-    let header = Header { next_validators: next.hash(), ..block(0, 1).header().clone() };
+    let header = Header { next_validators: next.hash(CryptoSuite::Standard), ..block(0, 1).header().clone() };
     let b = CompactBlock::new(header, Dag::empty(), Vec::new()).unwrap();
     bench.hear(1, proposal(0, &b, None));
     bench.prevotes(&[1, 2], 0, Some(b.hash()));
@@ -84,7 +85,7 @@ fn a_block_that_becomes_durable_without_a_decision_stops_it() {
 #[test]
 fn validators_that_did_not_come_or_are_others_stop_it() {
     let next = set(&[0, 1, 2]);
-    let expected = Fault::WrongValidators { height: H.next(), expected: next.hash() };
+    let expected = Fault::WrongValidators { height: H.next(), expected: next.hash(CryptoSuite::Standard) };
     let persisted = || Input::Persisted { height: H };
     assert_eq!(stopped_by(committing((*next).clone()), persisted()), expected);
     for (from, set) in [(H.next().next(), next.clone()), (H.next(), set(&[1, 2, 3]))] {
@@ -174,7 +175,12 @@ fn a_block_has_the_parts_that_its_header_says() {
     let one = Dag::from_rows(&[Vec::<u32>::new()]).unwrap();
     let new = |header: Header, dag: Dag, leaves: &[Hash]| CompactBlock::new(header, dag, leaves.to_vec());
     assert!(new(header.clone(), Dag::empty(), &[]).is_ok());
-    let stated = Header { tx_count: 1, tx_root: merkle::root(&[leaf]), dag_digest: one.digest(), ..header.clone() };
+    let stated = Header {
+        tx_count: 1,
+        tx_root: merkle::root(CryptoSuite::Standard, &[leaf]),
+        dag_digest: one.digest(CryptoSuite::Standard),
+        ..header.clone()
+    };
     assert!(new(stated.clone(), one.clone(), &[leaf]).is_ok());
     let count = |result| matches!(result, Err(CompactBlockError::Count { .. }));
     assert!(count(new(stated.clone(), one.clone(), &[])) && count(new(stated.clone(), Dag::empty(), &[leaf])));

@@ -8,7 +8,7 @@ use hanse_consensus::{
     Consensus, Disk, DiskError, Fault, Input, Output, Precommit, SignVoteError, Slot, Solo, SoloError, VoteLog,
     VoteLogError,
 };
-use hanse_types::crypto::{SecretKey, Signer};
+use hanse_types::crypto::{CryptoSuite, SecretKey, Signer};
 use hanse_types::genesis::Validator;
 use hanse_types::{Certificate, ChainIdentity, Epoch, Gas, Hash, Header, Height, Round, Timestamp, ValidatorSet};
 
@@ -42,7 +42,12 @@ fn key() -> SecretKey {
 }
 
 fn chain() -> ChainIdentity {
-    ChainIdentity { chain_id: "chain".into(), group_id: "group".into(), genesis: Hash([1; 32]) }
+    ChainIdentity {
+        chain_id: "chain".into(),
+        group_id: "group".into(),
+        genesis: Hash([1; 32]),
+        crypto: CryptoSuite::Standard,
+    }
 }
 
 fn validators(count: u8) -> ValidatorSet {
@@ -80,7 +85,7 @@ fn ask(solo: &mut Solo) -> Slot {
 
 fn header(slot: &Slot) -> Box<Header> {
     Box::new(Header {
-        version: Header::VERSION,
+        crypto: CryptoSuite::Standard,
         chain_id: "chain".into(),
         group_id: "group".into(),
         height: slot.height,

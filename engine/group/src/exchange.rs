@@ -153,7 +153,7 @@ pub fn decided(ledger: &Ledger, height: Height) -> Result<Option<Message>, Ledge
         return Ok(None);
     };
     let genesis = ledger.genesis().hash();
-    let leaf = |signed: &SignedTransaction| signed.leaf(signed.transaction.id(&genesis));
+    let leaf = |signed: &SignedTransaction| signed.leaf(signed.id(&genesis));
     let leaves = block.transactions.iter().map(leaf).collect();
     // What the ledger holds fits together; it was checked when it was written.
     let block = CompactBlock::new(block.header, block.dag, leaves).ok();

@@ -10,6 +10,7 @@ use hanse_replica::{Amendments, Shown, Work};
 use hanse_scheduler::{BlockRun, CallSite, Execute, Hints, Pass, RunError, Stats};
 use hanse_state::commitment::{NodeView, PageOverlay};
 use hanse_state::{ChangeSet, Halt, Overlay, StateAccess, StateError, StateView};
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{
     Address, ContractRef, Execution, Genesis, Hash, Header, Height, Members, Outcomes, Params, Timestamp, Transaction,
     ValidatorSet, Verified,
@@ -81,7 +82,9 @@ pub(crate) fn call_site(transaction: &Transaction) -> CallSite<'_> {
     // A call by name is hinted at under the name's hash: an address nobody has, but as good as one for guessing.
     let contract = match &transaction.contract {
         ContractRef::Address(address) => *address,
-        ContractRef::Name { name, version } => hanse_vm::contract_address(&Address([*version as u8; 20]), name),
+        ContractRef::Name { name, version } => {
+            hanse_vm::contract_address(CryptoSuite::Standard, &Address([*version as u8; 20]), name)
+        }
     };
     CallSite { contract, method: &transaction.method, caller: transaction.sender, args: &transaction.args }
 }
@@ -213,7 +216,8 @@ impl Executor {
     pub fn make(&mut self, work: Work, base: &Base, recent_hashes: Vec<Hash>) -> Result<ExecutedBlock, ExecutionError> {
         let params = hanse_vm::system::params::load(&*base.state)?;
         let height = work.height();
-        let context = BlockContext { height, timestamp: work.timestamp, recent_hashes, params: params.clone() };
+        let crypto = self.genesis.crypto;
+        let context = BlockContext { height, crypto, timestamp: work.timestamp, recent_hashes, params: params.clone() };
         let recording = self.timelines.begin();
         let executor = BlockExecutor { recording: recording.clone(), ..BlockExecutor::new(self.vm.clone(), context) };
         let transactions = work.batch.iter().map(Verified::transaction);
@@ -234,7 +238,8 @@ impl Executor {
         let header = shown.block.header();
         let params = hanse_vm::system::params::load(&*base.state)?;
         let (height, timestamp) = (header.height, header.timestamp);
-        let context = BlockContext { height, timestamp, recent_hashes, params: params.clone() };
+        let crypto = self.genesis.crypto;
+        let context = BlockContext { height, crypto, timestamp, recent_hashes, params: params.clone() };
         let executor = BlockExecutor::new(self.vm.clone(), context);
         let dag = shown.block.dag();
         let run = hanse_scheduler::replay(&executor, &shown.transactions, dag, base.state.clone())?;
@@ -287,12 +292,14 @@ impl Executor {
         stats: Stats,
     ) -> Result<ExecutedBlock, ExecutionError> {
         let after: Arc<dyn StateView> = Arc::new(Overlay::new(content.changes().clone(), base.state.clone()));
+        let crypto = self.genesis.crypto;
         let members = changed_members(content.changes(), &*after)?;
-        let validators = members.as_deref().map(validators_of).transpose()?.filter(|set| set.hash() != slot.validators);
+        let validators =
+            members.as_deref().map(validators_of).transpose()?.filter(|set| set.hash(crypto) != slot.validators);
         let params = Some(system::params::load(&*after)?).filter(|after| after != params).map(Arc::new);
         let digests = content.digests();
         let header = Header {
-            version: Header::VERSION,
+            crypto,
             chain_id: self.genesis.chain_id.clone(),
             group_id: self.genesis.group_id.clone(),
             height: slot.height,
@@ -304,7 +311,7 @@ impl Executor {
             dag_digest: digests.dag_digest,
             state_root: digests.state_root,
             validators: slot.validators,
-            next_validators: validators.as_ref().map_or(slot.validators, |set| set.hash()),
+            next_validators: validators.as_ref().map_or(slot.validators, |set| set.hash(crypto)),
             epoch: slot.epoch,
             round: slot.round,
             proposer: slot.proposer,

@@ -167,7 +167,7 @@ impl Group {
         if matches!(failed.failure, Failure::Dropped(_)) && !self.has_expired(expiration) {
             return Err(RetryError::StillValid { id, expiration });
         }
-        let renewal = Renewal { id: by.transaction.id(&self.genesis_hash()), expiration: by.transaction.expiration };
+        let renewal = Renewal { id: by.id(&self.genesis_hash()), expiration: by.transaction.expiration };
         self.record(id, Some(renewal)).await?;
         match self.submit(by, Durability::Disk).await {
             Ok(id) => Ok(id),

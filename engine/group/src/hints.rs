@@ -94,6 +94,7 @@ mod tests {
 
     use hanse_scheduler::{BlockRun, propose_in, run_serial};
     use hanse_state::MemoryView;
+    use hanse_types::crypto::CryptoSuite;
     use hanse_types::{Gas, Hash, Height, Params, Timestamp};
     use hanse_vm::{BlockContext, Vm, VmConfig, contract_address};
 
@@ -169,6 +170,7 @@ mod tests {
     fn what_an_abi_declares_spares_the_second_run() {
         let context = BlockContext {
             height: Height(1),
+            crypto: CryptoSuite::Standard,
             timestamp: Timestamp(1),
             recent_hashes: vec![Hash::ZERO],
             params: Params::default(),
@@ -183,7 +185,7 @@ mod tests {
         state.apply(&deployed.changes().unwrap());
 
         // Four keys: in conflict, but worth threads, so that guesses are what counts.
-        let contract = contract_address(&Address([7; 20]), "slots");
+        let contract = contract_address(CryptoSuite::Standard, &Address([7; 20]), "slots");
         let batch: Vec<Transaction> = (0..512).map(|n| call(contract, "touch", vec![n as u8 % 4])).collect();
         let state = Arc::new(state);
         let run = |hints: &mut Hints| -> BlockRun { propose_in(&plain, &batch, state.clone(), hints, 64).unwrap() };

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use hanse_ledger::Ledger;
 use hanse_state::StateError;
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{Gas, Params, Transaction, Verified};
 use hanse_vm::system::{lifecycle, params};
 use hanse_vm::{InvalidModule, Vm};
@@ -67,9 +68,9 @@ impl Preparation {
     async fn prepare(&self, code: Vec<u8>, params: Params, gas: Gas) -> Result<(), SubmitError> {
         let permit = self.room.clone().try_acquire_owned().map_err(|_| SubmitError::Busy)?;
         let (done, prepared) = oneshot::channel();
-        let vm = self.vm.clone();
+        let (vm, crypto) = (self.vm.clone(), self.ledger.genesis().crypto);
         self.compiler.spawn(move || {
-            let result = prepare(&vm, &code, &params, gas);
+            let result = prepare(&vm, crypto, &code, &params, gas);
             drop(permit);
             // Whoever submitted may have gone.
             let _ = done.send(result);
@@ -80,10 +81,10 @@ impl Preparation {
 
 /// Checks code, and compiles it if the gas pays for that. Only what the rules say counts: whatever else goes wrong here goes
 /// wrong again when the block runs, with the same result on every node.
-fn prepare(vm: &Vm, code: &[u8], params: &Params, gas: Gas) -> Result<(), InvalidModule> {
+fn prepare(vm: &Vm, crypto: CryptoSuite, code: &[u8], params: &Params, gas: Gas) -> Result<(), InvalidModule> {
     vm.check(code, params)?;
     if lifecycle::compile_gas(code) <= gas.0
-        && let Err(reason) = guarded(|| vm.prepare(code, params))
+        && let Err(reason) = guarded(|| vm.prepare(crypto, code, params))
     {
         warn!(%reason, "code could not be compiled ahead");
     }

@@ -132,7 +132,8 @@ fn simulate(
     let params = system::params::load(&*state)?;
     let timestamp = clock.now().max(tip.header.timestamp.plus_ms(1));
     let recent_hashes = ledger.recent_hashes().into_iter().rev().map(|(_, hash)| hash).collect();
-    let context = BlockContext { height: tip.header.height.next(), timestamp, recent_hashes, params };
+    let context =
+        BlockContext { height: tip.header.height.next(), crypto: tip.header.crypto, timestamp, recent_hashes, params };
     let block = Arc::new(BlockState::new(state, 64));
     let recorder = Box::new(Recorder::new(block.clone()));
     let (result, recorder) = vm.query(&Arc::new(context), transaction, recorder, read_only);

@@ -61,7 +61,7 @@ pub(crate) fn read(ledger: &Ledger, drops: &Drops, verifier: &Verifier) -> Resul
         let count = page.len();
         let mut open = Vec::with_capacity(count);
         for (arrival, signed) in page {
-            let id = signed.transaction.id(&genesis);
+            let id = signed.id(&genesis);
             if !dropped.contains(&(arrival, id)) && ledger.find_transaction(&id)?.is_none() {
                 open.push((arrival, signed));
             }

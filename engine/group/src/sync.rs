@@ -282,6 +282,6 @@ fn outcomes(ledger: &Ledger, height: Height) -> Result<Option<Vec<u8>>, LedgerEr
         read => read?,
     };
     let (Some(receipts), Some(rw_sets)) = (ledger.receipts(height)?, rw_sets) else { return Ok(None) };
-    let bytes = Outcomes::encode_parts(&receipts, &rw_sets);
+    let bytes = Outcomes::encode_parts(ledger.genesis().crypto, &receipts, &rw_sets);
     Ok(Some(bytes).filter(|bytes| bytes.len() <= Outcomes::MAX_BYTES))
 }

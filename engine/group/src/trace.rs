@@ -114,7 +114,7 @@ fn before(ledger: &Ledger, height: Height, index: TxIndex) -> Result<(BlockConte
     let recent = (oldest..height.0).rev().map(|height| ledger.block_hash(Height(height)));
     let recent_hashes = recent.filter_map(Result::transpose).collect::<Result<_, _>>()?;
     let params = system::params::load(&*parent)?;
-    let block = BlockContext { height, timestamp: header.timestamp, recent_hashes, params };
+    let block = BlockContext { height, crypto: header.crypto, timestamp: header.timestamp, recent_hashes, params };
     Ok((block, Prefix::new(parent, sets)))
 }
 

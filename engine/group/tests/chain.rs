@@ -4,8 +4,12 @@
 mod common;
 
 use common::*;
-use hanse_group::{Durability, SubmitError, WaitError};
-use hanse_types::{Address, ContractRef, Gas, Height, StateCommitment, Status, Timestamp};
+use hanse_group::{Durability, Group, GroupConfig, SubmitError, WaitError};
+use hanse_types::crypto::{CryptoSuite, Signer};
+use hanse_types::genesis::{Genesis, GenesisAccount};
+use hanse_types::{
+    Address, ContractRef, Gas, Height, SignedTransaction, StateCommitment, Status, Timestamp, Transaction,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn transfers_end_in_blocks_and_survive_a_restart() {
@@ -52,6 +56,53 @@ async fn every_block_replays_to_its_own_header() {
     group.stop().await;
 }
 
+/// What a client of any suite signs.
+fn transfer_by(group: &Group, from: u8, nonce: u64) -> SignedTransaction {
+    let key = group.genesis().crypto.client_key([from; 32]).unwrap();
+    let args = borsh::to_vec(&(address(2), 3u128)).unwrap();
+    let sender = key.public_key().address();
+    let transaction = Transaction { sender, ..call(group, from, nonce, Address::native(1), "transfer", args) };
+    let signature = key.sign(&transaction.sign_bytes(&group.genesis_hash())).unwrap();
+    SignedTransaction { transaction, public_key: key.public_key(), signature }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_of_another_suite_does_the_same() {
+    for commitment in [StateCommitment::Flat, StateCommitment::Merkle] {
+        let crypto = CryptoSuite::Guomi;
+        let account = |n: u8| crypto.client_key([n; 32]).unwrap().public_key().address();
+        let accounts = (1..=5).map(|n| GenesisAccount { address: account(n), balance: RICHES }).collect();
+        let genesis = Genesis { crypto, accounts, administrators: vec![account(1)], ..genesis(commitment) };
+        let folder = tempfile::tempdir().unwrap();
+        let reopen = || async {
+            let config = GroupConfig { threads: 2, ..GroupConfig::new(genesis.clone(), folder.path().to_owned()) };
+            Group::open(config, std::sync::Arc::new(validator())).await.unwrap()
+        };
+        let group = reopen().await;
+        let many: Vec<_> = (0..100).map(|n| transfer_by(&group, 1 + (n % 5) as u8, n)).collect();
+        for id in group.submit_many(many.clone(), Durability::Disk).await {
+            group.wait(id.unwrap(), PATIENCE).await.unwrap();
+        }
+        // A key of the other suite.
+        let error = group.submit(transfer(&group, 1, 2, 1, 1_000), Durability::Disk).await.unwrap_err();
+        assert!(error.to_string().contains("the group's crypto is guomi"), "{error}");
+        let tip = group.ledger().tip();
+        group.stop().await;
+        drop(group);
+
+        // Its files are read and checked by the same suite, and what is in a block is known again.
+        let group = reopen().await;
+        assert_eq!((group.ledger().tip().hash, tip.header.crypto), (tip.hash, crypto));
+        group.ledger().verify_blocks().unwrap();
+        group.ledger().verify_state().unwrap();
+        assert_eq!(replay_all(&group), 100);
+        let again = group.submit_many(many, Durability::Disk).await;
+        assert!(again.iter().all(|answer| matches!(answer, Err(error) if error.code() == "already_committed")));
+        assert_eq!(balance(&group, 2).await, 300);
+        group.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_is_refused_with_a_code_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -79,7 +130,8 @@ async fn what_is_wrong_is_refused_with_a_code_and_leaves_nothing() {
     assert_eq!(code(group.submit(signed(&group, 1, elsewhere), Durability::Disk).await), "reference_mismatch");
     assert_eq!(height(&group), Height(0));
 
-    let unknown = group.wait(plain().id(&group.genesis_hash()), std::time::Duration::from_millis(1)).await;
+    let unknown =
+        group.wait(plain().id(CryptoSuite::Standard, &group.genesis_hash()), std::time::Duration::from_millis(1)).await;
     assert_eq!(unknown, Err(WaitError::OutcomeUnknown));
     group.stop().await;
 }

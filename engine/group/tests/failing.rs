@@ -77,7 +77,7 @@ async fn fails_and_recovers(at: u64, fault: Fault) {
         let id = match group.submit(transaction.clone(), Durability::Memory).await {
             Ok(id) => id,
             Err(SubmitError::Refused(refusal)) if refusal.code() == "already_committed" => {
-                transaction.transaction.id(&group.genesis_hash())
+                transaction.id(&group.genesis_hash())
             }
             Err(error) => panic!("{error}"),
         };
@@ -102,7 +102,7 @@ async fn a_failed_write_stops_the_group_and_loses_nothing() {
 async fn whoever_waits_when_a_group_is_stopped_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let group = open(folder.path(), StateCommitment::Flat).await;
-    let never = transfer(&group, 1, 2, 1, 1).transaction.id(&group.genesis_hash());
+    let never = transfer(&group, 1, 2, 1, 1).id(&group.genesis_hash());
     let (outcome, ()) = tokio::join!(group.wait(never, FOR_EVER), group.stop());
     assert_eq!(outcome, Err(WaitError::OutcomeUnknown));
     assert_eq!(group.wait(never, FOR_EVER).await, Err(WaitError::OutcomeUnknown));

@@ -17,7 +17,7 @@ use hanse_group::network::{Frame, Module, Transport};
 use hanse_group::sync::{Progress, SyncLimits};
 use hanse_group::{Group, GroupConfig, Network, SyncMessage, SyncMode};
 use hanse_types::crypto::Signer;
-use hanse_types::genesis::{ConsensusKind, Genesis};
+use hanse_types::genesis::{ConsensusKind, CryptoSuite, Genesis};
 use hanse_types::{Canonical, Height, Outcomes, Params, Role, StateCommitment};
 use net::*;
 
@@ -79,8 +79,11 @@ fn falsify(bytes: &mut Vec<u8>, how: Answers) {
             let (mut receipts, mut rw_sets) = Outcomes::decode(bytes).unwrap().into_parts();
             let add = rw_sets.iter_mut().flat_map(|set| &mut set.adds).next();
             add.map_or_else(|| panic!("a transfer adds"), |add| add.delta.amount += 1);
-            receipts.iter_mut().zip(&rw_sets).for_each(|(receipt, set)| receipt.rw_set = set.digest());
-            *bytes = Outcomes::new(receipts, rw_sets).unwrap().encode();
+            receipts
+                .iter_mut()
+                .zip(&rw_sets)
+                .for_each(|(receipt, set)| receipt.rw_set = set.digest(CryptoSuite::Standard));
+            *bytes = Outcomes::new(CryptoSuite::Standard, receipts, rw_sets).unwrap().encode();
         }
     }
 }

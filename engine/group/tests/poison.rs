@@ -41,7 +41,7 @@ fn poison(group: &Group, nonce: u64) -> SignedTransaction {
 }
 
 fn id(group: &Group, transaction: &SignedTransaction) -> TxId {
-    transaction.transaction.id(&group.genesis_hash())
+    transaction.id(&group.genesis_hash())
 }
 
 /// Ten payments, the poison, ten payments: all promised to outlive a crash. The ids, and which of them is the poison.

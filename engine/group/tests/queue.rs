@@ -38,7 +38,7 @@ async fn open_with(store: Arc<MemoryStore>, genesis: Genesis, folder: &Path, dro
 }
 
 fn id(group: &Group, transaction: &SignedTransaction) -> TxId {
-    transaction.transaction.id(&group.genesis_hash())
+    transaction.id(&group.genesis_hash())
 }
 
 /// What the disk of a running group holds, as a crash at this moment leaves it.

@@ -14,6 +14,7 @@ use hanse_replica::Work;
 use hanse_scheduler::propose::SUB_BATCH;
 use hanse_state::MemoryView;
 use hanse_state::commitment::{self, MemoryNodes};
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{Epoch, Hash, Height, Round, Status};
 use hanse_vm::system;
 use random::chain::{Block, Chain, GENESIS, Style};
@@ -243,7 +244,7 @@ fn headers_are_the_same_on_every_number_of_threads() {
     for seed in seeds(8, 40) {
         let mut chain = Chain::new(seed, STYLE);
         let mut reproduce = Reproduce::new("headers_are_the_same_on_every_number_of_threads", seed, &chain);
-        let mut nodes = MemoryNodes::default();
+        let mut nodes = MemoryNodes::new(CryptoSuite::Standard);
         let changes = system::genesis_state(&GENESIS);
         let update = commitment::update(GENESIS.state_commitment, &Hash::ZERO, &nodes, &changes).unwrap();
         nodes.apply(&update);

@@ -264,8 +264,7 @@ impl Attack {
             }
         }
         for signed in new {
-            let receipt =
-                self.group().wait(signed.transaction.id(&self.group().genesis_hash()), PATIENCE).await.unwrap();
+            let receipt = self.group().wait(signed.id(&self.group().genesis_hash()), PATIENCE).await.unwrap();
             assert_eq!((receipt.status, receipt.height), (Status::Success, before.next()), "{}", receipt.message);
         }
     }
@@ -339,10 +338,10 @@ impl Attack {
         ledger.verify_blocks().unwrap();
         let ours = self.payments.iter().chain(&self.late);
         let genesis = self.group().genesis_hash();
-        let mut times: HashMap<TxId, usize> = ours.map(|signed| (signed.transaction.id(&genesis), 0)).collect();
+        let mut times: HashMap<TxId, usize> = ours.map(|signed| (signed.id(&genesis), 0)).collect();
         let blocks = (1..=ledger.height().0).map(|height| ledger.block(Height(height)).unwrap().unwrap());
         for signed in blocks.flat_map(|block| block.transactions) {
-            *times.get_mut(&signed.transaction.id(&genesis)).expect("only what was meant is in the chain") += 1;
+            *times.get_mut(&signed.id(&genesis)).expect("only what was meant is in the chain") += 1;
         }
         assert!(times.values().all(|times| *times > 0), "a payment is not in the chain");
         times.values().map(|times| times - 1).sum()

@@ -97,7 +97,8 @@ impl Ledger {
         for run in blocks.chunk_by(|one, two| one.1.validators == two.1.validators) {
             let Header { height, validators, .. } = run[0].1;
             let missing = || LedgerError::damaged(format!("block {height}"), "its validators are not known");
-            let set = handover::find(&shared.founders, current.reader(), validators)?.ok_or_else(missing)?;
+            let set = handover::find(shared.genesis.crypto, &shared.founders, current.reader(), validators)?
+                .ok_or_else(missing)?;
             Certificate::verify_all(&shared.identity, &set, run)
                 .map_err(|(at, error)| LedgerError::NotDecided { height: run[at].1.height, error })?;
         }
@@ -118,7 +119,12 @@ impl Ledger {
             hash: record.hash,
             certificate: Arc::new(block.certificate.clone()),
         };
-        let view = LedgerView { reader: shared.store.snapshot(), caches: shared.caches.clone(), height: record.height };
+        let view = LedgerView {
+            reader: shared.store.snapshot(),
+            caches: shared.caches.clone(),
+            suite: shared.genesis.crypto,
+            height: record.height,
+        };
         *shared.current.write() = Arc::new(Current { tip, record, view, recent: Arc::new(recent), validators });
     }
 }
@@ -148,6 +154,9 @@ fn check_group(shared: &Shared, current: &Current, header: &Header) -> Result<()
     if (&header.chain_id, &header.group_id) != (&identity.chain_id, &identity.group_id) {
         let (chain, group) = (&header.chain_id, &header.group_id);
         return refuse(format!("it is of chain {chain:?} and group {group:?}"));
+    }
+    if header.crypto != shared.genesis.crypto {
+        return refuse(format!("it is hashed by {}, the group's crypto is {}", header.crypto, shared.genesis.crypto));
     }
     if header.validators != parent.next_validators {
         let (found, expected) = (header.validators, parent.next_validators);

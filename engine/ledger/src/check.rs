@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 
 use hanse_state::commitment::{self, MemoryNodes};
 use hanse_state::{ChangeSet, StateView};
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{Certificate, Hash, Header, Height, StateCommitment, Value};
 
 use crate::error::LedgerError;
@@ -77,14 +78,14 @@ impl Ledger {
     pub fn verify_state(&self) -> Result<(), LedgerError> {
         let current = self.current();
         match self.shared.genesis.state_commitment {
-            StateCommitment::Merkle => verify_tree(&current),
-            StateCommitment::Flat => verify_changes(&current),
+            StateCommitment::Merkle => verify_tree(self.shared.genesis.crypto, &current),
+            StateCommitment::Flat => verify_changes(self.shared.genesis.crypto, &current),
         }
     }
 }
 
-fn verify_tree(current: &Current) -> Result<(), LedgerError> {
-    let (mut nodes, mut root, mut start) = (MemoryNodes::default(), Hash::ZERO, Vec::new());
+fn verify_tree(suite: CryptoSuite, current: &Current) -> Result<(), LedgerError> {
+    let (mut nodes, mut root, mut start) = (MemoryNodes::new(suite), Hash::ZERO, Vec::new());
     // One past every key: a state key starts with the address of its contract.
     let end = [0xff; hanse_types::limits::STATE_KEY_BYTES + 1];
     loop {
@@ -105,7 +106,7 @@ fn verify_tree(current: &Current) -> Result<(), LedgerError> {
 }
 
 /// Goes back block by block: what a block replaced says which keys it changed, what is there says to what.
-fn verify_changes(current: &Current) -> Result<(), LedgerError> {
+fn verify_changes(suite: CryptoSuite, current: &Current) -> Result<(), LedgerError> {
     let mut now: HashMap<Vec<u8>, Option<Value>> = HashMap::new();
     let mut header = (*current.tip.header).clone();
     while header.height > current.record.history_from
@@ -122,7 +123,7 @@ fn verify_changes(current: &Current) -> Result<(), LedgerError> {
             now.insert(replaced.key, replaced.value);
         }
         let changes = ChangeSet::from_unsorted(changes);
-        let nodes = MemoryNodes::default();
+        let nodes = MemoryNodes::new(suite);
         let root = commitment::update(StateCommitment::Flat, &before.state_root, &nodes, &changes)?.root;
         if root != header.state_root {
             return Err(LedgerError::mismatch(header.height, "state", &root, &header.state_root));

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use hanse_state::commitment::{self, NodeView, Update};
 use hanse_state::effects::{self, EffectError};
 use hanse_state::{ChangeSet, StateError, StateView};
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{
     Dag, Execution, Gas, Hash, Header, Height, Outcomes, Receipt, RwSet, StateCommitment, TxIndex, Verified, block,
 };
@@ -164,11 +165,16 @@ impl BlockContent {
         let Outcome { height, transactions, executions, rw_sets, dag } = outcome;
         let tx_count = transactions.len() as u32;
         let gas_used = Gas(executions.iter().map(|execution| execution.gas_used.0).sum());
+        let suite = before.nodes.suite();
         let commit = || commit(before, changes());
         let describe = || {
-            let receipts = receipts(&transactions, executions, &rw_sets, height);
-            let roots = (block::tx_root(&transactions), block::receipt_root(&receipts), block::rw_set_root(&receipts));
-            (receipts, roots, dag.digest())
+            let receipts = receipts(suite, &transactions, executions, &rw_sets, height);
+            let roots = (
+                block::tx_root(suite, &transactions),
+                block::receipt_root(suite, &receipts),
+                block::rw_set_root(suite, &receipts),
+            );
+            (receipts, roots, dag.digest(suite))
         };
         let (committed, (receipts, (tx_root, receipt_root, rw_set_root), dag_digest)) = rayon::join(commit, describe);
         let (changes, update) = committed?;
@@ -197,7 +203,8 @@ impl BlockContent {
             EffectError::State(error) => ContentError::State(error),
             error => ContentError::OtherState { height, reason: error.to_string() },
         })?;
-        let describe = || (block::tx_root(&transactions), dag.digest());
+        let suite = before.nodes.suite();
+        let describe = || (block::tx_root(suite, &transactions), dag.digest(suite));
         let (committed, (tx_root, dag_digest)) = rayon::join(|| commit(before, changes), describe);
         let (changes, update) = committed?;
         let digests = Digests {
@@ -286,8 +293,14 @@ fn check_counts<const N: usize>(
     }
 }
 
-fn receipts(transactions: &[Verified], executions: Vec<Execution>, rw_sets: &[RwSet], height: Height) -> Vec<Receipt> {
-    let digests: Vec<Hash> = rw_sets.par_chunks(RUN).flat_map_iter(RwSet::digests).collect();
+fn receipts(
+    suite: CryptoSuite,
+    transactions: &[Verified],
+    executions: Vec<Execution>,
+    rw_sets: &[RwSet],
+    height: Height,
+) -> Vec<Receipt> {
+    let digests: Vec<Hash> = rw_sets.par_chunks(RUN).flat_map_iter(|sets| RwSet::digests(suite, sets)).collect();
     let receipt = |(index, execution): (usize, Execution)| Receipt {
         tx_id: transactions[index].id(),
         height,

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use borsh::BorshDeserialize;
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::validator_set::ValidatorSetError;
 use hanse_types::{Certificate, Epoch, Hash, Header, ValidatorSet};
 
@@ -52,7 +53,7 @@ impl Ledger {
     /// # Errors
     /// If the store fails or is damaged.
     pub fn validators_of(&self, set: &Hash) -> Result<Option<Arc<ValidatorSet>>, LedgerError> {
-        find(&self.shared.founders, self.current().reader(), set)
+        find(self.shared.genesis.crypto, &self.shared.founders, self.current().reader(), set)
     }
 
     /// Who decides the blocks of an epoch; none if it has not begun.
@@ -76,7 +77,7 @@ impl Ledger {
         let damaged = |reason| LedgerError::damaged(format!("the handover to epoch {epoch}"), reason);
         let height = keys::height_of(&height).ok_or_else(|| damaged("it is cut off"))?;
         let (header, certificate) = query::header(current.reader(), height)?;
-        let validators = find(&self.shared.founders, current.reader(), &header.next_validators)?;
+        let validators = find(header.crypto, &self.shared.founders, current.reader(), &header.next_validators)?;
         let validators = validators.ok_or_else(|| damaged("its validators are missing"))?;
         Ok(Some(Handover { header, certificate, validators: (*validators).clone() }))
     }
@@ -84,20 +85,22 @@ impl Ledger {
 
 /// The set with this hash: the founders', or one that a block has named.
 pub(crate) fn find(
+    suite: CryptoSuite,
     founders: &Arc<ValidatorSet>,
     reader: &dyn Read,
     set: &Hash,
 ) -> Result<Option<Arc<ValidatorSet>>, LedgerError> {
-    if *set == founders.hash() {
+    if *set == founders.hash(suite) {
         return Ok(Some(founders.clone()));
     }
     let Some(bytes) = reader.get(Table::Index, &keys::validators(set))? else { return Ok(None) };
     let damaged = |reason: String| LedgerError::damaged(format!("the validator set {set}"), reason);
     let list = BorshDeserialize::try_from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
     let found = ValidatorSet::new(list).map_err(|error: ValidatorSetError| damaged(error.to_string()))?;
-    match found.hash() == *set {
+    let hash = found.hash(suite);
+    match hash == *set {
         true => Ok(Some(Arc::new(found.succeeding(founders)))),
-        false => Err(damaged(format!("its hash is {}", found.hash()))),
+        false => Err(damaged(format!("its hash is {hash}"))),
     }
 }
 
@@ -109,7 +112,7 @@ pub(crate) fn next_validators(current: &Current, block: &NewBlock<'_>) -> Result
     }
     let refuse = |reason: String| LedgerError::Inconsistent { height: header.height, reason };
     let set = next_validators.ok_or_else(|| refuse("it names other validators, which are not given".into()))?;
-    let (found, expected) = (set.hash(), header.next_validators);
+    let (found, expected) = (set.hash(header.crypto), header.next_validators);
     match found == expected {
         true => Ok(Arc::new(set.clone().succeeding(&current.validators))),
         false => Err(refuse(format!("it names the validators {expected}, those given are {found}"))),

@@ -75,16 +75,17 @@ pub(crate) fn genesis_content(genesis: &Genesis, genesis_state: &ChangeSet) -> R
         rw_sets: Vec::new(),
         dag: Dag::empty(),
     };
-    let empty = Commitment { kind: genesis.state_commitment, root: Hash::ZERO, nodes: &MemoryNodes::default() };
+    let empty =
+        Commitment { kind: genesis.state_commitment, root: Hash::ZERO, nodes: &MemoryNodes::new(genesis.crypto) };
     let content = BlockContent::compute(nothing, &empty, || genesis_state.clone());
     content.map_err(|error| LedgerError::BadGenesis { reason: error.to_string() })
 }
 
 /// The header of block 0. Binds the genesis by its hash, and the state that was made of it by its root.
 pub(crate) fn genesis_header(genesis: &Genesis, validators: &ValidatorSet, content: &BlockContent) -> Header {
-    let (digests, validators) = (content.digests(), validators.hash());
+    let (digests, validators) = (content.digests(), validators.hash(genesis.crypto));
     Header {
-        version: Header::VERSION,
+        crypto: genesis.crypto,
         chain_id: genesis.chain_id.clone(),
         group_id: genesis.group_id.clone(),
         height: Height(0),
@@ -134,11 +135,11 @@ fn load(
     let tip = Tip { header: Arc::new(header), hash: record.hash, certificate: Arc::new(certificate) };
     let (founders, named) = (Arc::new(founders), tip.header.next_validators);
     let missing = || LedgerError::damaged(format!("the validator set {named}"), "it is missing");
-    let validators = handover::find(&founders, &*reader, &named)?.ok_or_else(missing)?;
+    let validators = handover::find(genesis.crypto, &founders, &*reader, &named)?.ok_or_else(missing)?;
     let recent = Arc::new(recent_hashes(&*reader, &tip, recent_max(genesis))?);
     let expirations = expirations(&*reader, record.window, record.height)?;
     let caches = Arc::new(Caches::new(&options, record.height));
-    let view = LedgerView { reader, caches: caches.clone(), height: record.height };
+    let view = LedgerView { reader, caches: caches.clone(), suite: genesis.crypto, height: record.height };
     let shared = Shared {
         store,
         options,
@@ -215,20 +216,21 @@ fn check_tip(ledger: &Ledger) -> Result<(), LedgerError> {
 /// Whether everything of a block that is kept adds up to its header.
 pub(crate) fn check_block(ledger: &Ledger, current: &Current, header: &Header) -> Result<(), LedgerError> {
     let (reader, height) = (current.reader(), header.height);
-    check_digest(header, "DAG", query::dag(reader, height)?.digest(), &header.dag_digest)?;
+    check_digest(header, "DAG", query::dag(reader, height)?.digest(header.crypto), &header.dag_digest)?;
     let leaves = ledger.transaction_leaves(current, height)?;
-    check_digest(header, "transactions", merkle::root(&leaves), &header.tx_root)?;
+    check_digest(header, "transactions", merkle::root(header.crypto, &leaves), &header.tx_root)?;
     let receipts = query::receipts(reader, height)?;
-    let digests: Vec<_> = receipts.iter().map(|receipt| receipt.digest()).collect();
-    check_digest(header, "receipts", merkle::root(&digests), &header.receipt_root)?;
+    let digests: Vec<_> = receipts.iter().map(|receipt| receipt.digest(header.crypto)).collect();
+    check_digest(header, "receipts", merkle::root(header.crypto, &digests), &header.receipt_root)?;
     let ids = ids(reader, height)?;
     if !ids.iter().map(|(id, _)| id).eq(receipts.iter().map(|receipt| &receipt.tx_id)) {
         let place = format!("the transaction ids of block {height}");
         return Err(LedgerError::damaged(place, "they are not those of the receipts"));
     }
     if current.record.history_from <= height {
-        let digests: Vec<_> = query::rw_sets(current, height)?.iter().map(|rw_set| rw_set.digest()).collect();
-        check_digest(header, "access sets", merkle::root(&digests), &header.rw_set_root)?;
+        let digests: Vec<_> =
+            query::rw_sets(current, height)?.iter().map(|rw_set| rw_set.digest(header.crypto)).collect();
+        check_digest(header, "access sets", merkle::root(header.crypto, &digests), &header.rw_set_root)?;
     }
     Ok(())
 }

@@ -51,7 +51,7 @@ impl InclusionProof {
     /// check.
     pub fn holds(&self) -> bool {
         let (root, count) = (self.tree.root(&self.header), self.header.tx_count as usize);
-        merkle::verify(root, &self.leaf, self.index.as_usize(), count, &self.path)
+        merkle::verify(self.header.crypto, root, &self.leaf, self.index.as_usize(), count, &self.path)
     }
 }
 
@@ -75,7 +75,8 @@ impl StateProof {
     /// # Errors
     /// If the proof does not show that.
     pub fn verify(&self, key: &[u8]) -> Result<(), ProofError> {
-        self.proof.verify(&self.header.state_root, key, self.value.as_ref().map(|value| value.as_slice()))
+        let value = self.value.as_ref().map(|value| value.as_slice());
+        self.proof.verify(self.header.crypto, &self.header.state_root, key, value)
     }
 }
 
@@ -91,18 +92,18 @@ impl Ledger {
         let (header, certificate) = query::header(self.current().reader(), height)?;
         let at = index.as_usize();
         let damaged = || LedgerError::damaged("the index of transactions", format!("block {height} has no {index}"));
-        let path = merkle::prove(&leaves, at).ok_or_else(damaged)?;
+        let path = merkle::prove(header.crypto, &leaves, at).ok_or_else(damaged)?;
         Ok(Some(InclusionProof { tree, header, certificate, index, leaf: leaves[at], path }))
     }
 
     fn leaves(&self, height: Height, tree: Tree) -> Result<Vec<Hash>, LedgerError> {
-        let current = self.current();
+        let (current, suite) = (self.current(), self.shared.genesis.crypto);
         Ok(match tree {
             Tree::Transactions => self.transaction_leaves(&current, height)?,
             Tree::Receipts => {
-                query::receipts(current.reader(), height)?.iter().map(|receipt| receipt.digest()).collect()
+                query::receipts(current.reader(), height)?.iter().map(|receipt| receipt.digest(suite)).collect()
             }
-            Tree::RwSets => query::rw_sets(&current, height)?.iter().map(|rw_set| rw_set.digest()).collect(),
+            Tree::RwSets => query::rw_sets(&current, height)?.iter().map(|rw_set| rw_set.digest(suite)).collect(),
         })
     }
 

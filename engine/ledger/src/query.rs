@@ -266,7 +266,7 @@ impl Ledger {
     pub(crate) fn transaction_leaves(&self, current: &Current, height: Height) -> Result<Vec<Hash>, LedgerError> {
         let (header, _) = header(current.reader(), height)?;
         let transactions = records(current.reader(), Table::Tx, height, 0, header.tx_count as usize)?;
-        let leaf = |signed: &SignedTransaction| signed.leaf(signed.transaction.id(&self.shared.identity.genesis));
+        let leaf = |signed: &SignedTransaction| signed.leaf(signed.id(&self.shared.identity.genesis));
         Ok(transactions.iter().map(leaf).collect())
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hanse_state::commitment::{NodeView, Page, PagePath, Update};
 use hanse_state::{ChangeSet, Entry, StateError, StateView};
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{Height, Value};
 
 use crate::cache::{Cache, CacheUse};
@@ -58,6 +59,8 @@ fn page_bytes(page: Option<&Page>) -> usize {
 pub(crate) struct LedgerView {
     pub(crate) reader: Arc<dyn Read>,
     pub(crate) caches: Arc<Caches>,
+    /// What the group hashes by.
+    pub(crate) suite: CryptoSuite,
     pub(crate) height: Height,
 }
 
@@ -97,9 +100,13 @@ impl NodeView for LedgerView {
             return Ok(page);
         }
         let bytes = self.reader.get(Table::StateNode, &path.to_bytes()).map_err(failed)?;
-        let page = bytes.map(|bytes| Page::from_bytes(path, &bytes)).transpose()?.map(Arc::new);
+        let page = bytes.map(|bytes| Page::from_bytes(self.suite, path, &bytes)).transpose()?.map(Arc::new);
         self.caches.pages.loaded(*path, page.clone(), page_bytes(page.as_deref()), self.height);
         Ok(page)
+    }
+
+    fn suite(&self) -> CryptoSuite {
+        self.suite
     }
 }
 

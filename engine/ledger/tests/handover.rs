@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use common::{Chain, Made, options};
 use hanse_ledger::{Ledger, LedgerError, MemoryStore};
-use hanse_types::crypto::{SecretKey, Signer};
+use hanse_types::crypto::{CryptoSuite, SecretKey, Signer};
 use hanse_types::genesis::Validator;
 use hanse_types::{Certificate, Epoch, Height, StateCommitment, ValidatorSet};
 
@@ -40,8 +40,8 @@ fn decided(chain: &Chain, made: &Made, by: &[u8]) -> Made {
 fn block(chain: &mut Chain, ledger: &Ledger, epoch: u64, of: &ValidatorSet, next: &ValidatorSet) -> Made {
     let mut made = chain.make(ledger, 3);
     made.header.epoch = Epoch(epoch);
-    made.header.validators = of.hash();
-    made.header.next_validators = next.hash();
+    made.header.validators = of.hash(CryptoSuite::Standard);
+    made.header.next_validators = next.hash(CryptoSuite::Standard);
     made
 }
 
@@ -77,7 +77,8 @@ fn a_named_set_takes_over_with_the_next_block() {
     stale.header.epoch = Epoch(0);
     refused(append(&ledger, &decided(&chain, &stale, &[8, 9, 10]), None), "its epoch is 0");
     let mut old = made.clone();
-    (old.header.validators, old.header.next_validators) = (founders.hash(), founders.hash());
+    (old.header.validators, old.header.next_validators) =
+        (founders.hash(CryptoSuite::Standard), founders.hash(CryptoSuite::Standard));
     refused(append(&ledger, &decided(&chain, &old, &[3]), None), "the block before names");
     refused(append(&ledger, &decided(&chain, &made, &[8, 9]), None), "a quorum is 3");
     append(&ledger, &decided(&chain, &made, &[8, 9, 10]), None).unwrap();

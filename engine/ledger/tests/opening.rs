@@ -9,6 +9,7 @@ use common::{Chain, Made};
 use hanse_ledger::store::{Batch, RangeQuery, Read, Store, Table};
 use hanse_ledger::{Ledger, LedgerError, MemoryStore, StoreError};
 use hanse_state::ChangeSet;
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{CertificateError, Hash, Header, Height, StateCommitment};
 
 fn grown(commitment: StateCommitment) -> (Chain, Arc<MemoryStore>) {
@@ -154,7 +155,7 @@ fn blocks_that_do_not_fit_are_refused_by_name_and_leave_nothing() {
     let inconsistent: [Change<'_>; 9] = [
         &|header| header.tx_count = 9,
         &|header| header.gas_used.0 += 1,
-        &|header| header.version = 2,
+        &|header| header.crypto = CryptoSuite::Guomi,
         &|header| header.chain_id.push('2'),
         &|header| header.group_id.push('2'),
         &|header| header.validators = Hash::ZERO,

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use common::{CONTRACT, Chain, key};
 use hanse_ledger::{EventPosition, EventQuery, LedgerError, Tree};
 use hanse_state::commitment::ProofError;
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{Height, StateCommitment, Timestamp, TxIndex};
 use proptest::prelude::*;
 
@@ -157,8 +158,8 @@ fn inclusion_is_proven() {
         for (at, verified) in block.content.transactions().iter().enumerate() {
             let leaves = [
                 (Tree::Transactions, verified.leaf()),
-                (Tree::Receipts, block.content.receipts()[at].digest()),
-                (Tree::RwSets, block.content.rw_sets()[at].digest()),
+                (Tree::Receipts, block.content.receipts()[at].digest(CryptoSuite::Standard)),
+                (Tree::RwSets, block.content.rw_sets()[at].digest(CryptoSuite::Standard)),
             ];
             for (tree, leaf) in leaves {
                 let proof = ledger.prove_inclusion(&verified.id(), tree).unwrap().unwrap();
@@ -200,7 +201,7 @@ fn what_a_reader_holds_does_not_change() {
         assert_eq!(state.get(&key(n)).unwrap(), chain.states[1].get(&key(n)).cloned());
         let proof = hanse_state::commitment::prove(&*nodes, &key(n)).unwrap();
         let value = chain.states[1].get(&key(n)).map(|value| value.as_slice());
-        proof.verify(&tip.header.state_root, &key(n), value).unwrap();
+        proof.verify(tip.header.crypto, &tip.header.state_root, &key(n), value).unwrap();
     }
     chain.check(&ledger, 3);
 }

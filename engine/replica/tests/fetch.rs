@@ -54,10 +54,10 @@ fn genesis(state_commitment: StateCommitment) -> Genesis {
 
 /// A block of this height, decided by three of its validators.
 fn decided(genesis: &Genesis, height: Height) -> (Header, Certificate) {
-    let set = |set| ValidatorSet::new(validators(set)).unwrap().hash();
+    let set = |set| ValidatorSet::new(validators(set)).unwrap().hash(CryptoSuite::Standard);
     let epoch = u8::from(height > HANDOVER);
     let header = Header {
-        version: Header::VERSION,
+        crypto: CryptoSuite::Standard,
         chain_id: "chain".into(),
         group_id: "group".into(),
         height,

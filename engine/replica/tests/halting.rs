@@ -7,6 +7,7 @@ mod support;
 use hanse_consensus::{Disk, DiskError, Solo, VoteLog};
 use hanse_replica::{Amendments, HaltReason, Input, Output, Replica, Stage, Work};
 use hanse_txpool::{PoolLimits, Refusal};
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{Gas, Hash, Header, Height, Params, Timestamp, ValidatorSet};
 use support::{World, at, block_hash, ids};
 
@@ -71,7 +72,7 @@ impl Bench {
 
 fn header(work: &Work) -> Box<Header> {
     Box::new(Header {
-        version: Header::VERSION,
+        crypto: CryptoSuite::Standard,
         chain_id: "chain".into(),
         group_id: "group".into(),
         height: work.height(),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use hanse_consensus::bft::{Bug, Bugs};
 use hanse_consensus::{CompactBlock, Slot};
 use hanse_ledger::Ledger;
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::genesis::Validator;
 use hanse_types::hash::Domain;
 use hanse_types::{ChainIdentity, Dag, Epoch, Gas, Hash, Header, Height, Round, Timestamp, ValidatorSet, merkle};
@@ -82,7 +83,12 @@ pub(crate) struct Chain {
 impl Chain {
     /// A chain whose validators have these keys.
     pub(crate) fn new(scenario: &Scenario, ring: &Keyring) -> Chain {
-        let identity = ChainIdentity { chain_id: "simulated".into(), group_id: "group".into(), genesis: Hash([7; 32]) };
+        let identity = ChainIdentity {
+            chain_id: "simulated".into(),
+            group_id: "group".into(),
+            genesis: Hash([7; 32]),
+            crypto: CryptoSuite::Standard,
+        };
         let nodes = scenario.nodes();
         // Set k is everybody but `spares` nodes, counted from k on; the first one has the spares at the end.
         let set = |left_out: usize| {
@@ -93,10 +99,10 @@ impl Chain {
         let count = if scenario.spares == 0 { 1 } else { nodes };
         let sets: Vec<(Hash, Arc<ValidatorSet>)> = (0..count)
             .map(|at| set((at + scenario.validators) % nodes))
-            .map(|set| (set.hash(), Arc::new(set)))
+            .map(|set| (set.hash(CryptoSuite::Standard), Arc::new(set)))
             .collect();
         let genesis = Header {
-            version: Header::VERSION,
+            crypto: CryptoSuite::Standard,
             chain_id: identity.chain_id.clone(),
             group_id: identity.group_id.clone(),
             height: Height(0),
@@ -127,13 +133,13 @@ impl Chain {
             genesis: (*tip.header).clone(),
             genesis_hash: tip.hash,
             identity: genesis.identity(),
-            sets: vec![(set.hash(), set)],
+            sets: vec![(set.hash(genesis.crypto), set)],
         }
     }
 
     /// A block names validators that were not there before.
     pub(crate) fn learn(&mut self, set: &Arc<ValidatorSet>) {
-        let hash = set.hash();
+        let hash = set.hash(self.identity.crypto);
         if self.set(&hash).is_none() {
             self.sets.push((hash, set.clone()));
         }
@@ -147,7 +153,7 @@ impl Chain {
     pub(crate) fn make(&self, slot: &Slot, parent: &Header, timestamp: Timestamp, transactions: &[Tx]) -> CompactBlock {
         let leaves: Vec<Hash> = transactions.iter().map(|tx| tx.leaf()).collect();
         let dag = dag(transactions);
-        let (tx_root, dag_digest) = (merkle::root(&leaves), dag.digest());
+        let (tx_root, dag_digest) = (merkle::root(CryptoSuite::Standard, &leaves), dag.digest(CryptoSuite::Standard));
         let header = Header { timestamp, tx_root, dag_digest, ..self.header(slot, parent, transactions) };
         CompactBlock::new(header, dag, leaves).expect("parts that were made together fit")
     }

@@ -1,6 +1,6 @@
 //! Runs with the real parts: replica, pool, scheduler, native contracts and ledger, instead of stand-ins.
 //!
-//! A share of the seeds is run like this. Everything is what a node has, put together as its driver does, but for threads,
+//! A share of the seeds is run like this, a third of them by the crypto suite guomi. Everything is what a node has, put together as its driver does, but for threads,
 //! time and disk: transactions are signed, relayed and admitted, blocks are made by the scheduler on several threads and
 //! run along their DAGs by those who vote, each node has a ledger on a store in memory whose writes fail now and then, and
 //! starts again from what that holds. What a block should have been is found by a [`Reference`]: a ledger of nobody's, on
@@ -40,6 +40,7 @@ use self::reference::Reference;
 use crate::keys::Keyring;
 use crate::node::EPOCH_MS;
 use crate::random::Random;
+use crate::scenario::WHOLE_EVERY;
 
 /// Pools of so many threads, one for every third node: blocks must not depend on how many there are.
 static POOLS: LazyLock<[ThreadPool; 3]> = LazyLock::new(|| [1, 2, 3].map(pool));
@@ -71,9 +72,10 @@ impl Real {
     /// # Errors
     /// If it doesn't begin, which would be a mistake in it.
     pub(crate) fn new(seed: u64, (validators, nodes): (usize, usize), ring: &Keyring) -> Result<Real, String> {
-        let mut clients = Clients::default();
+        let crypto = suite(seed);
+        let mut clients = Clients::new(crypto);
         clients.rotate((0..nodes).map(|node| ring.public(node as u8)).collect(), validators);
-        let genesis = Arc::new(genesis(seed, validators, ring, &clients));
+        let genesis = Arc::new(Genesis { crypto, ..genesis(seed, validators, ring, &clients) });
         let first_state = hanse_vm::system::genesis_state(&genesis);
         let vm = Vm::new(&VmConfig { threads: 1, artifacts: None }).map_err(|error| error.to_string())?;
         let ledger = Place::default().open(&genesis, &first_state)?;
@@ -126,6 +128,14 @@ impl Real {
     /// The ledger of no node.
     pub(crate) fn ledger(&self) -> &Ledger {
         self.reference.ledger()
+    }
+}
+
+/// What the chain of a seed is hashed by. Not by the seed itself: those of whole nodes are all the same, divided by three.
+fn suite(seed: u64) -> CryptoSuite {
+    match (seed / WHOLE_EVERY).is_multiple_of(3) {
+        true => CryptoSuite::Guomi,
+        false => CryptoSuite::Standard,
     }
 }
 
@@ -190,4 +200,19 @@ pub(crate) fn for_replica(said: Said) -> Option<Input> {
         Said::Persisted { height } => Input::Persisted { height },
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::WHOLE;
+
+    #[test]
+    fn whole_nodes_have_both_suites_with_both_commitments() {
+        let whole = |seed: &u64| seed % WHOLE_EVERY == WHOLE;
+        let mut seen: Vec<_> = (0..2_000).filter(whole).map(|seed| (suite(seed), seed % 2)).collect();
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 4, "{seen:?}");
+    }
 }

@@ -61,8 +61,8 @@ pub(crate) struct Scenario {
 
 /// Of so many seeds, the one with this number is run with whole nodes. It takes as long as ten or twenty of the others. Odd, so that it
 /// comes to all plans.
-const WHOLE_EVERY: u64 = 105;
-const WHOLE: u64 = 20;
+pub(crate) const WHOLE_EVERY: u64 = 105;
+pub(crate) const WHOLE: u64 = 20;
 /// Of a thousand seeds, those in which one client is all that is left in the end.
 const QUIET: u64 = 150;
 

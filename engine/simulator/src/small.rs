@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hanse_consensus::bft::Tip;
 use hanse_consensus::{CompactBlock, SignedStatement, Slot, Statement, Word};
-use hanse_types::crypto::{Signature, Signer};
+use hanse_types::crypto::{CryptoSuite, Signature, Signer};
 use hanse_types::genesis::Validator;
 use hanse_types::{ChainIdentity, Dag, Epoch, Gas, Hash, Header, Height, Timestamp, ValidatorSet, merkle, sign_bytes};
 
@@ -28,7 +28,12 @@ impl Group {
         let ring = Arc::new(Keyring::new(VALIDATORS, false));
         let validator = |owner| Validator { name: format!("v{owner}"), key: ring.public(owner) };
         let set = ValidatorSet::new((0..VALIDATORS).map(validator).collect()).expect("different keys make a set");
-        let identity = ChainIdentity { chain_id: "small".into(), group_id: "group".into(), genesis: Hash([7; 32]) };
+        let identity = ChainIdentity {
+            chain_id: "small".into(),
+            group_id: "group".into(),
+            genesis: Hash([7; 32]),
+            crypto: CryptoSuite::Standard,
+        };
         Group { ring, identity, set: Arc::new(set) }
     }
 
@@ -44,16 +49,16 @@ impl Group {
     /// A block for a slot, one millisecond after its parent. Those with other names are other blocks.
     pub(crate) fn block(&self, slot: &Slot, parent: &Tip, name: u8) -> CompactBlock {
         let header = Header {
-            version: Header::VERSION,
+            crypto: CryptoSuite::Standard,
             chain_id: self.identity.chain_id.clone(),
             group_id: self.identity.group_id.clone(),
             height: slot.height,
             parent: slot.parent,
             timestamp: parent.timestamp.plus_ms(1),
-            tx_root: merkle::root(&[]),
+            tx_root: merkle::root(CryptoSuite::Standard, &[]),
             receipt_root: Hash::ZERO,
             rw_set_root: Hash::ZERO,
-            dag_digest: Dag::empty().digest(),
+            dag_digest: Dag::empty().digest(CryptoSuite::Standard),
             state_root: Hash([name; 32]),
             validators: slot.validators,
             next_validators: slot.validators,
@@ -69,7 +74,7 @@ impl Group {
 
     /// What consensus determines of a block of the first epoch.
     pub(crate) fn slot(&self, parent: &Tip, round: hanse_types::Round, proposer: u32) -> Slot {
-        let (height, validators) = (parent.height.next(), self.set.hash());
+        let (height, validators) = (parent.height.next(), self.set.hash(CryptoSuite::Standard));
         Slot { height, parent: parent.hash, epoch: Epoch(0), round, proposer, validators }
     }
 

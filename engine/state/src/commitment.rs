@@ -7,9 +7,11 @@
 //! - [`tree`]: a sparse Merkle tree of 16 ways over the keys' hashes. The root depends on the state alone, not on the way that
 //!   led to it, and any value, or a key's absence, can be proven against it ([`proof`]).
 //!
-//! The tree is kept in [`Page`]s of a [`node`] and the leaves close below it, addressed by [`PagePath`]. [`update`] reads the pages on the changed
-//! paths from a [`NodeView`] and gives the pages to store; nothing is written here, so a block can be executed on top of
-//! a parent that is still being written ([`PageOverlay`]).
+//! Both are hashed by the group's crypto suite.
+//!
+//! The tree is kept in [`Page`]s of a [`node`] and the leaves close below it, addressed by [`PagePath`]. [`update`] reads the
+//! pages on the changed paths from a [`NodeView`] and gives the pages to store; nothing is written here, so a block can be
+//! executed on top of a parent that is still being written ([`PageOverlay`]).
 //!
 //! It does no I/O. Start reading at [`tree`].
 
@@ -17,6 +19,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{Hash, StateCommitment};
 
 use crate::changes::ChangeSet;
@@ -41,6 +44,9 @@ pub trait NodeView: Send + Sync {
     /// # Errors
     /// If the store fails, or holds bytes that are no page.
     fn page(&self, path: &PagePath) -> Result<Option<Arc<Page>>, StateError>;
+
+    /// What they are hashed by.
+    fn suite(&self) -> CryptoSuite;
 }
 
 /// What a block does to the commitment.
@@ -64,18 +70,26 @@ pub fn update(
     changes: &ChangeSet,
 ) -> Result<Update, StateError> {
     match kind {
-        StateCommitment::Flat => Ok(Update { root: flat::root(parent_root, changes), pages: Vec::new() }),
+        StateCommitment::Flat => {
+            Ok(Update { root: flat::root(nodes.suite(), parent_root, changes), pages: Vec::new() })
+        }
         StateCommitment::Merkle => tree::update(parent_root, nodes, changes),
     }
 }
 
 /// Pages in memory.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct MemoryNodes {
+    suite: CryptoSuite,
     pages: HashMap<PagePath, Arc<Page>, RandomState>,
 }
 
 impl MemoryNodes {
+    /// None, which are hashed by this suite.
+    pub fn new(suite: CryptoSuite) -> MemoryNodes {
+        MemoryNodes { suite, pages: HashMap::default() }
+    }
+
     /// Applies what a block did.
     pub fn apply(&mut self, update: &Update) {
         for (path, page) in &update.pages {
@@ -101,6 +115,10 @@ impl NodeView for MemoryNodes {
     fn page(&self, path: &PagePath) -> Result<Option<Arc<Page>>, StateError> {
         Ok(self.pages.get(path).cloned())
     }
+
+    fn suite(&self) -> CryptoSuite {
+        self.suite
+    }
 }
 
 /// The pages after a block that is not durable yet: its update over its parent's pages.
@@ -122,5 +140,9 @@ impl NodeView for PageOverlay {
             Some(page) => Ok(page.clone()),
             None => self.parent.page(path),
         }
+    }
+
+    fn suite(&self) -> CryptoSuite {
+        self.parent.suite()
     }
 }

@@ -8,7 +8,7 @@ use borsh::{BorshDeserialize, BorshSerialize, io};
 use rayon::prelude::*;
 use thiserror::Error;
 
-use crate::crypto::Verified;
+use crate::crypto::{CryptoSuite, Verified};
 use crate::dag::Dag;
 use crate::encoding::Canonical;
 use crate::hash::{Domain, Hash};
@@ -22,8 +22,10 @@ use crate::units::{Epoch, Gas, Height, Round, Timestamp};
 /// What the validators sign: everything about a block in a few hundred bytes.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Header {
-    /// Format version, [`Header::VERSION`].
-    pub version: u16,
+    /// What the block is hashed by, as its chain's genesis says. It is written as the version of the format: 1 is standard,
+    /// 2 guomi.
+    #[borsh(serialize_with = "version::write", deserialize_with = "version::read")]
+    pub crypto: CryptoSuite,
     /// The chain.
     pub chain_id: String,
     /// The group.
@@ -63,27 +65,54 @@ pub struct Header {
 }
 
 impl Header {
-    /// The only format version so far.
-    pub const VERSION: u16 = 1;
-
     /// The block's hash.
     pub fn hash(&self) -> Hash {
-        Hash::of(Domain::Header, &self.encode())
+        self.crypto.hash(Domain::Header, &self.encode())
     }
 
     /// Whether it keeps the rules that hold for a header by itself.
     ///
     /// # Errors
-    /// If the version is unknown, an id is none, or there are more transactions or extra bytes than allowed.
+    /// If an id is none, or there are more transactions or extra bytes than allowed.
     pub fn check(&self) -> Result<(), ShapeError> {
-        if self.version != Header::VERSION {
-            return Err(ShapeError::Version { found: self.version });
-        }
         let id = |field, id: &str| NameKind::Id.check(id).map_err(|reason| ShapeError::Id { field, reason });
         id("chain id", &self.chain_id)?;
         id("group id", &self.group_id)?;
         at_most("transactions", self.tx_count as usize, limits::BLOCK_TRANSACTIONS)?;
         at_most("bytes of extra data", self.extra.len(), limits::HEADER_EXTRA_BYTES)
+    }
+}
+
+/// Headers of each suite have a format version of their own.
+mod version {
+    use borsh::{BorshDeserialize, BorshSerialize, io};
+
+    use super::CryptoSuite;
+
+    pub(super) fn write<W: io::Write>(crypto: &CryptoSuite, writer: &mut W) -> io::Result<()> {
+        crypto.header_version().serialize(writer)
+    }
+
+    pub(super) fn read<R: io::Read>(reader: &mut R) -> io::Result<CryptoSuite> {
+        let version = u16::deserialize_reader(reader)?;
+        CryptoSuite::of_header_version(version).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("headers of format version {version} are unknown"))
+        })
+    }
+}
+
+impl CryptoSuite {
+    /// The format version of headers that are hashed by it.
+    pub fn header_version(self) -> u16 {
+        match self {
+            CryptoSuite::Standard => 1,
+            CryptoSuite::Guomi => 2,
+        }
+    }
+
+    /// The suite of headers of a format version, if there is such.
+    pub fn of_header_version(version: u16) -> Option<CryptoSuite> {
+        CryptoSuite::ALL.into_iter().find(|suite| suite.header_version() == version)
     }
 }
 
@@ -118,7 +147,7 @@ impl Block {
             }
         }
         at_most("bytes of transactions", self.body_bytes(), limits::BLOCK_BODY_BYTES)?;
-        let digest = self.dag.digest();
+        let digest = self.dag.digest(self.header.crypto);
         if digest != self.header.dag_digest {
             return Err(ShapeError::DagDigest { found: digest, stated: self.header.dag_digest });
         }
@@ -134,12 +163,6 @@ impl Block {
 /// Why a block's parts don't fit each other or the limits.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ShapeError {
-    /// Made for another format.
-    #[error("the block has format version {found}, this is version {}", Header::VERSION)]
-    Version {
-        /// Its version.
-        found: u16,
-    },
     /// An id is none.
     #[error("the block's {field} {reason}")]
     Id {
@@ -186,21 +209,22 @@ fn at_most(what: &'static str, found: usize, limit: usize) -> Result<(), ShapeEr
 const RUN: usize = 256;
 
 /// The header's root over these transactions, in block order. Runs on the rayon pool in which it is called.
-pub fn tx_root(transactions: &[Verified]) -> Hash {
+pub fn tx_root(suite: CryptoSuite, transactions: &[Verified]) -> Hash {
     let leaves: Vec<_> = transactions.par_chunks(RUN).flat_map_iter(Verified::leaves).collect();
-    merkle::root(&leaves)
+    merkle::root(suite, &leaves)
 }
 
 /// The header's root over these receipts, in block order. Runs on the rayon pool in which it is called.
-pub fn receipt_root(receipts: &[Receipt]) -> Hash {
-    let leaves: Vec<_> = receipts.par_chunks(RUN).flat_map_iter(Receipt::digests).collect();
-    merkle::root(&leaves)
+pub fn receipt_root(suite: CryptoSuite, receipts: &[Receipt]) -> Hash {
+    let runs = receipts.par_chunks(RUN);
+    let leaves: Vec<_> = runs.flat_map_iter(|receipts| Receipt::digests(suite, receipts)).collect();
+    merkle::root(suite, &leaves)
 }
 
 /// The header's root over the access sets, whose digests the receipts carry.
-pub fn rw_set_root(receipts: &[Receipt]) -> Hash {
+pub fn rw_set_root(suite: CryptoSuite, receipts: &[Receipt]) -> Hash {
     let leaves: Vec<_> = receipts.iter().map(|receipt| receipt.rw_set).collect();
-    merkle::root(&leaves)
+    merkle::root(suite, &leaves)
 }
 
 impl Canonical for Block {

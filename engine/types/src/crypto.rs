@@ -8,14 +8,16 @@ use hanse_abi::Address;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::genesis::CryptoSuite;
 use crate::hash::{Domain, Hash};
 
 mod ed25519;
 pub mod key_file;
 mod secp256k1;
+mod sm2;
+mod suite;
 pub mod verified;
 
+pub use suite::CryptoSuite;
 pub use verified::{Verified, VerifyError};
 
 /// A public key with its algorithm.
@@ -25,6 +27,8 @@ pub enum PublicKey {
     Ed25519([u8; 32]),
     /// secp256k1, compressed; for client transactions.
     Secp256k1([u8; 33]),
+    /// SM2, compressed; for client transactions of groups with the suite `guomi`.
+    Sm2([u8; 33]),
 }
 
 /// A signature; its algorithm is the key's.
@@ -48,13 +52,14 @@ impl std::fmt::Display for PublicKey {
         match self {
             PublicKey::Ed25519(bytes) => write!(f, "ed25519:{}", const_hex::encode(bytes)),
             PublicKey::Secp256k1(bytes) => write!(f, "secp256k1:{}", const_hex::encode(bytes)),
+            PublicKey::Sm2(bytes) => write!(f, "sm2:{}", const_hex::encode(bytes)),
         }
     }
 }
 
 /// Why a text is not a public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a public key is written as ed25519:<64 hexadecimal digits> or secp256k1:<66 hexadecimal digits>")]
+#[error("a public key is written as ed25519:<64 hexadecimal digits>, secp256k1:<66 hexadecimal digits> or sm2:<66>")]
 pub struct PublicKeyError;
 
 impl std::str::FromStr for PublicKey {
@@ -65,6 +70,7 @@ impl std::str::FromStr for PublicKey {
         match algorithm {
             "ed25519" => const_hex::decode_to_array(digits).map(PublicKey::Ed25519).map_err(|_| PublicKeyError),
             "secp256k1" => const_hex::decode_to_array(digits).map(PublicKey::Secp256k1).map_err(|_| PublicKeyError),
+            "sm2" => const_hex::decode_to_array(digits).map(PublicKey::Sm2).map_err(|_| PublicKeyError),
             _ => Err(PublicKeyError),
         }
     }
@@ -82,16 +88,24 @@ pub enum CryptoError {
 }
 
 impl PublicKey {
+    /// The suite of the groups in which clients use such keys.
+    pub fn suite(&self) -> CryptoSuite {
+        match self {
+            PublicKey::Ed25519(_) | PublicKey::Secp256k1(_) => CryptoSuite::Standard,
+            PublicKey::Sm2(_) => CryptoSuite::Guomi,
+        }
+    }
+
     /// The address of the account that this key controls.
     pub fn address(&self) -> Address {
         let encoded = borsh::to_vec(self).expect("a key encodes into memory");
-        address_of(Hash::of(Domain::PublicKey, &encoded))
+        address_of(self.suite().hash(Domain::PublicKey, &encoded))
     }
 
-    /// [`PublicKey::address`] of each.
-    pub(crate) fn addresses<'a>(keys: impl Iterator<Item = &'a PublicKey>) -> Vec<Address> {
+    /// [`PublicKey::address`] of each that clients of this suite may use; of others something else.
+    pub(crate) fn addresses<'a>(suite: CryptoSuite, keys: impl Iterator<Item = &'a PublicKey>) -> Vec<Address> {
         let encoded: Vec<_> = keys.map(|key| borsh::to_vec(key).expect("a key encodes into memory")).collect();
-        let digests = Hash::of_each(Domain::PublicKey, &[], encoded.iter().map(|key| &key[..]));
+        let digests = suite.hash_each(Domain::PublicKey, &[], encoded.iter().map(|key| &key[..]));
         digests.into_iter().map(address_of).collect()
     }
 
@@ -103,6 +117,7 @@ impl PublicKey {
         match self {
             PublicKey::Ed25519(key) => ed25519::check_public(key),
             PublicKey::Secp256k1(key) => secp256k1::check_public(key),
+            PublicKey::Sm2(key) => sm2::check_public(key),
         }
     }
 
@@ -114,6 +129,7 @@ impl PublicKey {
         match self {
             PublicKey::Ed25519(key) => ed25519::verify(key, bytes, signature),
             PublicKey::Secp256k1(key) => secp256k1::verify(key, bytes, signature),
+            PublicKey::Sm2(key) => sm2::verify(key, bytes, signature),
         }
     }
 }
@@ -131,27 +147,11 @@ pub(crate) fn all_verify<'a>(items: impl Iterator<Item = (&'a PublicKey, &'a [u8
     for (key, bytes, signature) in items {
         match key {
             PublicKey::Ed25519(key) => batch.push(ed25519::Item { key, bytes, signature }),
-            PublicKey::Secp256k1(_) if key.verify(bytes, signature).is_ok() => {}
-            PublicKey::Secp256k1(_) => return false,
+            PublicKey::Secp256k1(_) | PublicKey::Sm2(_) if key.verify(bytes, signature).is_ok() => {}
+            PublicKey::Secp256k1(_) | PublicKey::Sm2(_) => return false,
         }
     }
     ed25519::verify_each(&batch, &ed25519::Points::default()).into_iter().all(|good| good)
-}
-
-impl CryptoSuite {
-    /// Whether a validator may use this key.
-    pub fn allows_validator(self, key: &PublicKey) -> bool {
-        match self {
-            CryptoSuite::Standard => matches!(key, PublicKey::Ed25519(_)),
-        }
-    }
-
-    /// Whether a client may use this key.
-    pub fn allows_client(self, key: &PublicKey) -> bool {
-        match self {
-            CryptoSuite::Standard => matches!(key, PublicKey::Ed25519(_) | PublicKey::Secp256k1(_)),
-        }
-    }
 }
 
 /// Whoever can sign: a key in memory, or a device that never gives its key away.
@@ -180,6 +180,8 @@ pub enum SecretKey {
     Ed25519(Box<ed25519::SigningKey>),
     /// For clients.
     Secp256k1(Zeroizing<[u8; 32]>),
+    /// For clients of groups with the suite `guomi`.
+    Sm2(Zeroizing<[u8; 32]>),
 }
 
 impl SecretKey {
@@ -196,6 +198,15 @@ impl SecretKey {
         secp256k1::check_secret(&seed)?;
         Ok(SecretKey::Secp256k1(Zeroizing::new(seed)))
     }
+
+    /// An SM2 key of 32 random bytes.
+    ///
+    /// # Errors
+    /// If they are zero or not below the curve's order less one: one chance in 2³², or a broken source of randomness.
+    pub fn sm2(seed: [u8; 32]) -> Result<SecretKey, CryptoError> {
+        sm2::check_secret(&seed)?;
+        Ok(SecretKey::Sm2(Zeroizing::new(seed)))
+    }
 }
 
 impl Signer for SecretKey {
@@ -203,6 +214,7 @@ impl Signer for SecretKey {
         match self {
             SecretKey::Ed25519(key) => PublicKey::Ed25519(ed25519::public_key(key)),
             SecretKey::Secp256k1(key) => PublicKey::Secp256k1(secp256k1::public_key(key)),
+            SecretKey::Sm2(key) => PublicKey::Sm2(sm2::public_key(key)),
         }
     }
 
@@ -210,6 +222,7 @@ impl Signer for SecretKey {
         Ok(match self {
             SecretKey::Ed25519(key) => Signature(key.sign(bytes).to_bytes()),
             SecretKey::Secp256k1(key) => secp256k1::sign(key, bytes),
+            SecretKey::Sm2(key) => sm2::sign(key, bytes),
         })
     }
 }
@@ -225,8 +238,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn keys() -> [SecretKey; 2] {
-        [SecretKey::ed25519([7; 32]), SecretKey::secp256k1([8; 32]).unwrap()]
+    fn keys() -> [SecretKey; 3] {
+        [SecretKey::ed25519([7; 32]), SecretKey::secp256k1([8; 32]).unwrap(), SecretKey::sm2([9; 32]).unwrap()]
     }
 
     #[test]
@@ -243,6 +256,40 @@ mod tests {
         }
         assert!(SecretKey::secp256k1([0; 32]).is_err());
         assert!(SecretKey::secp256k1([0xff; 32]).is_err());
+        assert!(SecretKey::sm2([0; 32]).is_err());
+        assert!(SecretKey::sm2([0xff; 32]).is_err());
+    }
+
+    #[test]
+    fn sm2_has_one_way_to_write_a_key_and_none_that_can_not_sign() {
+        let key = keys()[2].public_key();
+        let PublicKey::Sm2(bytes) = key else { panic!("{key}") };
+        for tag in 0..=u8::MAX {
+            let mut other = bytes;
+            other[0] = tag;
+            assert_eq!(PublicKey::Sm2(other).check().is_ok(), matches!(tag, 2 | 3), "{tag}");
+        }
+        // The order of the group, and the numbers before it.
+        let order = const_hex::decode("fffffffeffffffffffffffffffffffff7203df6b21c6052b53bbf40939d54123").unwrap();
+        for (less, is_key) in [(0, false), (1, false), (2, true)] {
+            let mut secret: [u8; 32] = order[..].try_into().unwrap();
+            secret[31] -= less;
+            assert_eq!(SecretKey::sm2(secret).is_ok(), is_key, "{less} below the order");
+        }
+    }
+
+    #[test]
+    fn each_suite_has_keys_of_its_own() {
+        let allowed = |suite: CryptoSuite| keys().map(|key| suite.allows_client(&key.public_key()));
+        assert_eq!(allowed(CryptoSuite::Standard), [true, true, false]);
+        assert_eq!(allowed(CryptoSuite::Guomi), [false, false, true]);
+        for suite in CryptoSuite::ALL {
+            let publics: Vec<_> =
+                keys().map(|key| key.public_key()).into_iter().filter(|key| suite.allows_client(key)).collect();
+            let addresses: Vec<_> = publics.iter().map(PublicKey::address).collect();
+            assert_eq!(PublicKey::addresses(suite, publics.iter()), addresses);
+            assert_eq!(keys().map(|key| suite.allows_validator(&key.public_key())), [true, false, false]);
+        }
     }
 
     #[test]
@@ -264,7 +311,7 @@ mod tests {
     fn secrets_are_not_printed() {
         for key in keys() {
             let printed = format!("{key:?}");
-            assert!(!printed.contains("0707") && !printed.contains("0808"), "{printed}");
+            assert!(!printed.contains("0707") && !printed.contains("0808") && !printed.contains("0909"), "{printed}");
         }
     }
 }

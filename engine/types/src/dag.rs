@@ -6,6 +6,7 @@
 
 use thiserror::Error;
 
+use crate::crypto::CryptoSuite;
 use crate::hash::{Domain, Hash};
 use crate::limits;
 
@@ -150,8 +151,8 @@ impl Dag {
     }
 
     /// The digest that the header carries.
-    pub fn digest(&self) -> Hash {
-        Hash::of(Domain::Dag, &self.encode())
+    pub fn digest(&self, suite: CryptoSuite) -> Hash {
+        suite.hash(Domain::Dag, &self.encode())
     }
 }
 

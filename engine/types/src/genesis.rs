@@ -12,6 +12,7 @@ use hanse_abi::Address;
 
 mod check;
 
+pub use crate::crypto::CryptoSuite;
 pub use check::{GenesisError, ParamsError};
 
 /// How the header commits to the state.
@@ -35,14 +36,6 @@ pub enum ConsensusKind {
     Bft,
     /// Several who trust each other not to lie, of whom less than a half may be down.
     Raft,
-}
-
-/// Which algorithms a chain uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CryptoSuite {
-    /// SHA-256 and ed25519 (ZIP-215); secp256k1 accepted for client transactions.
-    Standard,
 }
 
 /// What governance may change while the chain lives.
@@ -141,17 +134,24 @@ pub struct ChainIdentity {
     pub group_id: String,
     /// Hash of the genesis.
     pub genesis: Hash,
+    /// What its blocks are hashed by.
+    pub crypto: CryptoSuite,
 }
 
 impl Genesis {
     /// The digest that binds every signature to this chain and group.
     pub fn hash(&self) -> Hash {
-        Hash::of(Domain::Genesis, &self.encode())
+        self.crypto.hash(Domain::Genesis, &self.encode())
     }
 
     /// What binds a signature to this chain and group.
     pub fn identity(&self) -> ChainIdentity {
-        ChainIdentity { chain_id: self.chain_id.clone(), group_id: self.group_id.clone(), genesis: self.hash() }
+        ChainIdentity {
+            chain_id: self.chain_id.clone(),
+            group_id: self.group_id.clone(),
+            genesis: self.hash(),
+            crypto: self.crypto,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use sha2::digest::consts::U32;
 use sha2::{Digest, Sha256};
 
 /// A 32-byte digest.
@@ -62,7 +63,8 @@ impl Hash {
     /// The digest of nothing in particular: parent of the genesis, root of an empty tree.
     pub const ZERO: Hash = Hash([0; 32]);
 
-    /// SHA-256 over the domain's tag and the bytes.
+    /// SHA-256 over the domain's tag and the bytes: for what a node keeps for itself. What the members of a group agree on is
+    /// hashed by its suite ([`CryptoSuite::hash`](crate::crypto::CryptoSuite::hash)).
     pub fn of(domain: Domain, bytes: &[u8]) -> Hash {
         Hash::of_parts(domain, &[bytes])
     }
@@ -70,7 +72,11 @@ impl Hash {
     /// SHA-256 over the domain's tag and the parts, one after another (the caller sees to it that they can't run into
     /// one another).
     pub fn of_parts(domain: Domain, parts: &[&[u8]]) -> Hash {
-        let mut hasher = Sha256::new();
+        Hash::by::<Sha256>(domain, parts)
+    }
+
+    pub(crate) fn by<D: Digest<OutputSize = U32>>(domain: Domain, parts: &[&[u8]]) -> Hash {
+        let mut hasher = D::new();
         hasher.update([domain as u8]);
         for part in parts {
             hasher.update(part);
@@ -148,7 +154,7 @@ impl schemars::JsonSchema for Hash {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string",
-            "description": "SHA-256, 32 bytes.",
+            "description": "A digest, 32 bytes: SHA-256, or what the group's crypto suite says.",
             "pattern": "^0x[0-9a-fA-F]{64}$",
         })
     }

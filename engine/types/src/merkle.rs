@@ -7,6 +7,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use rayon::prelude::*;
 
+use crate::crypto::CryptoSuite;
 use crate::encoding::Canonical;
 use crate::hash::many::Messages;
 use crate::hash::{Domain, Hash};
@@ -15,12 +16,12 @@ use crate::hash::{Domain, Hash};
 const RUN: usize = 512;
 
 /// The root of a list of digests; [`Hash::ZERO`] for none. Long lists are hashed on the rayon pool in which it is called.
-pub fn root(leaves: &[Hash]) -> Hash {
-    let mut level = runs(leaves, |messages, leaf| messages.add_parts(Domain::MerkleLeaf, &[leaf.as_bytes()]));
+pub fn root(suite: CryptoSuite, leaves: &[Hash]) -> Hash {
+    let mut level = runs(suite, leaves, |messages, leaf| messages.add_parts(Domain::MerkleLeaf, &[leaf.as_bytes()]));
     // Splitting at powers of two pairs neighbours, level by level, and carries up one that is left over.
     while level.len() > 1 {
         let (pairs, odd) = level.as_chunks();
-        let mut nodes = runs(pairs, |messages, [left, right]: &[Hash; 2]| {
+        let mut nodes = runs(suite, pairs, |messages, [left, right]: &[Hash; 2]| {
             messages.add_parts(Domain::MerkleNode, &[left.as_bytes(), right.as_bytes()]);
         });
         nodes.extend(odd);
@@ -30,11 +31,11 @@ pub fn root(leaves: &[Hash]) -> Hash {
 }
 
 /// The digests of the messages that the items add, many side by side, and long lists on many threads.
-fn runs<T: Sync>(items: &[T], add: impl Fn(&mut Messages, &T) + Sync) -> Vec<Hash> {
+fn runs<T: Sync>(suite: CryptoSuite, items: &[T], add: impl Fn(&mut Messages, &T) + Sync) -> Vec<Hash> {
     let run = |items: &[T]| {
         let mut messages = Messages::default();
         items.iter().for_each(|item| add(&mut messages, item));
-        messages.hash()
+        messages.hash(suite)
     };
     if items.len() <= RUN { run(items) } else { items.par_chunks(RUN).flat_map_iter(run).collect() }
 }
@@ -49,7 +50,7 @@ impl Canonical for Proof {
 }
 
 /// The proof that the leaf at `index` is in the list; none if there is no such leaf.
-pub fn prove(leaves: &[Hash], index: usize) -> Option<Proof> {
+pub fn prove(suite: CryptoSuite, leaves: &[Hash], index: usize) -> Option<Proof> {
     if index >= leaves.len() {
         return None;
     }
@@ -58,10 +59,10 @@ pub fn prove(leaves: &[Hash], index: usize) -> Option<Proof> {
     while leaves.len() > 1 {
         let (left, right) = leaves.split_at(split(leaves.len()));
         if index < left.len() {
-            path.push(root(right));
+            path.push(root(suite, right));
             leaves = left;
         } else {
-            path.push(root(left));
+            path.push(root(suite, left));
             index -= left.len();
             leaves = right;
         }
@@ -71,20 +72,20 @@ pub fn prove(leaves: &[Hash], index: usize) -> Option<Proof> {
 }
 
 /// Whether `leaf` is at `index` of the list of `count` leaves that has this root.
-pub fn verify(root: &Hash, leaf: &Hash, index: usize, count: usize, proof: &Proof) -> bool {
-    fn climb(leaf: &Hash, index: usize, count: usize, path: &[Hash]) -> Option<Hash> {
+pub fn verify(suite: CryptoSuite, root: &Hash, leaf: &Hash, index: usize, count: usize, proof: &Proof) -> bool {
+    fn climb(suite: CryptoSuite, leaf: &Hash, index: usize, count: usize, path: &[Hash]) -> Option<Hash> {
         if count == 1 {
-            return path.is_empty().then(|| leaf_hash(leaf));
+            return path.is_empty().then(|| leaf_hash(suite, leaf));
         }
         let (beside, below) = path.split_last()?;
         let left = split(count);
         if index < left {
-            Some(node_hash(&climb(leaf, index, left, below)?, beside))
+            Some(node_hash(suite, &climb(suite, leaf, index, left, below)?, beside))
         } else {
-            Some(node_hash(beside, &climb(leaf, index - left, count - left, below)?))
+            Some(node_hash(suite, beside, &climb(suite, leaf, index - left, count - left, below)?))
         }
     }
-    index < count && climb(leaf, index, count, &proof.0).is_some_and(|computed| computed == *root)
+    index < count && climb(suite, leaf, index, count, &proof.0).is_some_and(|computed| computed == *root)
 }
 
 /// The greatest power of two below `count`, which is at least 2.
@@ -92,12 +93,12 @@ fn split(count: usize) -> usize {
     count.next_power_of_two() / 2
 }
 
-fn leaf_hash(leaf: &Hash) -> Hash {
-    Hash::of(Domain::MerkleLeaf, leaf.as_bytes())
+fn leaf_hash(suite: CryptoSuite, leaf: &Hash) -> Hash {
+    suite.hash(Domain::MerkleLeaf, leaf.as_bytes())
 }
 
-fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    Hash::of_parts(Domain::MerkleNode, &[left.as_bytes(), right.as_bytes()])
+fn node_hash(suite: CryptoSuite, left: &Hash, right: &Hash) -> Hash {
+    suite.hash_parts(Domain::MerkleNode, &[left.as_bytes(), right.as_bytes()])
 }
 
 #[cfg(test)]
@@ -110,13 +111,13 @@ mod tests {
     }
 
     /// The definition of RFC 6962, word by word.
-    fn root_by_definition(leaves: &[Hash]) -> Hash {
+    fn root_by_definition(suite: CryptoSuite, leaves: &[Hash]) -> Hash {
         match leaves {
             [] => Hash::ZERO,
-            [leaf] => leaf_hash(leaf),
+            [leaf] => leaf_hash(suite, leaf),
             _ => {
                 let (left, right) = leaves.split_at(split(leaves.len()));
-                node_hash(&root_by_definition(left), &root_by_definition(right))
+                node_hash(suite, &root_by_definition(suite, left), &root_by_definition(suite, right))
             }
         }
     }
@@ -125,35 +126,38 @@ mod tests {
     fn the_root_is_that_of_the_definition() {
         for count in (0..70).chain([511, 512, 513, 1_023, 1_025, 2_500]) {
             let leaves = leaves(count);
-            assert_eq!(root(&leaves), root_by_definition(&leaves), "{count} leaves");
+            for suite in CryptoSuite::ALL {
+                assert_eq!(root(suite, &leaves), root_by_definition(suite, &leaves), "{count} leaves, {suite}");
+            }
         }
     }
 
     #[test]
     fn every_leaf_is_proven_at_its_place_only() {
-        for count in (1..40).chain([1_023, 1_024, 1_500]) {
+        for (count, suite) in (1..40).chain([1_023, 1_024, 1_500]).zip(CryptoSuite::ALL.into_iter().cycle()) {
             let leaves = leaves(count);
-            let root = root(&leaves);
+            let verify = |root: &_, leaf: &_, index, proof: &_| verify(suite, root, leaf, index, count, proof);
+            let root = root(suite, &leaves);
             for index in (0..count).step_by(1 + count / 20) {
-                let proof = prove(&leaves, index).unwrap();
-                assert!(verify(&root, &leaves[index], index, count, &proof));
-                assert!(!verify(&root, &leaves[index], index + 1, count, &proof));
-                assert!(!verify(&root, &Hash::ZERO, index, count, &proof));
-                assert!(!verify(&Hash::ZERO, &leaves[index], index, count, &proof));
+                let proof = prove(suite, &leaves, index).unwrap();
+                assert!(verify(&root, &leaves[index], index, &proof));
+                assert!(!verify(&root, &leaves[index], index + 1, &proof));
+                assert!(!verify(&root, &Hash::ZERO, index, &proof));
+                assert!(!verify(&Hash::ZERO, &leaves[index], index, &proof));
                 let longer = Proof([&proof.0[..], &[Hash::ZERO]].concat());
-                assert!(!verify(&root, &leaves[index], index, count, &longer));
+                assert!(!verify(&root, &leaves[index], index, &longer));
                 let other = proof.0.iter().map(|hash| Hash::of(Domain::MerkleNode, hash.as_bytes())).collect();
-                assert!(count == 1 || !verify(&root, &leaves[index], index, count, &Proof(other)));
+                assert!(count == 1 || !verify(&root, &leaves[index], index, &Proof(other)));
             }
-            assert_eq!(prove(&leaves, count), None);
+            assert_eq!(prove(suite, &leaves, count), None);
         }
     }
 
     #[test]
     fn an_inner_node_is_no_leaf() {
-        let leaves = leaves(2);
-        let whole = root(&leaves);
-        assert!(!verify(&root(&[whole]), &leaves[0], 0, 2, &prove(&leaves, 0).unwrap()));
-        assert_eq!(root(&[]), Hash::ZERO);
+        let (suite, leaves) = (CryptoSuite::Standard, leaves(2));
+        let whole = root(suite, &leaves);
+        assert!(!verify(suite, &root(suite, &[whole]), &leaves[0], 0, 2, &prove(suite, &leaves, 0).unwrap()));
+        assert_eq!(root(suite, &[]), Hash::ZERO);
     }
 }

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use thiserror::Error;
 
 use crate::block::{Header, receipt_root, rw_set_root};
+use crate::crypto::CryptoSuite;
 use crate::encoding::Canonical;
 use crate::hash::Hash;
 use crate::limits;
@@ -22,6 +23,7 @@ const RUN: usize = 256;
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcomes {
+    crypto: CryptoSuite,
     receipts: Vec<Receipt>,
     rw_sets: Vec<RwSet>,
     receipt_root: Hash,
@@ -52,27 +54,27 @@ pub enum OutcomesError {
 }
 
 impl Outcomes {
-    /// Those of a block, in its order. Runs on the rayon pool in which it is called.
+    /// Those of a block of a group with this suite, in its order. Runs on the rayon pool in which it is called.
     ///
     /// # Errors
     /// If they are not of the same transactions.
-    pub fn new(receipts: Vec<Receipt>, rw_sets: Vec<RwSet>) -> Result<Outcomes, OutcomesError> {
+    pub fn new(crypto: CryptoSuite, receipts: Vec<Receipt>, rw_sets: Vec<RwSet>) -> Result<Outcomes, OutcomesError> {
         if receipts.len() != rw_sets.len() {
             return Err(OutcomesError::Count { receipts: receipts.len(), rw_sets: rw_sets.len() });
         }
-        let digests: Vec<Hash> = rw_sets.par_chunks(RUN).flat_map_iter(RwSet::digests).collect();
+        let digests: Vec<Hash> = rw_sets.par_chunks(RUN).flat_map_iter(|sets| RwSet::digests(crypto, sets)).collect();
         if let Some(index) = receipts.iter().zip(&digests).position(|(receipt, digest)| receipt.rw_set != *digest) {
             return Err(OutcomesError::OtherSet { index, found: digests[index], stated: receipts[index].rw_set });
         }
-        let (receipt_root, rw_set_root) = (receipt_root(&receipts), rw_set_root(&receipts));
-        Ok(Outcomes { receipts, rw_sets, receipt_root, rw_set_root })
+        let (receipt_root, rw_set_root) = (receipt_root(crypto, &receipts), rw_set_root(crypto, &receipts));
+        Ok(Outcomes { crypto, receipts, rw_sets, receipt_root, rw_set_root })
     }
 
     /// The canonical bytes of those with these receipts and access sets.
-    pub fn encode_parts(receipts: &[Receipt], rw_sets: &[RwSet]) -> Vec<u8> {
+    pub fn encode_parts(crypto: CryptoSuite, receipts: &[Receipt], rw_sets: &[RwSet]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(1024);
         // Writing to a Vec fails only for lengths above u32::MAX, which no block has.
-        (receipts, rw_sets).serialize(&mut bytes).expect("a block's outcomes encode into memory");
+        (crypto, receipts, rw_sets).serialize(&mut bytes).expect("a block's outcomes encode into memory");
         bytes
     }
 
@@ -126,9 +128,10 @@ impl Canonical for Outcomes {
     const MAX_BYTES: usize = limits::OUTCOMES_BYTES;
 }
 
-/// Receipts, then access sets.
+/// The suite that they were hashed by, receipts, then access sets.
 impl BorshSerialize for Outcomes {
     fn serialize<W: io::Write>(&self, writer: &mut W) -> io::Result<()> {
+        self.crypto.serialize(writer)?;
         self.receipts.serialize(writer)?;
         self.rw_sets.serialize(writer)
     }
@@ -136,8 +139,9 @@ impl BorshSerialize for Outcomes {
 
 impl BorshDeserialize for Outcomes {
     fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<Outcomes> {
-        let (receipts, rw_sets) = BorshDeserialize::deserialize_reader(reader)?;
-        Outcomes::new(receipts, rw_sets).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
+        let (crypto, receipts, rw_sets) = BorshDeserialize::deserialize_reader(reader)?;
+        Outcomes::new(crypto, receipts, rw_sets)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
     }
 }
 
@@ -160,7 +164,7 @@ mod tests {
             message: String::new(),
             failed_in: Address::ZERO,
             events: Vec::new(),
-            rw_set: rw_set.digest(),
+            rw_set: rw_set.digest(CryptoSuite::Guomi),
         }
     }
 
@@ -168,13 +172,14 @@ mod tests {
         let writes = vec![Write { key: vec![1], value: Some(crate::Value::new(&[2])) }];
         let rw_sets = vec![RwSet { writes, ..RwSet::default() }, RwSet::default()];
         let receipts = (0..).zip(&rw_sets).map(|(index, set)| receipt(index, set)).collect();
-        Outcomes::new(receipts, rw_sets).unwrap()
+        Outcomes::new(CryptoSuite::Guomi, receipts, rw_sets).unwrap()
     }
 
     #[test]
     fn they_are_those_of_the_header_with_their_roots() {
         let outcomes = outcomes();
         let header = Header {
+            crypto: CryptoSuite::Guomi,
             receipt_root: outcomes.receipt_root(),
             rw_set_root: outcomes.rw_set_root(),
             tx_count: 2,
@@ -192,10 +197,12 @@ mod tests {
     fn a_receipt_of_another_access_set_does_not_decode() {
         let outcomes = outcomes();
         let bytes = outcomes.encode();
-        assert_eq!(bytes, Outcomes::encode_parts(outcomes.receipts(), outcomes.rw_sets()));
+        assert_eq!(bytes, Outcomes::encode_parts(CryptoSuite::Guomi, outcomes.receipts(), outcomes.rw_sets()));
         assert_eq!(Outcomes::decode(&bytes), Ok(outcomes.clone()));
         let (receipts, mut rw_sets) = outcomes.into_parts();
-        let refused = |rw_sets: &[RwSet]| Outcomes::decode(&Outcomes::encode_parts(&receipts, rw_sets)).unwrap_err();
+        let refused = |rw_sets: &[RwSet]| {
+            Outcomes::decode(&Outcomes::encode_parts(CryptoSuite::Guomi, &receipts, rw_sets)).unwrap_err()
+        };
         assert!(refused(&rw_sets[..1]).to_string().contains("2 receipts and 1 access sets"));
         rw_sets[1].writes.push(Write { key: vec![7], value: None });
         assert!(refused(&rw_sets).to_string().contains("access set 1"));

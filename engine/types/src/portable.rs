@@ -173,7 +173,8 @@ impl Anchor {
         let Anchor { header, certificate, handovers } = self;
         let is_of = (manifest.version, manifest.genesis) == (Manifest::VERSION, genesis.hash())
             && (manifest.height, manifest.block_hash) == (header.height, header.hash())
-            && (&header.chain_id, &header.group_id) == (&genesis.chain_id, &genesis.group_id);
+            && (header.crypto, &header.chain_id, &header.group_id)
+                == (genesis.crypto, &genesis.chain_id, &genesis.group_id);
         let has_block = Height(0) < manifest.first && manifest.first <= manifest.height;
         if !is_of || !has_block {
             return Err(AnchorError::Other);
@@ -190,7 +191,8 @@ impl Anchor {
             let (next, deciding) = (handover.successors()?, &sets[sets.len() - 1]);
             let (height, epoch) = (handover.header.height, Epoch(sets.len() as u64));
             let is_next = handover.header.epoch.0 + 1 == epoch.0 && last < height && height <= header.height;
-            let names = handover.header.next_validators == next.hash() && next.hash() != handover.header.validators;
+            let named = next.hash(genesis.crypto);
+            let names = handover.header.next_validators == named && named != handover.header.validators;
             if !is_next || !names {
                 return Err(AnchorError::NotNamed { height, epoch });
             }
@@ -203,7 +205,7 @@ impl Anchor {
         let deciding = &sets[header.epoch.0 as usize];
         let decided = certificate.verify(&chain, deciding, header);
         decided.map_err(|error| AnchorError::NotDecided { height: header.height, error })?;
-        match sets[sets.len() - 1].hash() == header.next_validators {
+        match sets[sets.len() - 1].hash(genesis.crypto) == header.next_validators {
             true => Ok(sets),
             false => Err(AnchorError::NotNamed { height: header.height, epoch }),
         }

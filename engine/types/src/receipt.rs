@@ -2,6 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
+use crate::crypto::CryptoSuite;
 use crate::encoding::Canonical;
 use crate::hash::{Domain, Hash};
 use crate::limits;
@@ -67,13 +68,13 @@ pub struct Receipt {
 
 impl Receipt {
     /// The leaf of the block's receipt tree.
-    pub fn digest(&self) -> Hash {
-        Hash::of(Domain::Receipt, &self.encode())
+    pub fn digest(&self, suite: CryptoSuite) -> Hash {
+        suite.hash(Domain::Receipt, &self.encode())
     }
 
     /// [`Receipt::digest`] of each.
-    pub fn digests(receipts: &[Receipt]) -> Vec<Hash> {
-        Hash::of_each_encoded(Domain::Receipt, receipts)
+    pub fn digests(suite: CryptoSuite, receipts: &[Receipt]) -> Vec<Hash> {
+        suite.hash_each_encoded(Domain::Receipt, receipts)
     }
 }
 

@@ -6,6 +6,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
+use crate::crypto::CryptoSuite;
 use crate::encoding::Canonical;
 use crate::hash::{Domain, Hash};
 use crate::limits;
@@ -87,13 +88,13 @@ pub struct RwSet {
 
 impl RwSet {
     /// The leaf of the block's access-set tree.
-    pub fn digest(&self) -> Hash {
-        Hash::of(Domain::RwSet, &self.encode())
+    pub fn digest(&self, suite: CryptoSuite) -> Hash {
+        suite.hash(Domain::RwSet, &self.encode())
     }
 
     /// [`RwSet::digest`] of each.
-    pub fn digests(sets: &[RwSet]) -> Vec<Hash> {
-        Hash::of_each_encoded(Domain::RwSet, sets)
+    pub fn digests(suite: CryptoSuite, sets: &[RwSet]) -> Vec<Hash> {
+        suite.hash_each_encoded(Domain::RwSet, sets)
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn transaction() -> Transaction {
 
 pub(crate) fn header() -> Header {
     Header {
-        version: Header::VERSION,
+        crypto: CryptoSuite::Standard,
         chain_id: "chain".into(),
         group_id: "group".into(),
         height: Height(4),

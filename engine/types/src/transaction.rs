@@ -6,8 +6,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use thiserror::Error;
 
-use crate::crypto::PublicKey;
-use crate::crypto::Signature;
+use crate::crypto::{CryptoSuite, PublicKey, Signature};
 use crate::encoding::Canonical;
 use crate::hash::{Domain, Hash};
 use crate::limits;
@@ -81,8 +80,8 @@ impl Transaction {
     /// The identity: hash of the sign-bytes.
     ///
     /// `genesis` binds it to one chain even where two carry the same ids.
-    pub fn id(&self, genesis: &Hash) -> TxId {
-        TxId(Hash::of(Domain::Transaction, &self.sign_bytes(genesis)))
+    pub fn id(&self, suite: CryptoSuite, genesis: &Hash) -> TxId {
+        TxId(suite.hash(Domain::Transaction, &self.sign_bytes(genesis)))
     }
 
     /// The bytes that the sender signs.

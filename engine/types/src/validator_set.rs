@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::crypto::PublicKey;
+use crate::crypto::{CryptoSuite, PublicKey};
 use crate::genesis::{ConsensusKind, Genesis, Validator};
 use crate::hash::{Domain, Hash};
 use crate::limits;
@@ -81,9 +81,9 @@ impl ValidatorSet {
     }
 
     /// The digest that headers carry: over names, keys and order.
-    pub fn hash(&self) -> Hash {
+    pub fn hash(&self, suite: CryptoSuite) -> Hash {
         let bytes = borsh::to_vec(&self.validators).expect("a bounded list encodes into memory");
-        Hash::of(Domain::ValidatorSet, &bytes)
+        suite.hash(Domain::ValidatorSet, &bytes)
     }
 
     /// How many validators there are; at least one.
@@ -124,6 +124,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    const STANDARD: CryptoSuite = CryptoSuite::Standard;
+
     fn validator(n: u32) -> Validator {
         let mut key = [0; 32];
         key[..4].copy_from_slice(&n.to_le_bytes());
@@ -147,7 +149,7 @@ mod tests {
     fn one_signs_where_nobody_is_thought_to_lie() {
         for count in 1..=7 {
             let raft = set(count).agreeing_by(ConsensusKind::Raft);
-            assert_eq!((raft.quorum(), raft.hash()), (1, set(count).hash()));
+            assert_eq!((raft.quorum(), raft.hash(STANDARD)), (1, set(count).hash(STANDARD)));
             assert_eq!(set(count).agreeing_by(ConsensusKind::Bft), set(count));
         }
     }
@@ -165,15 +167,16 @@ mod tests {
 
     #[test]
     fn the_hash_covers_names_keys_and_order() {
-        let hash = set(3).hash();
-        assert_eq!(hash, set(3).hash());
+        let hash = set(3).hash(STANDARD);
+        assert_eq!(hash, set(3).hash(STANDARD));
         let mut validators = set(3).as_slice().to_vec();
         validators.swap(0, 1);
-        assert_ne!(hash, ValidatorSet::new(validators.clone()).unwrap().hash());
+        assert_ne!(hash, ValidatorSet::new(validators.clone()).unwrap().hash(STANDARD));
         validators.swap(0, 1);
         validators[2].name.push('x');
-        assert_ne!(hash, ValidatorSet::new(validators).unwrap().hash());
-        assert_ne!(hash, set(4).hash());
+        assert_ne!(hash, ValidatorSet::new(validators).unwrap().hash(STANDARD));
+        assert_ne!(hash, set(4).hash(STANDARD));
+        assert_ne!(hash, set(3).hash(CryptoSuite::Guomi));
     }
 
     #[test]

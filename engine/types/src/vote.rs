@@ -165,7 +165,7 @@ impl Certificate {
         if self.epoch != header.epoch {
             return Err(CertificateError::WrongEpoch { found: self.epoch, expected: header.epoch });
         }
-        let set = validators.hash();
+        let set = validators.hash(header.crypto);
         if set != header.validators {
             return Err(CertificateError::WrongValidators { found: set, expected: header.validators });
         }

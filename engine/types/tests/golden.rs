@@ -1,4 +1,4 @@
-//! Every encoding, digest and signature of fixed values, pinned in `golden/v1.txt`.
+//! Every encoding, digest and signature of fixed values, pinned in `golden/v1.txt`, and of the suite guomi in `golden/guomi.txt`.
 //!
 //! Whoever stored, signed or hashed such bytes relies on them for good. If this test fails, either the change is a
 //! mistake, or it needs a new format version and a new file of golden vectors beside the old one.
@@ -9,9 +9,11 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::samples::*;
+use hanse_types::crypto::{CryptoSuite, Signer};
 use hanse_types::*;
 
-const PINNED: &str = include_str!("golden/v1.txt");
+const STANDARD: CryptoSuite = CryptoSuite::Standard;
+const GUOMI: CryptoSuite = CryptoSuite::Guomi;
 
 fn hex(bytes: &[u8]) -> String {
     const_hex::encode(bytes)
@@ -32,8 +34,8 @@ fn vectors() -> Vec<(&'static str, String)> {
     let genesis = genesis();
     let genesis_hash = genesis.hash();
     let (one, two) = (signed(&ed25519_key(), transaction()), signed(&secp256k1_key(), named_transaction()));
-    let (id_one, id_two) = (one.transaction.id(&genesis_hash), two.transaction.id(&genesis_hash));
-    let leaves = [one.leaf(id_one), two.leaf(id_two), receipt().digest()];
+    let (id_one, id_two) = (one.id(&genesis_hash), two.id(&genesis_hash));
+    let leaves = [one.leaf(id_one), two.leaf(id_two), receipt().digest(STANDARD)];
     let certificate = certificate();
     let (identity, set) = (genesis.identity(), ValidatorSet::from_genesis(&genesis).unwrap());
     assert_eq!(certificate.verify(&identity, &set, &header()), Ok(()));
@@ -44,7 +46,7 @@ fn vectors() -> Vec<(&'static str, String)> {
         ("address.secp256k1", hex(&two.transaction.sender.0)),
         ("genesis.bytes", bytes_of(&genesis)),
         ("genesis.hash", digest(genesis_hash)),
-        ("validator_set.hash", digest(set.hash())),
+        ("validator_set.hash", digest(set.hash(STANDARD))),
         ("transaction.bytes", bytes_of(&one.transaction)),
         ("transaction.sign_bytes", hex(&one.transaction.sign_bytes(&genesis_hash))),
         ("transaction.id", digest(id_one.0)),
@@ -57,31 +59,65 @@ fn vectors() -> Vec<(&'static str, String)> {
         ("signed_secp256k1.signature", hex(&two.signature.0)),
         ("signed_secp256k1.leaf", digest(leaves[1])),
         ("access_set.bytes", bytes_of(&rw_set())),
-        ("access_set.digest", digest(rw_set().digest())),
+        ("access_set.digest", digest(rw_set().digest(STANDARD))),
         ("receipt.bytes", bytes_of(&receipt())),
-        ("receipt.digest", digest(receipt().digest())),
+        ("receipt.digest", digest(receipt().digest(STANDARD))),
         ("receipt_of_failure.bytes", bytes_of(&failed_receipt())),
-        ("receipt_of_failure.digest", digest(failed_receipt().digest())),
+        ("receipt_of_failure.digest", digest(failed_receipt().digest(STANDARD))),
         ("dag.bytes", hex(&dag().encode())),
-        ("dag.digest", digest(dag().digest())),
+        ("dag.digest", digest(dag().digest(STANDARD))),
         ("header.bytes", bytes_of(&header())),
         ("header.hash", digest(header().hash())),
         ("block.bytes", bytes_of(&block())),
         ("certificate.bytes", bytes_of(&certificate)),
         ("certificate.sign_bytes", hex(&certificate.sign_bytes(&identity))),
-        ("merkle.root_of_3", digest(merkle::root(&leaves))),
-        ("merkle.proof_of_0_of_3", bytes_of(&merkle::prove(&leaves, 0).unwrap())),
-        ("root.receipts", digest(block::receipt_root(&[receipt(), failed_receipt()]))),
-        ("root.access_sets", digest(block::rw_set_root(&[receipt(), failed_receipt()]))),
+        ("merkle.root_of_3", digest(merkle::root(STANDARD, &leaves))),
+        ("merkle.proof_of_0_of_3", bytes_of(&merkle::prove(STANDARD, &leaves, 0).unwrap())),
+        ("root.receipts", digest(block::receipt_root(STANDARD, &[receipt(), failed_receipt()]))),
+        ("root.access_sets", digest(block::rw_set_root(STANDARD, &[receipt(), failed_receipt()]))),
+    ]
+}
+
+/// What another suite makes of the same values.
+fn guomi() -> Vec<(&'static str, String)> {
+    let genesis = Genesis { crypto: GUOMI, ..genesis() };
+    let genesis_hash = genesis.hash();
+    let transaction = Transaction { sender: sm2_key().public_key().address(), ..transaction() };
+    let signature = sm2_key().sign(&transaction.sign_bytes(&genesis_hash)).unwrap();
+    let signed = SignedTransaction { transaction, public_key: sm2_key().public_key(), signature };
+    let id = signed.id(&genesis_hash);
+    let leaves = [signed.leaf(id), rw_set().digest(GUOMI), receipt().digest(GUOMI)];
+    let set = ValidatorSet::from_genesis(&genesis).unwrap();
+    let header = Header { crypto: GUOMI, ..header() };
+    assert_eq!(genesis.check(), Ok(()));
+    vec![
+        ("address.sm2", hex(&signed.transaction.sender.0)),
+        ("genesis.bytes", bytes_of(&genesis)),
+        ("genesis.hash", digest(genesis_hash)),
+        ("validator_set.hash", digest(set.hash(GUOMI))),
+        ("transaction.id", digest(id.0)),
+        ("signed_sm2.bytes", bytes_of(&signed)),
+        ("signed_sm2.signature", hex(&signed.signature.0)),
+        ("signed_sm2.leaf", digest(leaves[0])),
+        ("access_set.digest", digest(leaves[1])),
+        ("receipt.digest", digest(leaves[2])),
+        ("dag.digest", digest(dag().digest(GUOMI))),
+        ("header.bytes", bytes_of(&header)),
+        ("header.hash", digest(header.hash())),
+        ("merkle.root_of_3", digest(merkle::root(GUOMI, &leaves))),
     ]
 }
 
 #[test]
 fn no_byte_changes_without_a_version() {
-    let vectors = vectors();
+    compare(include_str!("golden/v1.txt"), &vectors());
+    compare(include_str!("golden/guomi.txt"), &guomi());
+}
+
+fn compare(pinned: &str, vectors: &[(&str, String)]) {
     let names: BTreeSet<_> = vectors.iter().map(|(name, _)| name).collect();
     assert_eq!(names.len(), vectors.len(), "each vector has its own name");
-    let pinned: Vec<_> = PINNED.lines().filter(|line| !line.starts_with('#')).collect();
+    let pinned: Vec<_> = pinned.lines().filter(|line| !line.starts_with('#')).collect();
     let found: Vec<_> = vectors.iter().map(|(name, value)| format!("{name} {value}")).collect();
     let changed: Vec<_> = found.iter().filter(|line| !pinned.contains(&line.as_str())).map(String::as_str).collect();
     assert!(

@@ -1,5 +1,6 @@
 //! The block that a transaction runs in, as far as contracts can see it.
 
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{Hash, Height, Params, Timestamp};
 
 /// What contracts may know of the block that is being made. The same on every node that runs the block.
@@ -7,6 +8,8 @@ use hanse_types::{Hash, Height, Params, Timestamp};
 pub struct BlockContext {
     /// Height of the block.
     pub height: Height,
+    /// What the group hashes by.
+    pub crypto: CryptoSuite,
     /// Time of the block.
     pub timestamp: Timestamp,
     /// Hashes of the blocks before, the parent's first; at most [`hanse_types::limits::RECENT_BLOCKS`] are looked at.
@@ -31,8 +34,13 @@ mod tests {
     #[test]
     fn only_recent_blocks_have_a_hash() {
         let recent_hashes = (1..=300u16).map(|n| Hash([n as u8; 32])).collect();
-        let block =
-            BlockContext { height: Height(1_000), timestamp: Timestamp(1), recent_hashes, params: Params::default() };
+        let block = BlockContext {
+            height: Height(1_000),
+            crypto: CryptoSuite::Standard,
+            timestamp: Timestamp(1),
+            recent_hashes,
+            params: Params::default(),
+        };
         assert_eq!(block.block_hash(999), Some(&Hash([1; 32])));
         assert_eq!(block.block_hash(744), Some(&Hash([0; 32])));
         assert_eq!(block.block_hash(743), None);

@@ -6,6 +6,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use hanse_abi::Event;
 use hanse_abi::host::CallContext;
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{Address, Delta, Params, Status, Value};
 
 use crate::failure::{Failure, Stop};
@@ -68,6 +69,11 @@ impl Host {
     /// If the gas does not suffice, as with every method here.
     pub fn context(&mut self) -> Result<CallContext, Stop> {
         self.session().context()
+    }
+
+    /// What the group hashes by.
+    pub fn suite(&mut self) -> CryptoSuite {
+        self.session().block.crypto
     }
 
     /// The chain's parameters, as of the block's start.

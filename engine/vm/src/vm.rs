@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hanse_state::{Halt, StateAccess};
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{Address, Execution, Hash, Params, Transaction};
 
 use crate::context::BlockContext;
@@ -119,19 +120,19 @@ impl Vm {
         self.machine.check(code, &Rules::of(params))
     }
 
-    /// Compiles code ahead of its first call, off the execution path. What it is worth shows in time only.
+    /// Compiles code of a group with this suite ahead of its first call, off the execution path. What it is worth shows in time only.
     ///
     /// # Errors
     /// If the code is not valid.
-    pub fn prepare(&self, code: &[u8], params: &Params) -> Result<(), InvalidModule> {
+    pub fn prepare(&self, suite: CryptoSuite, code: &[u8], params: &Params) -> Result<(), InvalidModule> {
         self.machine.check(code, &Rules::of(params))?;
-        self.machine.module(crate::system::lifecycle::code_hash(code), code).map(drop)
+        self.machine.module(crate::system::lifecycle::code_hash(suite, code), code).map(drop)
     }
 }
 
-/// The address of the contract that `deployer` deploys under `name`.
-pub fn contract_address(deployer: &Address, name: &str) -> Address {
-    let Hash(digest) = Hash::of_parts(hanse_types::hash::Domain::Contract, &[&deployer.0, name.as_bytes()]);
+/// The address of the contract that `deployer` deploys under `name` in a group with this suite.
+pub fn contract_address(suite: CryptoSuite, deployer: &Address, name: &str) -> Address {
+    let Hash(digest) = suite.hash_parts(hanse_types::hash::Domain::Contract, &[&deployer.0, name.as_bytes()]);
     let mut address = Address::ZERO;
     address.0.copy_from_slice(&digest[12..]);
     address

@@ -166,10 +166,10 @@ pub(crate) async fn run(args: BenchArgs, common: &Common) -> Result<(), Failure>
     let session = Session::open(common).await?;
     let load = Load::new(&session, args.workload, args.contract.as_deref(), args.accounts, args.skew).await?;
     let load_average = process::load_average();
-    let progress = Progress::new(session.output);
+    let (progress, crypto) = (Progress::new(session.output), session.chain.crypto);
     let bench = Bench { node: Process::listening_at(session.client.url()), session, args, load, progress };
 
-    let yardstick = tokio::task::block_in_place(|| Yardstick::new(bench.args.accounts))?;
+    let yardstick = tokio::task::block_in_place(|| Yardstick::new(crypto, bench.args.accounts))?;
     bench.progress.phase("yardstick", 0);
     let before = tokio::task::block_in_place(|| yardstick.measure())?;
     bench.set_up(common).await?;

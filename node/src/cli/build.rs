@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use hanse_abi::document::Abi;
 use hanse_sdk_build::{Build, BuildError};
-use hanse_types::hash::Domain;
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{Hash, Params};
+use hanse_vm::system::lifecycle;
 use hanse_vm::{Vm, VmConfig};
 use serde::Serialize;
 
@@ -19,6 +20,8 @@ pub(crate) struct Built {
     pub(crate) wasm: PathBuf,
     bytes: u64,
     code_hash: Hash,
+    /// Its hash in groups with crypto guomi.
+    code_hash_guomi: Hash,
     methods: Vec<String>,
 }
 
@@ -57,5 +60,6 @@ pub(crate) fn check(wasm: PathBuf) -> Result<Built, Failure> {
         .map_err(|error| Failure::error(format!("{shown} is no contract that a chain takes: {error}")))?;
     let abi = Abi::from_wasm(&code).map_err(|error| Failure::error(format!("{shown}: {error}")))?;
     let methods = abi.iter().flat_map(|abi| &abi.methods).map(|method| method.to_string()).collect();
-    Ok(Built { wasm, bytes: code.len() as u64, code_hash: Hash::of(Domain::Code, &code), methods })
+    let [code_hash, code_hash_guomi] = CryptoSuite::ALL.map(|crypto| lifecycle::code_hash(crypto, &code));
+    Ok(Built { wasm, bytes: code.len() as u64, code_hash, code_hash_guomi, methods })
 }

@@ -376,7 +376,7 @@ async fn call(mut args: CallArgs, common: Common) -> Result<(), Failure> {
     if prepared.unsigned || args.unsigned {
         let context = session.context();
         let unsigned = call.unsigned(&context, session.caller()?).map_err(ClientError::Make)?;
-        return session.output.result(&TransactionFile::unsigned(&unsigned, context.genesis), TransactionFile::text);
+        return session.output.result(&TransactionFile::unsigned(&unsigned, &context), TransactionFile::text);
     }
     finish(&send(&session, call).await?, session.output)
 }

@@ -7,8 +7,9 @@ use hanse_types::{Address, Genesis, Params};
 
 use super::Common;
 use super::exit::Failure;
+use super::session::check_suite;
 use crate::config;
-use crate::dev::{Commitment, Consensus};
+use crate::dev::{Commitment, Consensus, Crypto};
 use crate::keys::dev;
 use crate::keys::file::KeyFolder;
 
@@ -30,6 +31,9 @@ pub(super) struct TermsArgs {
     /// How its validators agree; solo where there is one, bft where there are several, if not given
     #[arg(long, value_enum)]
     consensus: Option<Consensus>,
+    /// What it hashes by and its clients sign by
+    #[arg(long, value_enum, default_value_t)]
+    crypto: Crypto,
     /// How headers commit to the state
     #[arg(long, value_enum, default_value_t)]
     commitment: Commitment,
@@ -71,7 +75,8 @@ impl FoundingArgs {
 impl TermsArgs {
     /// Looks up whom it names, for a group of this chain.
     pub(super) fn read<'a>(&'a self, chain_id: &'a str, group: &'a str) -> Result<Founding<'a>, Failure> {
-        let (administrators, accounts) = (addresses(&self.administrator)?, balances(&self.account)?);
+        let crypto = self.crypto.into();
+        let (administrators, accounts) = (addresses(crypto, &self.administrator)?, balances(crypto, &self.account)?);
         Ok(Founding { chain_id, group, terms: self, administrators, accounts })
     }
 }
@@ -80,9 +85,15 @@ impl Founding<'_> {
     /// The genesis of these validators, of this moment.
     pub(super) fn genesis(&self, validators: Vec<Validator>) -> Result<Genesis, Failure> {
         let Founding { chain_id, group, terms, administrators, accounts } = self;
+        let crypto = CryptoSuite::from(terms.crypto);
         let usual = if validators.len() == 1 { ConsensusKind::Solo } else { ConsensusKind::Bft };
         let consensus = terms.consensus.map_or(usual, ConsensusKind::from);
         let administrators = match administrators.is_empty() {
+            true if !validators.iter().all(|validator| crypto.allows_client(&validator.key)) => {
+                let text =
+                    format!("in a group with crypto {crypto} validators can't administer: their keys sign votes alone");
+                return Err(Failure::usage(text).hint("name somebody with --administrator WHO"));
+            }
             true => validators.iter().map(|validator| validator.key.address()).collect(),
             false => administrators.clone(),
         };
@@ -90,7 +101,7 @@ impl Founding<'_> {
             chain_id: (*chain_id).to_owned(),
             group_id: (*group).to_owned(),
             timestamp: now(),
-            crypto: CryptoSuite::Standard,
+            crypto,
             consensus,
             state_commitment: terms.commitment.into(),
             validators,
@@ -125,27 +136,31 @@ fn check(genesis: &Genesis) -> Result<(), Failure> {
     genesis.check().map_err(|error| Failure::usage(format!("no group can have this genesis: {error}")))
 }
 
-fn addresses(names: &[String]) -> Result<Vec<Address>, Failure> {
-    names.iter().map(|name| address(name)).collect()
+fn addresses(crypto: CryptoSuite, names: &[String]) -> Result<Vec<Address>, Failure> {
+    names.iter().map(|name| address(crypto, name)).collect()
 }
 
-fn balances(texts: &[String]) -> Result<Vec<GenesisAccount>, Failure> {
+fn balances(crypto: CryptoSuite, texts: &[String]) -> Result<Vec<GenesisAccount>, Failure> {
     let balance = |text: &String| {
         let wrong = || Failure::usage(format!("--account {text}: write WHO=AMOUNT, such as treasury=1_000_000"));
         let (who, amount) = text.split_once('=').ok_or_else(wrong)?;
         let balance = amount.replace('_', "").parse().map_err(|_| wrong())?;
-        Ok(GenesisAccount { address: address(who)?, balance })
+        Ok(GenesisAccount { address: address(crypto, who)?, balance })
     };
     texts.iter().map(balance).collect()
 }
 
-/// An address, or that of a key of this user.
-fn address(name: &str) -> Result<Address, Failure> {
+/// An address, or that of a key of this user, which has to be one that clients of the group can use.
+fn address(crypto: CryptoSuite, name: &str) -> Result<Address, Failure> {
     match name.parse() {
         Ok(address) => Ok(address),
-        Err(_) => match dev::address(name) {
+        Err(_) => match dev::address(crypto, name) {
             Some(address) => Ok(address),
-            None => Ok(KeyFolder::of_user()?.public_key(name)?.address()),
+            None => {
+                let key = KeyFolder::of_user()?.public_key(name)?;
+                check_suite(crypto, name, &key)?;
+                Ok(key.address())
+            }
         },
     }
 }

@@ -249,7 +249,7 @@ fn text(detail: &GroupDetail) -> String {
         ("state", group.state.clone()),
         ("chain", detail.chain_id.clone()),
         ("genesis", group.genesis_hash.to_string()),
-        ("consensus", format!("{}, commitment {}", group.consensus, detail.state_commitment)),
+        ("consensus", format!("{}, commitment {}, crypto {}", group.consensus, detail.state_commitment, detail.crypto)),
     ];
     lines.extend(group.height.map(|height| ("height", grouped(height.0))));
     lines.extend(group.error.clone().map(|error| ("error", error)));

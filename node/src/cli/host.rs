@@ -105,7 +105,10 @@ impl Host {
     fn label(&mut self, world: u32, by: Address, action: &Action) -> (String, bool) {
         match action {
             Action::Deploy { name, code, .. } => {
-                self.names.insert((world, hanse_vm::contract_address(&by, name)), code.contract.clone());
+                self.names.insert(
+                    (world, hanse_vm::contract_address(CryptoSuite::Standard, &by, name)),
+                    code.contract.clone(),
+                );
                 (format!("{}.(deploy)", code.contract), false)
             }
             Action::Upgrade { contract, code, .. } => {
@@ -264,7 +267,13 @@ fn transaction(sender: Address, contract: Address, method: String, args: Vec<u8>
 fn block(height: u64, time_ms: u64) -> BlockContext {
     let known = height.min(limits::RECENT_BLOCKS);
     let recent_hashes = (1..=known).map(|back| Hash(hanse_sdk_mirror::block_hash(height - back))).collect();
-    BlockContext { height: Height(height), timestamp: Timestamp(time_ms), recent_hashes, params: Params::default() }
+    BlockContext {
+        height: Height(height),
+        crypto: CryptoSuite::Standard,
+        timestamp: Timestamp(time_ms),
+        recent_hashes,
+        params: Params::default(),
+    }
 }
 
 fn genesis() -> MemoryView {

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use hanse_types::crypto::{PublicKey, Signer, key_file};
+use hanse_types::crypto::{CryptoSuite, PublicKey, Signer, key_file};
 use serde::Serialize;
 
 use super::Common;
 use super::exit::{Exit, Failure};
 use super::output::{Output, fields, table};
+use crate::dev::Crypto;
 use crate::keys::dev;
 use crate::keys::file::{Algorithm, KeyError, KeyFolder, PasswordSource};
 use crate::p2p::identity;
@@ -27,6 +28,9 @@ pub(crate) enum KeyCommand {
     Show {
         /// Its name
         name: String,
+        /// Of a development account: on a chain with this crypto suite
+        #[arg(long, value_enum, default_value_t)]
+        crypto: Crypto,
     },
     /// List your keys and the development accounts
     List,
@@ -44,6 +48,9 @@ pub(crate) enum KeyCommand {
         /// Decrypt it: whoever reads the output has the key
         #[arg(long)]
         plain: bool,
+        /// Of a development account: on a chain with this crypto suite
+        #[arg(long, value_enum, default_value_t)]
+        crypto: Crypto,
     },
 }
 
@@ -82,6 +89,10 @@ impl ShownKey {
         fields(lines.into_iter().chain(node_id).chain([("kind", self.kind().into())]))
     }
 
+    fn algorithm(&self) -> &str {
+        self.public_key.split(':').next().unwrap_or_default()
+    }
+
     fn kind(&self) -> &'static str {
         if self.development { "development only: everyone has it" } else { "yours" }
     }
@@ -113,24 +124,25 @@ pub(crate) fn run(command: KeyCommand, common: &Common, output: Output) -> Resul
             let public = folder.import(&name, &file, source)?;
             output.result(&ShownKey::new(&name, &public, false), ShownKey::text)
         }
-        KeyCommand::Export { name, plain } => {
-            let pem = match (dev::key(&name), plain) {
+        KeyCommand::Export { name, plain, crypto } => {
+            let pem = match (dev::key(crypto.into(), &name), plain) {
                 (Some(key), _) => key_file::to_plain_pem(&key).to_string(),
                 (None, true) => key_file::to_plain_pem(&folder.open(&name, source)?).to_string(),
                 (None, false) => folder.export(&name)?,
             };
             output.result(&ExportedKey { name, pem }, |key| key.pem.clone())
         }
-        KeyCommand::Show { name } => {
-            let shown = match dev::key(&name) {
+        KeyCommand::Show { name, crypto } => {
+            let shown = match dev::key(crypto.into(), &name) {
                 Some(key) => ShownKey::new(&name, &key.public_key(), true),
                 None => ShownKey::new(&name, &folder.public_key(&name)?, false),
             };
             output.result(&shown, ShownKey::text)
         }
         KeyCommand::List => output.result(&list(&folder)?, |keys| {
-            let rows = keys.iter().map(|key| [key.name.clone(), key.address.clone(), key.kind().into()]);
-            table(["name", "address", "kind"], rows)
+            let row =
+                |key: &ShownKey| [key.name.clone(), key.address.clone(), key.algorithm().into(), key.kind().into()];
+            table(["name", "address", "algorithm", "kind"], keys.iter().map(row))
         }),
     }
 }
@@ -146,7 +158,8 @@ fn list(folder: &KeyFolder) -> Result<Vec<ShownKey>, Failure> {
     let own = folder.list()?;
     let mut keys: Vec<ShownKey> = own.iter().map(|(name, key)| ShownKey::new(name, key, false)).collect();
     for name in dev::NAMES {
-        keys.extend(dev::key(name).map(|key| ShownKey::new(name, &key.public_key(), true)));
+        let of_suites = CryptoSuite::ALL.into_iter().filter_map(|crypto| dev::key(crypto, name));
+        keys.extend(of_suites.map(|key| ShownKey::new(name, &key.public_key(), true)));
     }
     Ok(keys)
 }

@@ -6,7 +6,8 @@
 use std::io::Read;
 use std::path::Path;
 
-use hanse_client::{Bytes, call};
+use hanse_client::{Bytes, ChainContext, call};
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{Canonical, Hash, SignedTransaction, Transaction};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -28,6 +29,9 @@ pub(crate) enum TransactionFile {
     Unsigned {
         /// Hash of the chain's genesis, which the signature covers.
         genesis_hash: Hash,
+        /// What the chain hashes by and its clients sign by; files of before there was a choice don't say it.
+        #[serde(default = "standard")]
+        crypto: CryptoSuite,
         /// Canonical bytes of the transaction.
         unsigned: Bytes,
     },
@@ -40,10 +44,15 @@ pub(crate) enum TransactionFile {
     },
 }
 
+fn standard() -> CryptoSuite {
+    CryptoSuite::Standard
+}
+
 impl TransactionFile {
     /// Of a transaction that waits for its signature.
-    pub(crate) fn unsigned(transaction: &Transaction, genesis_hash: Hash) -> TransactionFile {
-        TransactionFile::Unsigned { genesis_hash, unsigned: Bytes(transaction.encode()) }
+    pub(crate) fn unsigned(transaction: &Transaction, chain: &ChainContext) -> TransactionFile {
+        let (genesis_hash, crypto) = (chain.genesis, chain.crypto);
+        TransactionFile::Unsigned { genesis_hash, crypto, unsigned: Bytes(transaction.encode()) }
     }
 
     fn read(file: &str) -> Result<TransactionFile, Failure> {
@@ -126,9 +135,9 @@ fn decoded<T: Canonical>(bytes: &Bytes) -> Result<T, Failure> {
 /// `hanse tx decode`.
 pub(crate) fn decode(file: &str, output: Output) -> Result<(), Failure> {
     let shown = match TransactionFile::read(file)? {
-        TransactionFile::Unsigned { genesis_hash, unsigned } => {
+        TransactionFile::Unsigned { genesis_hash, crypto, unsigned } => {
             let transaction: Transaction = decoded(&unsigned)?;
-            Decoded::new(&transaction, Some(transaction.id(&genesis_hash).0), false)
+            Decoded::new(&transaction, Some(transaction.id(crypto, &genesis_hash).0), false)
         }
         TransactionFile::Signed { tx_id, signed } => {
             let signed: SignedTransaction = decoded(&signed)?;
@@ -140,13 +149,13 @@ pub(crate) fn decode(file: &str, output: Output) -> Result<(), Failure> {
 
 /// `hanse tx sign`; needs no node.
 pub(crate) fn sign(file: &str, common: &Common, output: Output) -> Result<(), Failure> {
-    let TransactionFile::Unsigned { genesis_hash, unsigned } = TransactionFile::read(file)? else {
+    let TransactionFile::Unsigned { genesis_hash, crypto, unsigned } = TransactionFile::read(file)? else {
         return Err(Failure::usage(format!("{file} is signed already")).hint("`hanse tx send` sends it"));
     };
     let transaction: Transaction = decoded(&unsigned)?;
-    let tx_id = transaction.id(&genesis_hash).0;
+    let tx_id = transaction.id(crypto, &genesis_hash).0;
     output.note(Decoded::new(&transaction, Some(tx_id), false).text());
-    let key = session::key(&common.from, &transaction.chain_id, common.password_file.as_deref())?;
+    let key = session::key(&common.from, crypto, &transaction.chain_id, common.password_file.as_deref())?;
     let signed = call::sign(transaction, &genesis_hash, &key).map_err(|error| Failure::usage(error.to_string()))?;
     let file = TransactionFile::Signed { tx_id, signed: Bytes(signed.encode()) };
     output.result(&file, TransactionFile::text)

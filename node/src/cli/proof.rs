@@ -139,10 +139,10 @@ pub(crate) async fn transaction(session: &Session, id: Hash, of: Subject, trust:
             let signed = proof::check_transaction(&proof, header, &session.chain.genesis_hash, &TxId(id));
             signed.map_err(refused)?.leaf(TxId(id))
         }
-        Subject::Receipt => proof::check_receipt(&proof, header, &TxId(id)).map_err(refused)?.digest(),
+        Subject::Receipt => proof::check_receipt(&proof, header, &TxId(id)).map_err(refused)?.digest(header.crypto),
         Subject::AccessSet => {
             let receipt = proof::check_receipt(&ask(ProofOf::Receipt).await?, header, &TxId(id)).map_err(refused)?;
-            proof::check_rw_set(&proof, header, &receipt).map_err(refused)?.digest()
+            proof::check_rw_set(&proof, header, &receipt).map_err(refused)?.digest(header.crypto)
         }
     };
     let (height, block_hash) = (header.height, header.hash());

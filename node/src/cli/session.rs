@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hanse_client::submit::COMMIT_TIMEOUT;
 use hanse_client::views::{ChainInfo, ReceiptView};
 use hanse_client::{ChainContext, Client, ClientError, Contract};
-use hanse_types::crypto::SecretKey;
+use hanse_types::crypto::{CryptoSuite, PublicKey, SecretKey};
 use hanse_types::{Address, SignedTransaction};
 
 use super::Common;
@@ -56,7 +56,7 @@ impl Session {
 
     /// The key that signs.
     pub(crate) fn signer(&self) -> Result<SecretKey, Failure> {
-        key(&self.common.from, &self.chain.chain_id, self.common.password_file.as_deref())
+        key(&self.common.from, self.chain.crypto, &self.chain.chain_id, self.common.password_file.as_deref())
     }
 
     /// The address in whose name a query runs; needs no password.
@@ -69,10 +69,15 @@ impl Session {
         if name.starts_with("0x") {
             return name.parse().map_err(|error| Failure::usage(format!("{name:?}: {error}")));
         }
-        match dev::address(name) {
+        match dev::address(self.chain.crypto, name) {
             Some(address) if self.chain.chain_id == dev::CHAIN_ID => Ok(address),
             Some(_) => Err(not_a_dev_chain(name, &self.chain.chain_id)),
-            None => Ok(KeyFolder::of_user()?.public_key(name)?.address()),
+            None => {
+                // What is paid to an account of another suite is lost: nobody can sign for it in this group.
+                let key = KeyFolder::of_user()?.public_key(name)?;
+                check_suite(self.chain.crypto, name, &key)?;
+                Ok(key.address())
+            }
         }
     }
 
@@ -87,13 +92,36 @@ impl Session {
     }
 }
 
-/// The key of this name, for transactions of this chain.
-pub(crate) fn key(name: &str, chain_id: &str, password_file: Option<&Path>) -> Result<SecretKey, Failure> {
-    match dev::key(name) {
+/// The key of this name, for transactions of this chain, which has this suite.
+pub(crate) fn key(
+    name: &str,
+    crypto: CryptoSuite,
+    chain_id: &str,
+    password_file: Option<&Path>,
+) -> Result<SecretKey, Failure> {
+    match dev::key(crypto, name) {
         Some(key) if chain_id == dev::CHAIN_ID => Ok(key),
         Some(_) => Err(not_a_dev_chain(name, chain_id)),
-        None => Ok(KeyFolder::of_user()?.open(name, PasswordSource { file: password_file })?),
+        None => {
+            let folder = KeyFolder::of_user()?;
+            // Before its password is asked for.
+            check_suite(crypto, name, &folder.public_key(name)?)?;
+            Ok(folder.open(name, PasswordSource { file: password_file })?)
+        }
     }
+}
+
+/// Whether clients of this suite use such keys.
+pub(super) fn check_suite(crypto: CryptoSuite, name: &str, key: &PublicKey) -> Result<(), Failure> {
+    if crypto.allows_client(key) {
+        return Ok(());
+    }
+    let algorithm = match crypto {
+        CryptoSuite::Standard => "ed25519",
+        CryptoSuite::Guomi => "sm2",
+    };
+    Err(Failure::usage(format!("{name:?} is the key {key}, and the group's crypto is {crypto}"))
+        .hint(format!("make a key for it with `hanse key new NAME --algorithm {algorithm}`")))
 }
 
 fn not_a_dev_chain(name: &str, chain: &str) -> Failure {

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
-use hanse_types::crypto::PublicKey;
+use hanse_types::crypto::{CryptoSuite, PublicKey};
 use hanse_types::{Address, Genesis};
 use libp2p::PeerId;
 
@@ -154,7 +154,8 @@ pub(crate) fn development_key(genesis: &Genesis) -> Option<&'static str> {
     let has_a_say = |address: &Address| {
         genesis.administrators.contains(address) || genesis.accounts.iter().any(|account| account.address == *address)
     };
-    dev::NAMES.into_iter().find(|name| dev::address(name).is_some_and(|address| has_a_say(&address)))
+    let address = |name| CryptoSuite::ALL.map(|crypto| dev::address(crypto, name)).into_iter().flatten();
+    dev::NAMES.into_iter().find(|name| address(name).any(|address| has_a_say(&address)))
 }
 
 /// Looks at the key's file without opening it: that takes its password.

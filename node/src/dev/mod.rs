@@ -68,6 +68,9 @@ pub(crate) struct DevArgs {
     /// How they agree; alone if there is one, else by votes. For a new chain
     #[arg(long, value_enum)]
     consensus: Option<Consensus>,
+    /// What a new chain hashes by and its clients sign by
+    #[arg(long, value_enum, default_value_t)]
+    crypto: Crypto,
     /// Let validator N, from 2 on, misbehave by the rules in a file; may be given for several
     #[arg(long, value_name = "N=FILE")]
     faults: Vec<FaultsOption>,
@@ -94,6 +97,24 @@ impl From<Commitment> for StateCommitment {
         match commitment {
             Commitment::Flat => StateCommitment::Flat,
             Commitment::Merkle => StateCommitment::Merkle,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum Crypto {
+    /// SHA-256; clients sign by ed25519 or secp256k1
+    #[default]
+    Standard,
+    /// SM3; clients sign by SM2
+    Guomi,
+}
+
+impl From<Crypto> for CryptoSuite {
+    fn from(crypto: Crypto) -> CryptoSuite {
+        match crypto {
+            Crypto::Standard => CryptoSuite::Standard,
+            Crypto::Guomi => CryptoSuite::Guomi,
         }
     }
 }
@@ -210,7 +231,7 @@ fn genesis(args: &DevArgs, folder: &ChainFolder) -> Result<Genesis, DevError> {
         Some(genesis) => genesis,
         None => {
             let consensus = args.consensus.map(ConsensusKind::from);
-            new_genesis(args.commitment, args.block_interval, args.validators.into(), consensus)
+            new_genesis(args.commitment, args.block_interval, args.validators.into(), consensus, args.crypto.into())
         }
     };
     folder.adopt(&genesis)?;
@@ -257,16 +278,17 @@ fn new_genesis(
     block_interval_ms: u64,
     validators: usize,
     consensus: Option<ConsensusKind>,
+    crypto: CryptoSuite,
 ) -> Genesis {
     let usual = if validators == 1 { ConsensusKind::Solo } else { ConsensusKind::Bft };
     let name = |index: usize| if index == 0 { "dev".to_owned() } else { format!("dev-{}", index + 1) };
     let validator = |index| Validator { name: name(index), key: dev::validator(index).public_key() };
-    let addresses: Vec<Address> = dev::NAMES.iter().filter_map(|name| dev::address(name)).collect();
+    let addresses: Vec<Address> = dev::NAMES.iter().filter_map(|name| dev::address(crypto, name)).collect();
     Genesis {
         chain_id: dev::CHAIN_ID.into(),
         group_id: "main".into(),
         timestamp: now(),
-        crypto: CryptoSuite::Standard,
+        crypto,
         consensus: consensus.unwrap_or(usual),
         state_commitment: commitment.into(),
         validators: (0..validators).map(validator).collect(),
@@ -279,13 +301,16 @@ fn new_genesis(
 /// A genesis for tests.
 #[cfg(test)]
 pub(crate) fn example_genesis() -> Genesis {
-    new_genesis(Commitment::Flat, 20, 1, None)
+    new_genesis(Commitment::Flat, 20, 1, None, CryptoSuite::Standard)
 }
 
 fn announce(groups: &Groups, serving: &Serving, directory: &Path, json: bool) -> std::io::Result<()> {
     // A chain in development is the group of its node.
     let Some(genesis) = groups.home_genesis() else { return Ok(()) };
-    let accounts = dev::NAMES.iter().filter_map(|name| dev::address(name).map(|address| Account { name, address }));
+    let accounts = dev::NAMES.iter().filter_map(|name| {
+        let address = dev::address(genesis.crypto, name)?;
+        Some(Account { name, address })
+    });
     let started = Started {
         url: format!("http://{}", serving.address),
         admin: serving.admin.as_ref().map(|admin| admin.address.clone()),

@@ -1,7 +1,7 @@
 //! Accounts for development. Their keys follow from their names, so everyone has them: never give them anything.
 
 use hanse_types::Address;
-use hanse_types::crypto::{SecretKey, Signer};
+use hanse_types::crypto::{CryptoSuite, SecretKey, Signer};
 
 /// What a development chain calls itself; elsewhere its accounts are not offered.
 pub(crate) const CHAIN_ID: &str = hanse_client::call::DEVELOPMENT_CHAIN;
@@ -10,9 +10,9 @@ pub(crate) const CHAIN_ID: &str = hanse_client::call::DEVELOPMENT_CHAIN;
 pub(crate) const NAMES: [&str; 10] =
     ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy"];
 
-/// A development account's key: its seed is readable text, so nobody takes it for a secret.
-pub(crate) fn key(name: &str) -> Option<SecretKey> {
-    NAMES.contains(&name).then(|| seeded(name))
+/// A development account's key, on a chain with this suite: its seed is readable text, so nobody takes it for a secret.
+pub(crate) fn key(crypto: CryptoSuite, name: &str) -> Option<SecretKey> {
+    NAMES.contains(&name).then(|| crypto.client_key(seed(name)).expect("readable text is a key of every suite"))
 }
 
 /// Most validators of a development chain.
@@ -21,21 +21,21 @@ pub(crate) const VALIDATORS: usize = 16;
 /// The key of one of a development chain's validators, counted from 0.
 pub(crate) fn validator(index: usize) -> SecretKey {
     match index {
-        0 => seeded("validator"),
-        _ => seeded(&format!("validator{}", index + 1)),
+        0 => SecretKey::ed25519(seed("validator")),
+        _ => SecretKey::ed25519(seed(&format!("validator{}", index + 1))),
     }
 }
 
-/// A development account's address.
-pub(crate) fn address(name: &str) -> Option<Address> {
-    key(name).map(|key| key.public_key().address())
+/// A development account's address, on a chain with this suite.
+pub(crate) fn address(crypto: CryptoSuite, name: &str) -> Option<Address> {
+    key(crypto, name).map(|key| key.public_key().address())
 }
 
-fn seeded(name: &str) -> SecretKey {
+fn seed(name: &str) -> [u8; 32] {
     let mut seed = [b' '; 32];
     let text = format!("hanse development {name}");
     seed[..text.len()].copy_from_slice(text.as_bytes());
-    SecretKey::ed25519(seed)
+    seed
 }
 
 #[cfg(test)]
@@ -44,11 +44,12 @@ mod tests {
 
     #[test]
     fn accounts_differ_and_stay_the_same() {
-        let mut addresses: Vec<Address> = NAMES.iter().filter_map(|name| address(name)).collect();
+        let mut addresses: Vec<Address> =
+            NAMES.iter().flat_map(|name| CryptoSuite::ALL.map(|crypto| address(crypto, name))).flatten().collect();
         addresses.extend((0..3).map(|index| validator(index).public_key().address()));
         addresses.sort();
         addresses.dedup();
-        assert_eq!(addresses.len(), NAMES.len() + 3);
-        assert!(key("mallory").is_none());
+        assert_eq!(addresses.len(), 2 * NAMES.len() + 3);
+        assert!(key(CryptoSuite::Standard, "mallory").is_none());
     }
 }

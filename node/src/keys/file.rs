@@ -104,6 +104,8 @@ pub(crate) enum Algorithm {
     Ed25519,
     /// secp256k1
     Secp256k1,
+    /// SM2, for groups with crypto guomi
+    Sm2,
 }
 
 /// The folder with a user's keys.
@@ -323,6 +325,7 @@ fn random_key(algorithm: Algorithm) -> Result<SecretKey, KeyError> {
     match algorithm {
         Algorithm::Ed25519 => Ok(SecretKey::ed25519(*seed)),
         Algorithm::Secp256k1 => Ok(SecretKey::secp256k1(*seed)?),
+        Algorithm::Sm2 => Ok(SecretKey::sm2(*seed)?),
     }
 }
 

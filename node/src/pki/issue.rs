@@ -157,7 +157,7 @@ struct Certified([u8; 32]);
 fn certified(key: PublicKey) -> Result<Certified, IssueError> {
     match key {
         PublicKey::Ed25519(bytes) => Ok(Certified(bytes)),
-        PublicKey::Secp256k1(_) => Err(IssueError::Key(key)),
+        PublicKey::Secp256k1(_) | PublicKey::Sm2(_) => Err(IssueError::Key(key)),
     }
 }
 

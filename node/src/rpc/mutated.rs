@@ -66,7 +66,7 @@ impl Random {
 }
 
 async fn server(folder: &std::path::Path) -> Arc<Server> {
-    let alice = dev::address("alice").unwrap();
+    let alice = dev::address(CryptoSuite::Standard, "alice").unwrap();
     let genesis = Genesis {
         chain_id: dev::CHAIN_ID.into(),
         group_id: "main".into(),
@@ -121,7 +121,7 @@ fn requests() -> Vec<Value> {
             let examples = examples[method.name].as_array().cloned().unwrap_or_default();
             examples.into_iter().map(|example| (method.name, example["params"].clone()))
         });
-    let alice = dev::address("alice").unwrap();
+    let alice = dev::address(CryptoSuite::Standard, "alice").unwrap();
     let args = json!({ "to": Address([7; 20]), "amount": "5" });
     let own = [
         ("tx_simulate", json!({ "contract": "account", "method": "transfer", "args": args, "caller": alice })),
@@ -264,7 +264,7 @@ async fn frame(server: &Arc<Server>) -> Vec<u8> {
     let info: ChainInfo = serde_json::from_value(response.result.unwrap()).unwrap();
     let context = ChainContext::from(&info);
     let args = borsh::to_vec(&(Address([7; 20]), 1u128)).unwrap();
-    let alice = dev::key("alice").unwrap();
+    let alice = dev::key(CryptoSuite::Standard, "alice").unwrap();
     let call = || Call::new(Contract::native(1), "transfer", args.clone()).sign(&context, &alice).unwrap();
     bulk::encode(&[call(), call(), call()])
 }

@@ -49,7 +49,7 @@ impl Refusals {
         let (reason, detail) = (kind.name, &error.message);
         match transaction() {
             Some(signed) => {
-                let (tx, sender) = (signed.transaction.id(&self.genesis), signed.transaction.sender);
+                let (tx, sender) = (signed.id(&self.genesis), signed.transaction.sender);
                 tracing::warn!(target: "hanse::exception", %tx, reason, %sender, %detail, "transaction refused");
             }
             None => tracing::warn!(target: "hanse::exception", reason, %detail, "transaction refused"),

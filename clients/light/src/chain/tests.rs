@@ -17,7 +17,7 @@ fn set(n: u8) -> Vec<Validator> {
 }
 
 fn hash_of(n: u8) -> Hash {
-    ValidatorSet::new(set(n)).unwrap().hash()
+    ValidatorSet::new(set(n)).unwrap().hash(CryptoSuite::Standard)
 }
 
 fn genesis() -> Genesis {
@@ -42,7 +42,7 @@ fn chain() -> Chain {
 /// A block of epoch 0 by its founder.
 fn block(height: u64, parent: Hash) -> Header {
     Header {
-        version: Header::VERSION,
+        crypto: CryptoSuite::Standard,
         chain_id: "chain".into(),
         group_id: "group".into(),
         height: Height(height),

@@ -47,7 +47,7 @@ fn receipt(index: u32) -> Receipt {
         message: String::new(),
         failed_in: Address::ZERO,
         events: Vec::new(),
-        rw_set: rw_set(index as u8).digest(),
+        rw_set: rw_set(index as u8).digest(CryptoSuite::Standard),
     }
 }
 
@@ -55,7 +55,7 @@ fn receipt(index: u32) -> Receipt {
 fn state() -> (MemoryNodes, Hash) {
     let entry = |n: u8| (full_key(&CONTRACT, &[n]).into(), Some(Value::new(&[n, n])));
     let changes = ChangeSet::from_unsorted((0..250).step_by(10).map(entry).collect());
-    let mut nodes = MemoryNodes::default();
+    let mut nodes = MemoryNodes::new(CryptoSuite::Standard);
     let update = commitment::tree::update(&Hash::ZERO, &nodes, &changes).unwrap();
     nodes.apply(&update);
     (nodes, update.root)
@@ -75,16 +75,16 @@ impl World {
         let anchor = Anchor::new(&genesis()).unwrap();
         let (nodes, state_root) = state();
         let signed: Vec<_> = (1..4).map(crate::call::test_values::signed).collect();
-        let leaf = |signed: &SignedTransaction| signed.leaf(signed.transaction.id(&anchor.chain.genesis));
+        let leaf = |signed: &SignedTransaction| signed.leaf(signed.id(&anchor.chain.genesis));
         let roots = [
             signed.iter().map(leaf).collect::<Vec<_>>(),
-            (0..3).map(|n| receipt(n).digest()).collect(),
-            (0..3).map(|n| rw_set(n).digest()).collect(),
+            (0..3).map(|n| receipt(n).digest(CryptoSuite::Standard)).collect(),
+            (0..3).map(|n| rw_set(n).digest(CryptoSuite::Standard)).collect(),
         ]
-        .map(|leaves| merkle::root(&leaves));
-        let validators = ValidatorSet::from_genesis(&genesis()).unwrap().hash();
+        .map(|leaves| merkle::root(CryptoSuite::Standard, &leaves));
+        let validators = ValidatorSet::from_genesis(&genesis()).unwrap().hash(CryptoSuite::Standard);
         let header = Header {
-            version: Header::VERSION,
+            crypto: CryptoSuite::Standard,
             chain_id: "chain".into(),
             group_id: "group".into(),
             height: Height(4),
@@ -113,12 +113,12 @@ impl World {
             block: self.block.clone(),
             content: Bytes(content),
             index: TxIndex(index as u32),
-            path: merkle::prove(leaves, index).unwrap().0,
+            path: merkle::prove(CryptoSuite::Standard, leaves, index).unwrap().0,
         }
     }
 
     fn receipt(&self, index: u32) -> InclusionProof {
-        let leaves: Vec<Hash> = (0..3).map(|n| receipt(n).digest()).collect();
+        let leaves: Vec<Hash> = (0..3).map(|n| receipt(n).digest(CryptoSuite::Standard)).collect();
         self.proof(&leaves, index as usize, receipt(index).encode())
     }
 
@@ -152,9 +152,11 @@ fn a_header_is_accepted_from_its_validators_alone() {
     other.params.open_deployment ^= true;
     let other = Anchor::new(&other).unwrap();
     assert!(matches!(other.header(&block), Err(ProofError::Certificate(CertificateError::BadSignature { .. }))));
-    let elsewhere = Header { group_id: "other".into(), ..header };
-    let elsewhere = certified(&elsewhere, &anchor);
-    assert!(matches!(anchor.header(&elsewhere), Err(ProofError::OtherChain { .. })));
+    let hashed = Header { crypto: CryptoSuite::Guomi, ..header.clone() };
+    for elsewhere in [hashed, Header { group_id: "other".into(), ..header }] {
+        let elsewhere = certified(&elsewhere, &anchor);
+        assert!(matches!(anchor.header(&elsewhere), Err(ProofError::OtherChain { .. })));
+    }
     let cut = CertifiedHeader { header: Bytes(vec![1, 2]), ..block };
     assert!(matches!(anchor.header(&cut), Err(ProofError::Decode(_))));
 }
@@ -179,7 +181,7 @@ fn a_receipt_is_proven_at_its_place_alone() {
 fn a_transaction_is_proven_with_its_signature() {
     let world = World::new();
     let genesis = world.anchor.chain.genesis;
-    let id = |at: usize| world.signed[at].transaction.id(&genesis);
+    let id = |at: usize| world.signed[at].id(&genesis);
     let leaves: Vec<Hash> = (0..3).map(|at| world.signed[at].leaf(id(at))).collect();
     let good = world.proof(&leaves, 2, world.signed[2].encode());
     assert_eq!(check_transaction(&good, &world.header, &genesis, &id(2)), Ok(world.signed[2].clone()));
@@ -193,7 +195,7 @@ fn a_transaction_is_proven_with_its_signature() {
 #[test]
 fn an_access_set_is_proven_as_that_of_its_receipt() {
     let world = World::new();
-    let leaves: Vec<Hash> = (0..3).map(|n| rw_set(n).digest()).collect();
+    let leaves: Vec<Hash> = (0..3).map(|n| rw_set(n).digest(CryptoSuite::Standard)).collect();
     let good = world.proof(&leaves, 0, rw_set(0).encode());
     assert_eq!(check_rw_set(&good, &world.header, &receipt(0)), Ok(rw_set(0)));
     assert_eq!(check_rw_set(&good, &world.header, &receipt(1)), Err(ProofError::Other));
@@ -245,7 +247,7 @@ fn decided_by(n: u8, header: &Header, anchor: &Anchor) -> CertifiedHeader {
 fn new_validators_are_believed_if_those_before_them_named_them() {
     let World { anchor, header, .. } = World::new();
     let (new, other) = (set(&[41]), set(&[42]));
-    let new_hash = ValidatorSet::new(new.clone()).unwrap().hash();
+    let new_hash = ValidatorSet::new(new.clone()).unwrap().hash(CryptoSuite::Standard);
     let last = Header { next_validators: new_hash, ..header.clone() };
     let next = Header { height: Height(5), epoch: Epoch(1), validators: new_hash, next_validators: new_hash, ..header };
     let next = decided_by(41, &next, &anchor);

@@ -1,5 +1,6 @@
 //! The chain as a whole.
 
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{Gas, Hash, Height, Params, Role, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,8 @@ pub struct ChainInfo {
     pub group_id: String,
     /// Binds signatures to this chain.
     pub genesis_hash: Hash,
+    /// What it hashes by and its clients sign by.
+    pub crypto: CryptoSuite,
     /// Height of the newest block.
     pub height: Height,
     /// Its hash.

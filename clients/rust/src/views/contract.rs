@@ -1,5 +1,6 @@
 //! Contracts.
 
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{Address, Gas, Hash, Height, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,8 @@ pub struct UnsignedView {
     pub sign_bytes: Bytes,
     /// Hash of the chain's genesis, which they contain.
     pub genesis_hash: Hash,
+    /// What its chain hashes by and its clients sign by.
+    pub crypto: CryptoSuite,
     /// The id that it will have.
     pub tx_id: Hash,
     /// When it expires.

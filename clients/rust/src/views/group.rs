@@ -1,5 +1,6 @@
 //! The groups that a node has something to do with.
 
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{Hash, Height, Role};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,8 @@ pub struct GroupDetail {
     pub group: GroupView,
     /// The chain that it belongs to.
     pub chain_id: String,
+    /// What it hashes by and its clients sign by: `standard` or `guomi`.
+    pub crypto: CryptoSuite,
     /// `flat` or `merkle`.
     pub state_commitment: String,
     /// Its members: by its newest block while it runs, else those of its genesis.

@@ -1,5 +1,6 @@
 //! The node as its operators see it.
 
+use hanse_types::crypto::CryptoSuite;
 use std::collections::BTreeMap;
 
 use hanse_types::{Hash, Timestamp};
@@ -62,8 +63,8 @@ pub struct BuildView {
     pub profile: String,
     /// Version of the transactions that it understands.
     pub transaction_version: u16,
-    /// Version of the headers that it makes.
-    pub header_version: u16,
+    /// Crypto suites that its groups can have.
+    pub crypto_suites: Vec<CryptoSuite>,
 }
 
 /// What a node runs on.

@@ -125,7 +125,7 @@ impl<V: Verify> Bft<V> {
             && (header.timestamp > self.tip.timestamp || bugs.has(Bug::OlderThanParent))
             && (header.epoch == self.epoch || bugs.has(Bug::AnyBlockEpoch))
             && header.validators == self.set_hash
-            && (&header.chain_id, &header.group_id) == (&chain.chain_id, &chain.group_id)
+            && (header.crypto, &header.chain_id, &header.group_id) == (chain.crypto, &chain.chain_id, &chain.group_id)
             && (header.proposer == self.schedule.proposer(header.height, header.round)
                 || bugs.has(Bug::AnyBlockProposer))
     }

@@ -45,7 +45,8 @@ impl<V: Verify> Raft<V> {
     /// A block is durable that names other validators than its own: they decide the next.
     pub(super) fn hand_over(&mut self, next: Hash, out: &mut Vec<Output>) -> Result<(), Fault> {
         let height = self.height();
-        let named = self.next_set.take().filter(|(from, set)| *from == height && set.hash() == next);
+        let named =
+            self.next_set.take().filter(|(from, set)| *from == height && set.hash(self.config.chain.crypto) == next);
         let (_, set) = named.ok_or(Fault::WrongValidators { height, expected: next })?;
         self.set = Arc::new((*set).clone().succeeding(&self.set));
         (self.set_hash, self.epoch) = (next, Epoch(self.epoch.0 + 1));

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use std::collections::VecDeque;
 
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::crypto::Signer;
 use hanse_types::genesis::ConsensusKind;
 use hanse_types::{Dag, Gas, Header, sign_bytes};
@@ -288,7 +289,7 @@ fn who_has_no_record_says_nothing_and_follows() {
 /// A leader's block that names other validators, decided and durable.
 fn changes_validators(bench: &mut Bench, next: &Arc<ValidatorSet>) {
     let (_, block) = bench.block(1, 1);
-    let header = Header { next_validators: next.hash(), ..block.header().clone() };
+    let header = Header { next_validators: next.hash(CryptoSuite::Standard), ..block.header().clone() };
     let block = CompactBlock::new(header, Dag::empty(), Vec::new()).unwrap();
     let bytes = sign_bytes::precommit(&chain(), Epoch(0), Height(1), Round(1), &block.hash());
     let signatures = vec![(1, key(1).sign(&bytes).unwrap())];
@@ -360,7 +361,7 @@ fn validators_that_were_not_given_stop_it() {
     let next = Arc::new(test_values::set(4));
     changes_validators(&mut bench, &next);
     bench.tell(Input::Persisted { height: Height(1) });
-    let fault = Fault::WrongValidators { height: Height(2), expected: next.hash() };
+    let fault = Fault::WrongValidators { height: Height(2), expected: next.hash(CryptoSuite::Standard) };
     assert_eq!(bench.take().1, [Output::Halt(fault)]);
 }
 

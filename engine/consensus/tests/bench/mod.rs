@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hanse_consensus::bft::{Beginning, Bugs, Config, Schedule, Timing, Tip};
 use hanse_consensus::*;
-use hanse_types::crypto::{SecretKey, Signer};
+use hanse_types::crypto::{CryptoSuite, SecretKey, Signer};
 use hanse_types::genesis::Validator;
 use hanse_types::*;
 
@@ -39,7 +39,12 @@ impl Disk for Memory {
 }
 
 pub(crate) fn chain() -> ChainIdentity {
-    ChainIdentity { chain_id: "chain".into(), group_id: "group".into(), genesis: Hash([1; 32]) }
+    ChainIdentity {
+        chain_id: "chain".into(),
+        group_id: "group".into(),
+        genesis: Hash([1; 32]),
+        crypto: CryptoSuite::Standard,
+    }
 }
 
 pub(crate) fn key(index: u32) -> SecretKey {
@@ -184,9 +189,9 @@ pub(crate) fn proposer(round: u32) -> u32 {
 
 /// A block of height 1 made in a round, which differs from others by its name.
 pub(crate) fn block(round: u32, name: u8) -> CompactBlock {
-    let set = set(&[0, 1, 2, 3]).hash();
+    let set = set(&[0, 1, 2, 3]).hash(CryptoSuite::Standard);
     let header = Header {
-        version: Header::VERSION,
+        crypto: CryptoSuite::Standard,
         chain_id: "chain".into(),
         group_id: "group".into(),
         height: H,
@@ -195,7 +200,7 @@ pub(crate) fn block(round: u32, name: u8) -> CompactBlock {
         tx_root: Hash::ZERO,
         receipt_root: Hash::ZERO,
         rw_set_root: Hash::ZERO,
-        dag_digest: Dag::empty().digest(),
+        dag_digest: Dag::empty().digest(CryptoSuite::Standard),
         state_root: Hash([name; 32]),
         validators: set,
         next_validators: set,

@@ -100,6 +100,7 @@ fn other_s(signed: &SignedTransaction) -> Signature {
                 *digit = difference.rem_euclid(256) as u8;
             }
         }
+        PublicKey::Sm2(_) => panic!("there is no other one"),
     }
     Signature(signature)
 }

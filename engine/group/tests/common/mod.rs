@@ -110,11 +110,12 @@ pub fn replay_all(group: &Group) -> usize {
     let mut transactions = 0;
     for height in 1..=group.ledger().height().0 {
         let block = group.ledger().block(Height(height)).unwrap().unwrap();
-        let parent = group.ledger().state_at(Height(height - 1)).unwrap();
+        let (suite, parent) = (block.header.crypto, group.ledger().state_at(Height(height - 1)).unwrap());
         let verified: Vec<_> = block.transactions.iter().map(|tx| verifier.verify(tx.clone()).unwrap()).collect();
-        assert_eq!(block::tx_root(&verified), block.header.tx_root);
+        assert_eq!(block::tx_root(suite, &verified), block.header.tx_root);
         let context = hanse_vm::BlockContext {
             height: Height(height),
+            crypto: block.header.crypto,
             timestamp: block.header.timestamp,
             recent_hashes: Vec::new(),
             params: hanse_vm::system::params::load(&*parent).unwrap(),
@@ -125,10 +126,10 @@ pub fn replay_all(group: &Group) -> usize {
         let receipts = group.ledger().receipts(Height(height)).unwrap().unwrap();
         let rw_sets = run.rw_sets();
         for (index, receipt) in receipts.iter().enumerate() {
-            assert_eq!(receipt.rw_set, rw_sets[index].digest());
+            assert_eq!(receipt.rw_set, rw_sets[index].digest(suite));
             assert_eq!(receipt.events, run.executions[index].events);
         }
-        assert_eq!(block::receipt_root(&receipts), block.header.receipt_root);
+        assert_eq!(block::receipt_root(suite, &receipts), block.header.receipt_root);
         transactions += verified.len();
     }
     transactions

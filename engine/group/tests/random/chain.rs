@@ -130,6 +130,7 @@ impl Chain {
         let batch = VERIFIER.verify_all(batch).into_iter().map(Result::unwrap).collect();
         let context = BlockContext {
             height: Height(self.height + 1),
+            crypto: CryptoSuite::Standard,
             timestamp: Timestamp(1_000 * (self.height + 1)),
             recent_hashes: self.recent_hashes.clone(),
             params: system::params::load(&*self.state).unwrap(),

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use hanse_types::crypto::{PublicKey, SecretKey, Signer};
+use hanse_types::crypto::{CryptoSuite, PublicKey, SecretKey, Signer};
 use hanse_types::{Address, ContractRef, Gas, Height, SignedTransaction, Timestamp, Transaction};
 use hanse_vm::contract_address;
 
@@ -41,12 +41,13 @@ const DEPLOY_GAS: u64 = 5_000_000;
 
 /// The contracts that are there from the start.
 pub fn first_contracts() -> Vec<Address> {
-    FIRST.iter().map(|name| contract_address(&USERS[0].address, name)).collect()
+    FIRST.iter().map(|name| contract_address(CryptoSuite::Standard, &USERS[0].address, name)).collect()
 }
 
 /// Every contract that there may ever be, but for those that contracts deploy.
 pub fn all_contracts() -> Vec<Address> {
-    let late = LATE.iter().enumerate().map(|(n, name)| contract_address(&USERS[n + 1].address, name));
+    let late =
+        LATE.iter().enumerate().map(|(n, name)| contract_address(CryptoSuite::Standard, &USERS[n + 1].address, name));
     first_contracts().into_iter().chain(late).collect()
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hanse_state::commitment;
 use hanse_state::{ChangeSet, StateError, StateView};
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::portable::{Anchor, Chunk, Item, Manifest, chunk_digest};
 use hanse_types::{
     Block, Canonical, Certificate, Genesis, Hash, Height, Receipt, RwSet, StateCommitment, Timestamp, TxId,
@@ -209,6 +210,11 @@ impl<'a> Import<'a> {
         self.write_part()
     }
 
+    /// What the group hashes by; the anchor was compared with the genesis.
+    fn suite(&self) -> CryptoSuite {
+        self.anchor.header.crypto
+    }
+
     fn next_height(&self) -> Height {
         Height(self.manifest.first.0.saturating_add(self.expirations.len() as u64))
     }
@@ -218,14 +224,18 @@ impl<'a> Import<'a> {
         let hash = header.hash();
         let follows = self.parent.is_none_or(|parent| parent == header.parent);
         let is_last = height == self.manifest.height;
-        if header.height != height || !follows || (is_last && hash != self.manifest.block_hash) {
+        if header.height != height
+            || header.crypto != self.suite()
+            || !follows
+            || (is_last && hash != self.manifest.block_hash)
+        {
             return lie(format!("block {height} does not lead to its newest one"));
         }
         block.check_shape().or_else(|error| lie(format!("block {height}: {error}")))?;
-        let id = |signed: &hanse_types::SignedTransaction| signed.transaction.id(&self.genesis_hash);
+        let id = |signed: &hanse_types::SignedTransaction| signed.id(&self.genesis_hash);
         let ids: Vec<TxId> = block.transactions.iter().map(id).collect();
         let leaves: Vec<Hash> = block.transactions.iter().zip(&ids).map(|(signed, id)| signed.leaf(*id)).collect();
-        if merkle::root(&leaves) != header.tx_root {
+        if merkle::root(header.crypto, &leaves) != header.tx_root {
             return lie(format!("block {height} has other transactions than its header says"));
         }
         let transactions = || block.transactions.iter().map(|signed| &signed.transaction);
@@ -266,7 +276,8 @@ impl<'a> Import<'a> {
         if !self.entries.is_empty() {
             let changes = ChangeSet::from_unsorted(std::mem::take(&mut self.entries));
             let height = Height(self.parts);
-            let view = LedgerView { reader: self.store.snapshot(), caches: self.caches.clone(), height };
+            let view =
+                LedgerView { reader: self.store.snapshot(), caches: self.caches.clone(), suite: self.suite(), height };
             let update = match self.kind {
                 StateCommitment::Merkle => commitment::update(self.kind, &self.root, &view, &changes)?,
                 // It says what changed, which nobody knows any more.
@@ -311,14 +322,14 @@ impl<'a> Import<'a> {
     }
 
     fn check_receipts(&self) -> Result<(), ImportError> {
-        let header = &self.anchor.header;
-        let roots = (block::receipt_root(&self.receipts), block::rw_set_root(&self.receipts));
+        let (suite, header) = (self.suite(), &self.anchor.header);
+        let roots = (block::receipt_root(suite, &self.receipts), block::rw_set_root(suite, &self.receipts));
         let ids = self.receipts.iter().map(|receipt| receipt.tx_id);
         if roots != (header.receipt_root, header.rw_set_root) || !ids.eq(self.ids.iter().copied()) {
             return lie("its newest block has other receipts than its header says");
         }
         let stated = self.receipts.iter().map(|receipt| receipt.rw_set);
-        match RwSet::digests(&self.rw_sets).into_iter().eq(stated) {
+        match RwSet::digests(suite, &self.rw_sets).into_iter().eq(stated) {
             true => Ok(()),
             false => lie("its newest block has other access sets than its header says"),
         }

@@ -201,7 +201,10 @@ impl Chain {
         let values: Vec<_> = keys.iter().map(|key| self.states[height as usize].get(key).cloned()).collect();
         assert_eq!(state.multi_get(&slices).unwrap(), values);
         if self.genesis.state_commitment == StateCommitment::Merkle {
-            let root = commitment::tree::root_of(expected.iter().map(|(key, value)| (&key[..], value.as_slice())));
+            let root = commitment::tree::root_of(
+                self.genesis.crypto,
+                expected.iter().map(|(key, value)| (&key[..], value.as_slice())),
+            );
             assert_eq!(ledger.tip().header.state_root, root);
         }
         for (at, block) in self.blocks.iter().enumerate() {

@@ -131,7 +131,8 @@ impl Examination {
 
     /// Decodes them, as far as they are of these heights, this chain and these validators, and follow one another.
     fn read(&self, chain: &ChainIdentity) -> (Vec<Read<'_>>, End) {
-        let (mut all, set): (Vec<Read<'_>>, Hash) = (Vec::with_capacity(self.blocks.len()), self.set.hash());
+        let (mut all, set): (Vec<Read<'_>>, Hash) =
+            (Vec::with_capacity(self.blocks.len()), self.set.hash(chain.crypto));
         let outcomes = self.outcomes.iter().map(|bytes| Some(&bytes[..])).chain(iter::repeat(None));
         for ((expected, bytes), outcomes) in (self.first.0..).map(Height).zip(&self.blocks).zip(outcomes) {
             let decided = match DecidedBlock::decode(bytes) {
@@ -142,8 +143,8 @@ impl Examination {
             if header.height != expected {
                 return (all, lie(&expected, format!("it has height {}", header.height)));
             }
-            if (&header.chain_id, &header.group_id) != (&chain.chain_id, &chain.group_id) {
-                return (all, lie(&expected, "it is of another chain"));
+            if (header.crypto, &header.chain_id, &header.group_id) != (chain.crypto, &chain.chain_id, &chain.group_id) {
+                return (all, lie(&expected, "it is of another chain, or hashed by another suite"));
             }
             if header.tx_count as usize != decided.block.transactions.len() {
                 return (all, lie(&expected, "its header counts other transactions"));

@@ -14,7 +14,7 @@ use hanse_consensus::{
 use hanse_replica::sync::{BlockSync, Blocks, DecidedBlock, SyncLimits};
 use hanse_replica::{Amendments, Replica, Shown, Work};
 use hanse_txpool::{CommittedBlock, History, Pool, PoolLimits};
-use hanse_types::crypto::{PublicKey, SecretKey, Signer};
+use hanse_types::crypto::{CryptoSuite, PublicKey, SecretKey, Signer};
 use hanse_types::genesis::{ConsensusKind, Validator};
 use hanse_types::hash::Domain;
 use hanse_types::{
@@ -239,7 +239,7 @@ impl Node {
         let Some(tip) = self.chain.last().map(|committed| committed.block.header()) else {
             return (self.sets[0].clone(), Epoch(0));
         };
-        let set = self.sets.iter().find(|set| set.hash() == tip.next_validators).unwrap();
+        let set = self.sets.iter().find(|set| set.hash(CryptoSuite::Standard) == tip.next_validators).unwrap();
         (set.clone(), Epoch(tip.epoch.0 + u64::from(tip.validators != tip.next_validators)))
     }
 
@@ -422,9 +422,9 @@ fn dag(count: usize) -> Dag {
 
 fn header(slot: &Slot, timestamp: Timestamp, transactions: &[Verified], sets: &[Arc<ValidatorSet>]) -> Header {
     let Slot { height, parent, epoch, round, proposer, validators } = *slot;
-    let tx_root = merkle::root(&Verified::leaves(transactions));
+    let tx_root = merkle::root(CryptoSuite::Standard, &Verified::leaves(transactions));
     Header {
-        version: Header::VERSION,
+        crypto: CryptoSuite::Standard,
         chain_id: "chain".into(),
         group_id: "group".into(),
         height,
@@ -433,10 +433,10 @@ fn header(slot: &Slot, timestamp: Timestamp, transactions: &[Verified], sets: &[
         tx_root,
         receipt_root: Hash::ZERO,
         rw_set_root: Hash::ZERO,
-        dag_digest: dag(transactions.len()).digest(),
+        dag_digest: dag(transactions.len()).digest(CryptoSuite::Standard),
         state_root: Hash::of_parts(Domain::Header, &[parent.as_bytes(), tx_root.as_bytes()]),
         validators,
-        next_validators: chosen(transactions, sets).map_or(validators, |set| set.hash()),
+        next_validators: chosen(transactions, sets).map_or(validators, |set| set.hash(CryptoSuite::Standard)),
         epoch,
         round,
         proposer,

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use hanse_consensus::{Disk, DiskError, Precommit, SignedPrecommit, Slot, Solo, VoteLog};
 use hanse_replica::{Amendments, Input, Output, Replica, Stage, Work};
 use hanse_txpool::{History, Pool, PoolLimits};
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::hash::Domain;
 use hanse_types::{Certificate, Gas, Hash, Header, Height, Params, Timestamp, Transaction, ValidatorSet, Verified};
 
@@ -493,7 +494,7 @@ fn header(work: &Work) -> Box<Header> {
     let Slot { height, parent, epoch, round, proposer, validators } = work.slot;
     let ids: Vec<u8> = work.batch.iter().flat_map(|tx| *tx.id().0.as_bytes()).collect();
     Box::new(Header {
-        version: Header::VERSION,
+        crypto: CryptoSuite::Standard,
         chain_id: "chain".into(),
         group_id: "group".into(),
         height,

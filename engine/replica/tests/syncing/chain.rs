@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hanse_replica::sync::{BlockSync, DecidedBlock, SyncLimits};
 use hanse_types::crypto::verified::Verifier;
-use hanse_types::crypto::{SecretKey, Signer};
+use hanse_types::crypto::{CryptoSuite, SecretKey, Signer};
 use hanse_types::genesis::Validator;
 use hanse_types::hash::Domain;
 use hanse_types::{
@@ -64,19 +64,19 @@ impl Chain {
         let epoch = u8::from(height > self.handover);
         let outcomes = outcomes(Height(height), &verified, height as u8);
         let header = Header {
-            version: Header::VERSION,
+            crypto: CryptoSuite::Standard,
             chain_id: "chain".into(),
             group_id: "group".into(),
             height: Height(height),
             parent,
             timestamp: at(height),
-            tx_root: merkle::root(&Verified::leaves(&verified)),
+            tx_root: merkle::root(CryptoSuite::Standard, &Verified::leaves(&verified)),
             receipt_root: outcomes.receipt_root(),
             rw_set_root: outcomes.rw_set_root(),
-            dag_digest: dag.digest(),
+            dag_digest: dag.digest(CryptoSuite::Standard),
             state_root: Hash::of(Domain::Header, parent.as_bytes()),
-            validators: set(epoch).hash(),
-            next_validators: set(u8::from(height >= self.handover)).hash(),
+            validators: set(epoch).hash(CryptoSuite::Standard),
+            next_validators: set(u8::from(height >= self.handover)).hash(CryptoSuite::Standard),
             epoch: Epoch(u64::from(epoch)),
             round: Round(0),
             proposer: 0,
@@ -147,8 +147,8 @@ impl Chain {
                 outcomes(Height(height), &verified, (height as u8).wrapping_add(1)).encode()
             }
             // The receipts are the block's, the access sets are not.
-            Kind::OtherSets => Outcomes::encode_parts(&receipts, other.rw_sets()),
-            Kind::FewerOutcomes => Outcomes::encode_parts(&receipts[1..], &rw_sets[1..]),
+            Kind::OtherSets => Outcomes::encode_parts(CryptoSuite::Standard, &receipts, other.rw_sets()),
+            Kind::FewerOutcomes => Outcomes::encode_parts(CryptoSuite::Standard, &receipts[1..], &rw_sets[1..]),
             Kind::GarbageOutcomes => vec![7; 100],
             other => panic!("{other:?} does not tamper with outcomes"),
         }
@@ -168,7 +168,7 @@ impl Chain {
             Kind::BadTransaction => decided.block.transactions[0].signature.0[7] ^= 1,
             Kind::OwnValidators => {
                 let mut block = decided.block;
-                block.header.validators = set(2).hash();
+                block.header.validators = set(2).hash(CryptoSuite::Standard);
                 decided = decide(&self.world, 2, block);
             }
             other => panic!("{other:?} does not tamper"),
@@ -193,9 +193,9 @@ fn outcomes(height: Height, transactions: &[Verified], byte: u8) -> Outcomes {
         message: String::new(),
         failed_in: Address::ZERO,
         events: Vec::new(),
-        rw_set: rw_sets[index as usize].digest(),
+        rw_set: rw_sets[index as usize].digest(CryptoSuite::Standard),
     };
-    Outcomes::new((0..).zip(transactions).map(receipt).collect(), rw_sets.clone()).unwrap()
+    Outcomes::new(CryptoSuite::Standard, (0..).zip(transactions).map(receipt).collect(), rw_sets.clone()).unwrap()
 }
 
 fn decide(world: &World, by: u8, block: Block) -> DecidedBlock {

@@ -51,7 +51,8 @@ impl Adversary {
             row.push(0);
         }
         let dag = Dag::from_rows(&rows).ok().filter(|dag| dag != old)?;
-        let header = Header { dag_digest: dag.digest(), ..proposal.block.header().clone() };
+        let header =
+            Header { dag_digest: dag.digest(proposal.block.header().crypto), ..proposal.block.header().clone() };
         self.propose_instead(proposal, header, dag)
     }
 

@@ -1,7 +1,7 @@
 //! Clients, and what they want of the native contracts: payments that conflict and payments that commute, names that
 //! several want, what only administrators may do, too little gas, parameters that change, validators that come and go.
 
-use hanse_types::crypto::{PublicKey, SecretKey, Signer};
+use hanse_types::crypto::{CryptoSuite, PublicKey, SecretKey, Signer};
 use hanse_types::{Address, ContractRef, Gas, Genesis, Hash, Height, SignedTransaction, Timestamp, Transaction};
 use hanse_vm::native::encode;
 use hanse_vm::system::{account, members, names, params};
@@ -24,17 +24,6 @@ pub(super) struct Clients {
     /// Keys of nodes, if more than are validators at a time, and how many are.
     nodes: Vec<PublicKey>,
     seats: usize,
-}
-
-impl Default for Clients {
-    fn default() -> Clients {
-        Clients {
-            keys: (0..COUNT).map(|client| SecretKey::ed25519([100 + client; 32])).collect(),
-            sent: 0,
-            nodes: Vec::new(),
-            seats: 0,
-        }
-    }
 }
 
 /// A method of a contract, with its arguments.
@@ -60,6 +49,12 @@ impl Call {
 }
 
 impl Clients {
+    /// Those of a chain with this suite.
+    pub(super) fn new(crypto: CryptoSuite) -> Clients {
+        let key = |client| crypto.client_key([100 + client; 32]).expect("a small number is a key of every suite");
+        Clients { keys: (0..COUNT).map(key).collect(), sent: 0, nodes: Vec::new(), seats: 0 }
+    }
+
     /// Of these nodes so many are validators, by turns.
     pub(super) fn rotate(&mut self, nodes: Vec<PublicKey>, seats: usize) {
         (self.nodes, self.seats) = (nodes, seats);

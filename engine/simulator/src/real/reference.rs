@@ -79,7 +79,7 @@ impl Reference {
     fn check_serial(&self, made: &ExecutedBlock, base: &Base, recent_hashes: Vec<Hash>) -> Result<(), String> {
         let params = hanse_vm::system::params::load(&*base.state).map_err(|error| error.to_string())?;
         let Header { height, timestamp, .. } = made.header;
-        let context = BlockContext { height, timestamp, recent_hashes, params };
+        let context = BlockContext { height, crypto: made.header.crypto, timestamp, recent_hashes, params };
         let transactions = made.content.transactions();
         let executor = BlockExecutor::new(self.vm.clone(), context);
         let order = 0..transactions.len();

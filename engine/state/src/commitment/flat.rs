@@ -5,6 +5,7 @@
 
 use hanse_types::Hash;
 use hanse_types::Value;
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::hash::Domain;
 use rayon::prelude::*;
 
@@ -14,22 +15,22 @@ use crate::changes::ChangeSet;
 const RUN: usize = 512;
 
 /// The root after `changes` to a state with root `parent`.
-pub fn root(parent: &Hash, changes: &ChangeSet) -> Hash {
+pub fn root(suite: CryptoSuite, parent: &Hash, changes: &ChangeSet) -> Hash {
     if changes.is_empty() {
         return *parent;
     }
     let entries: Vec<_> = changes.iter().collect();
-    let runs: Vec<Hash> = entries.par_chunks(RUN).map(run_digest).collect();
+    let runs: Vec<Hash> = entries.par_chunks(RUN).map(|run| run_digest(suite, run)).collect();
     let mut body = Vec::with_capacity(32 * (runs.len() + 1));
     body.extend_from_slice(parent.as_bytes());
     for run in &runs {
         body.extend_from_slice(run.as_bytes());
     }
-    Hash::of(Domain::StateNode, &body)
+    suite.hash(Domain::StateNode, &body)
 }
 
 /// Digest of a run: each key with its length, and its value with its length, or the mark of a removal.
-fn run_digest(entries: &[(&[u8], Option<&Value>)]) -> Hash {
+fn run_digest(suite: CryptoSuite, entries: &[(&[u8], Option<&Value>)]) -> Hash {
     let mut bytes = Vec::with_capacity(entries.len() * 64);
     for (key, value) in entries {
         bytes.extend_from_slice(&(key.len() as u32).to_le_bytes());
@@ -43,12 +44,16 @@ fn run_digest(entries: &[(&[u8], Option<&Value>)]) -> Hash {
             None => bytes.push(0),
         }
     }
-    Hash::of(Domain::StateLeaf, &bytes)
+    suite.hash(Domain::StateLeaf, &bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn root(parent: &Hash, changes: &ChangeSet) -> Hash {
+        super::root(CryptoSuite::Standard, parent, changes)
+    }
 
     fn changes(entries: &[(&[u8], Option<&[u8]>)]) -> ChangeSet {
         ChangeSet::from_unsorted(entries.iter().map(|(key, value)| ((*key).into(), value.map(Value::new))).collect())

@@ -7,6 +7,7 @@
 use std::cell::Cell;
 
 use hanse_types::Hash;
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::hash::many::Messages;
 
 use super::node::{self, Leaf, Maps, PLACES, Writer, by_place};
@@ -45,11 +46,11 @@ pub(super) struct Hashing {
 
 impl Hashing {
     /// Hashes a page by itself, with everything that follows from its leaves.
-    pub(super) fn page(path: PagePath, draft: Draft) -> Option<Page> {
+    pub(super) fn page(suite: CryptoSuite, path: PagePath, draft: Draft) -> Option<Page> {
         let mut hashing = Hashing::default();
         hashing.push_page(path, Place::TOP, draft);
         let mut page = None;
-        hashing.run(path.depth(), |_, finished| page = Some(finished));
+        hashing.run(suite, path.depth(), |_, finished| page = Some(finished));
         page
     }
 
@@ -104,7 +105,7 @@ impl Hashing {
 
     /// Hashes everything and gives the finished pages; nothing is left to hash then. The topmost node is the only one of
     /// its depth; this is its hash.
-    pub(super) fn run(&mut self, top: usize, mut finished: impl FnMut(PagePath, Page)) -> Hash {
+    pub(super) fn run(&mut self, suite: CryptoSuite, top: usize, mut finished: impl FnMut(PagePath, Page)) -> Hash {
         let mut last = Hash::ZERO;
         for depth in (top..self.levels.len()).rev() {
             let (above, level) = self.levels.split_at_mut(depth);
@@ -112,7 +113,7 @@ impl Hashing {
             for (number, _, draft) in &mut level.pages {
                 draft.fill(level.messages.message(*number));
             }
-            let hashes = level.messages.hash();
+            let hashes = level.messages.hash(suite);
             for (number, path, draft) in level.pages.drain(..) {
                 finished(path, draft.finish(hashes[number]));
             }

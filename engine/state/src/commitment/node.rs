@@ -3,18 +3,19 @@
 //! A node has 16 places, one for each value of the next four bits of a key's hash. A place is empty, holds a leaf (the
 //! only one below it), or the hash of the node below it, under which there are two leaves or more.
 //!
-//! A node's hash is plain SHA-256 over `StateNode` ‖ which places hold leaves ‖ which hold nodes ‖ what they hold, in the
+//! A node's hash is the suite's (for most groups SHA-256) over `StateNode` ‖ which places hold leaves ‖ which hold nodes ‖ what they hold, in the
 //! order of the places. The maps of the places are 16 bits each, little-endian, the first place being the lowest bit; a
 //! leaf is the hash of its key and the hash of its value, 64 bytes; a node is its hash, 32 bytes.
 //!
 //! Why a root stands for one state only: the maps say how long the message is and what each of its bytes is, so no
-//! two nodes have the same message, and with SHA-256 free of collisions no two have the same hash. A leaf is never hashed
+//! two nodes have the same message, and with a hash free of collisions no two have the same hash. A leaf is never hashed
 //! by itself, so no leaf passes for a node or a node for a leaf: which of both a hash is, is said by the map in the
 //! message in which it stands, and that message is fixed by the hash above, up to the root. Keys, values and nodes are
 //! hashed under tags of their own. [`Hash::ZERO`], the root of the empty tree, is no node's hash as far as anyone knows.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use hanse_types::Hash;
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::hash::Domain;
 
 /// Places of a node.
@@ -156,12 +157,12 @@ pub struct Node {
 impl Node {
     /// The node of this depth above these leaves, which are in the order of their keys. Hashes one after another, from
     /// nothing.
-    pub(super) fn over(leaves: &[Leaf], depth: usize) -> Node {
+    pub(super) fn over(suite: CryptoSuite, leaves: &[Leaf], depth: usize) -> Node {
         let mut node = Node::default();
         for (place, group) in by_place(leaves, depth) {
             match group {
                 [leaf] => node.push(place, Held::Leaf(*leaf)),
-                group => node.push(place, Held::Node(Node::over(group, depth + 1).hash())),
+                group => node.push(place, Held::Node(Node::over(suite, group, depth + 1).hash(suite))),
             }
         }
         node
@@ -203,10 +204,10 @@ impl Node {
     }
 
     /// The node's hash.
-    pub fn hash(&self) -> Hash {
+    pub fn hash(&self, suite: CryptoSuite) -> Hash {
         let (leaves, nodes) = (self.leaves.to_le_bytes(), self.nodes.to_le_bytes());
         let mut parts: Vec<&[u8]> = vec![&leaves, &nodes];
         parts.extend(self.hashes.iter().map(|hash| &hash.0[..]));
-        Hash::of_parts(Domain::StateNode, &parts)
+        suite.hash_parts(Domain::StateNode, &parts)
     }
 }

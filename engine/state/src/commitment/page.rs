@@ -9,6 +9,7 @@
 //! own way again. They are not stored.
 
 use hanse_types::Hash;
+use hanse_types::crypto::CryptoSuite;
 
 use super::hashing::Hashing;
 use super::node::{DEPTH_MAX, Held, Leaf, Node, PLACES, place_of};
@@ -109,7 +110,7 @@ impl Page {
 
     /// Goes the way of a key's hash through this page, which is at this depth, and adds the nodes on it. Gives the hash of
     /// the page to which the way leads on, or none if it ends here.
-    pub(super) fn descend(&self, key: &Hash, depth: usize, nodes: &mut Vec<Node>) -> Option<Hash> {
+    pub(super) fn descend(&self, suite: CryptoSuite, key: &Hash, depth: usize, nodes: &mut Vec<Node>) -> Option<Hash> {
         let mut node = Node::default();
         for (place, below) in self.places().enumerate() {
             match below {
@@ -127,7 +128,7 @@ impl Page {
             if run.len() < 2 {
                 break;
             }
-            nodes.push(Node::over(run, depth));
+            nodes.push(Node::over(suite, run, depth));
             let place = place_of(key, depth);
             let from = run.partition_point(|leaf| place_of(&leaf.key, depth) < place);
             let to = run.partition_point(|leaf| place_of(&leaf.key, depth) <= place);
@@ -153,13 +154,13 @@ impl Page {
         bytes
     }
 
-    /// The page of these bytes, stored at this path.
+    /// The page of these bytes, stored at this path, in a tree that is hashed by this suite.
     ///
     /// # Errors
     /// If they are not a page's, or hold a leaf that does not belong there.
-    pub fn from_bytes(path: &PagePath, bytes: &[u8]) -> Result<Page, StateError> {
+    pub fn from_bytes(suite: CryptoSuite, path: &PagePath, bytes: &[u8]) -> Result<Page, StateError> {
         let draft = Draft::from_bytes(path, bytes);
-        let page = draft.and_then(|draft| Hashing::page(*path, draft).ok_or("it holds nothing"));
+        let page = draft.and_then(|draft| Hashing::page(suite, *path, draft).ok_or("it holds nothing"));
         page.map_err(|reason| StateError::Damaged {
             place: format!("page {path:?} of the state tree"),
             reason: reason.into(),

@@ -4,6 +4,7 @@
 //! the root; the last says whether there is a leaf of the key. It is checked against a root alone, without the tree.
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{Canonical, Hash};
 use thiserror::Error;
 
@@ -61,28 +62,28 @@ pub enum ProofError {
 }
 
 impl Proof {
-    /// Checks that under `root`, `key` has this value, or none.
+    /// Checks that under `root`, which this suite made, `key` has this value, or none.
     ///
     /// # Errors
     /// If the proof does not show that.
-    pub fn verify(&self, root: &Hash, key: &[u8], value: Option<&[u8]>) -> Result<(), ProofError> {
-        let key = leaves::key_hash(key);
-        let leaf = self.walk(root, &key)?;
+    pub fn verify(&self, suite: CryptoSuite, root: &Hash, key: &[u8], value: Option<&[u8]>) -> Result<(), ProofError> {
+        let key = leaves::key_hash(suite, key);
+        let leaf = self.walk(suite, root, &key)?;
         match (leaf.filter(|leaf| leaf.key == key), value) {
             (Some(_), None) => Err(ProofError::Present),
             (None, Some(_)) => Err(ProofError::Absent),
-            (Some(leaf), Some(value)) if leaf.value != leaves::value_hash(value) => Err(ProofError::OtherValue),
+            (Some(leaf), Some(value)) if leaf.value != leaves::value_hash(suite, value) => Err(ProofError::OtherValue),
             _ => Ok(()),
         }
     }
 
     /// Goes the key's way, and gives the leaf at which it ends, if it does not end at nothing.
-    fn walk(&self, root: &Hash, key: &Hash) -> Result<Option<Leaf>, ProofError> {
+    fn walk(&self, suite: CryptoSuite, root: &Hash, key: &Hash) -> Result<Option<Leaf>, ProofError> {
         let mut held = if *root == Hash::ZERO { Held::Nothing } else { Held::Node(*root) };
         let length = ProofError::OtherLength { found: self.nodes.len() };
         for (depth, node) in self.nodes.iter().enumerate() {
             let Held::Node(expected) = held else { return Err(length) };
-            let found = node.hash();
+            let found = node.hash(suite);
             if found != expected {
                 return Err(ProofError::OtherRoot { found, expected });
             }
@@ -108,12 +109,12 @@ impl Proof {
 /// # Errors
 /// If pages can't be read, or one is missing.
 pub fn prove(nodes: &dyn NodeView, key: &[u8]) -> Result<Proof, StateError> {
-    let key = leaves::key_hash(key);
+    let (suite, key) = (nodes.suite(), leaves::key_hash(nodes.suite(), key));
     let mut way = Vec::new();
     while way.len() < DEPTH_MAX {
         let (depth, path) = (way.len(), PagePath::of(&key, way.len()));
         match nodes.page(&path)? {
-            Some(page) if page.descend(&key, depth, &mut way).is_some() => {}
+            Some(page) if page.descend(suite, &key, depth, &mut way).is_some() => {}
             None if depth > 0 => return Err(damaged(&path, "it is missing")),
             _ => return Ok(Proof { nodes: way }),
         }

@@ -5,7 +5,7 @@
 //! removed, leaves no trace. An empty tree has root zero. What a node is and how it is hashed is said in
 //! [`node`](super::node), and why a root stands for one state only.
 //!
-//! Hashes, all SHA-256 under the domains of `hanse_types::hash`:
+//! Hashes, all by the group's crypto suite under the domains of `hanse_types::hash`:
 //!
 //! | of | over |
 //! |---|---|
@@ -22,6 +22,7 @@
 use std::sync::Arc;
 
 use hanse_types::Hash;
+use hanse_types::crypto::CryptoSuite;
 use rayon::prelude::*;
 
 use super::hashing::{Hashing, Place};
@@ -57,7 +58,7 @@ pub fn update(parent_root: &Hash, nodes: &dyn NodeView, changes: &ChangeSet) -> 
         &Hash::ZERO => None,
         root => Some(load(nodes, &PagePath::ROOT, root)?),
     };
-    let changes = Sorted::new(changes);
+    let changes = Sorted::new(nodes.suite(), changes);
     let run = |(place, below)| Subtree::new(nodes).run(below, &changes.through(place));
     let subtrees: Vec<_> = before.as_deref().map_or(Places::EMPTY, Page::places).enumerate().collect();
     let results: Vec<_> = if changes.len() < PARALLEL_MIN {
@@ -65,11 +66,17 @@ pub fn update(parent_root: &Hash, nodes: &dyn NodeView, changes: &ChangeSet) -> 
     } else {
         subtrees.par_iter().map(|subtree| run(*subtree)).collect::<Result<_, _>>()?
     };
-    Ok(join(parent_root, before.is_some(), &subtrees, results))
+    Ok(join(nodes.suite(), parent_root, before.is_some(), &subtrees, results))
 }
 
 /// The topmost page over what became of the places below it.
-fn join(parent_root: &Hash, existed: bool, before: &[(usize, Below<'_>)], results: Vec<Changed>) -> Update {
+fn join(
+    suite: CryptoSuite,
+    parent_root: &Hash,
+    existed: bool,
+    before: &[(usize, Below<'_>)],
+    results: Vec<Changed>,
+) -> Update {
     let mut top = Draft::default();
     let mut pages = Vec::new();
     let mut changed = false;
@@ -91,7 +98,7 @@ fn join(parent_root: &Hash, existed: bool, before: &[(usize, Below<'_>)], result
     }
     let mut hashing = Hashing::default();
     hashing.push_page(PagePath::ROOT, Place::TOP, top);
-    let root = hashing.run(0, |path, page| pages.push((path, Some(Arc::new(page)))));
+    let root = hashing.run(suite, 0, |path, page| pages.push((path, Some(Arc::new(page)))));
     Update { root, pages }
 }
 
@@ -103,11 +110,11 @@ struct Sorted {
 }
 
 impl Sorted {
-    fn new(changes: &ChangeSet) -> Sorted {
+    fn new(suite: CryptoSuite, changes: &ChangeSet) -> Sorted {
         let entries: Vec<_> = changes.iter().map(|(key, value)| (key, value.map(|value| value.as_slice()))).collect();
         let mut changes = vec![Change { key: Hash::ZERO, value: None }; entries.len()];
         let runs = changes.par_chunks_mut(RUN).zip(entries.par_chunks(RUN));
-        runs.for_each(|(changes, entries)| hash_run(entries, changes));
+        runs.for_each(|(changes, entries)| hash_run(suite, entries, changes));
         let mut order: Vec<_> = changes.iter().zip(0..).map(|(change, at)| (first_bits(&change.key), at)).collect();
         let key = |at: u32| &changes[at as usize].key;
         let compare =
@@ -134,9 +141,9 @@ impl Sorted {
 }
 
 /// Hashes keys and values.
-fn hash_run(entries: &[(&[u8], Option<&[u8]>)], changes: &mut [Change]) {
-    let keys = leaves::key_hashes(entries.iter().map(|(key, _)| *key));
-    let mut values = leaves::value_hashes(entries.iter().filter_map(|(_, value)| *value)).into_iter();
+fn hash_run(suite: CryptoSuite, entries: &[(&[u8], Option<&[u8]>)], changes: &mut [Change]) {
+    let keys = leaves::key_hashes(suite, entries.iter().map(|(key, _)| *key));
+    let mut values = leaves::value_hashes(suite, entries.iter().filter_map(|(_, value)| *value)).into_iter();
     for ((change, key), (_, value)) in changes.iter_mut().zip(keys).zip(entries) {
         *change = Change { key, value: value.and_then(|_| values.next()) };
     }
@@ -201,7 +208,9 @@ impl<'a> Subtree<'a> {
             Outcome::Run => After::Run(run),
             Outcome::Page => {
                 let pages = &mut self.pages;
-                After::Page(self.hashing.run(1, |path, page| pages.push((path, Some(Arc::new(page))))))
+                After::Page(
+                    self.hashing.run(self.nodes.suite(), 1, |path, page| pages.push((path, Some(Arc::new(page))))),
+                )
             }
         };
         self.hashing.leave();
@@ -311,11 +320,14 @@ fn merge(leaves: &[Leaf], changes: &[Change], into: &mut Vec<Leaf>) -> bool {
 }
 
 /// The root of a tree with these entries, computed from nothing: what [`update`] must agree with.
-pub fn root_of<'a>(entries: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Hash {
-    let leaf = |(key, value): (&[u8], &[u8])| Leaf { key: leaves::key_hash(key), value: leaves::value_hash(value) };
+pub fn root_of<'a>(suite: CryptoSuite, entries: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Hash {
+    let leaf = |(key, value): (&[u8], &[u8])| Leaf {
+        key: leaves::key_hash(suite, key),
+        value: leaves::value_hash(suite, value),
+    };
     let mut leaves: Vec<_> = entries.into_iter().map(leaf).collect();
     leaves.sort_unstable_by_key(|leaf| leaf.key);
-    if leaves.is_empty() { Hash::ZERO } else { Node::over(&leaves, 0).hash() }
+    if leaves.is_empty() { Hash::ZERO } else { Node::over(suite, &leaves, 0).hash(suite) }
 }
 
 #[cfg(test)]

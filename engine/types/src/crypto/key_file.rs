@@ -16,6 +16,7 @@ use super::SecretKey;
 
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const SM2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.301");
 const SECP256K1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.10");
 
 /// ASN.1 OCTET STRING of 32 bytes, which is an ed25519 private key.
@@ -67,7 +68,7 @@ pub enum KeyFileError {
     #[error("the key file's password derivation asks for too much memory or time")]
     Derivation,
     /// The key is of an algorithm that no chain uses.
-    #[error("the key file holds a key of the algorithm {oid}; expected are ed25519 and secp256k1")]
+    #[error("the key file holds a key of the algorithm {oid}; expected are ed25519, secp256k1 and SM2")]
     Algorithm {
         /// The algorithm's object identifier.
         oid: String,
@@ -127,10 +128,11 @@ pub fn from_plain_pem(text: &str) -> Result<SecretKey, KeyFileError> {
 }
 
 fn private_key_info(key: &SecretKey) -> SecretDocument {
-    let parameters = AnyRef::from(&SECP256K1);
+    let (secp256k1, sm2) = (AnyRef::from(&SECP256K1), AnyRef::from(&SM2));
     let (oid, parameters, prefix, secret): (_, _, &[u8], &[u8; 32]) = match key {
         SecretKey::Ed25519(key) => (ED25519, None, &ED25519_PREFIX, key.as_bytes()),
-        SecretKey::Secp256k1(secret) => (EC_PUBLIC_KEY, Some(parameters), &EC_PREFIX, secret),
+        SecretKey::Secp256k1(secret) => (EC_PUBLIC_KEY, Some(secp256k1), &EC_PREFIX, secret),
+        SecretKey::Sm2(secret) => (EC_PUBLIC_KEY, Some(sm2), &EC_PREFIX, secret),
     };
     let encoded = Zeroizing::new([prefix, secret].concat());
     let encoded = OctetStringRef::new(&encoded).expect("a few bytes are an octet string");
@@ -191,6 +193,10 @@ fn secret_key(info: PrivateKeyInfoRef<'_>) -> Result<SecretKey, KeyFileError> {
         (EC_PUBLIC_KEY, Some(SECP256K1)) => {
             let scalar = ec_private_key(bytes).map_err(malformed)?;
             SecretKey::secp256k1(*secret(scalar)?).map_err(malformed)
+        }
+        (EC_PUBLIC_KEY, Some(SM2)) => {
+            let scalar = ec_private_key(bytes).map_err(malformed)?;
+            SecretKey::sm2(*secret(scalar)?).map_err(malformed)
         }
         (algorithm, parameters) => Err(KeyFileError::Algorithm { oid: parameters.unwrap_or(algorithm).to_string() }),
     }

@@ -9,7 +9,7 @@ use hanse_abi::Address;
 use rayon::prelude::*;
 use thiserror::Error;
 
-use super::{PublicKey, ed25519};
+use super::{CryptoSuite, PublicKey, ed25519};
 use crate::block;
 use crate::encoding::Canonical;
 use crate::genesis::Genesis;
@@ -66,10 +66,15 @@ impl Verified {
 }
 
 impl SignedTransaction {
+    /// Its identity, in the chain with this genesis, whose clients have such keys.
+    pub fn id(&self, genesis: &Hash) -> TxId {
+        self.transaction.id(self.public_key.suite(), genesis)
+    }
+
     /// The leaf that stands for it in the block's transaction tree. `id` is its identity.
     pub fn leaf(&self, id: TxId) -> Hash {
         let parts = [&id.0.as_bytes()[..], &self.encoded_key(), &self.signature.0];
-        Hash::of_parts(Domain::SignedTransaction, &parts)
+        self.public_key.suite().hash_parts(Domain::SignedTransaction, &parts)
     }
 
     fn encoded_key(&self) -> Vec<u8> {
@@ -100,8 +105,10 @@ pub enum VerifyError {
         expected: String,
     },
     /// The key is of an algorithm that the chain does not use for clients.
-    #[error("the chain does not accept keys like {key} from clients")]
+    #[error("the group's crypto is {crypto}, by which clients don't sign with keys like {key}")]
     Algorithm {
+        /// What the group has.
+        crypto: CryptoSuite,
         /// The key.
         key: PublicKey,
     },
@@ -162,7 +169,7 @@ impl Verifier {
         let address = signed.public_key.address();
         let claim = self.claim(signed, address)?;
         claim.signed.public_key.verify(&claim.bytes, &claim.signed.signature).map_err(|_| VerifyError::BadSignature)?;
-        let id = TxId(Hash::of(Domain::Transaction, &claim.bytes));
+        let id = TxId(self.genesis.crypto.hash(Domain::Transaction, &claim.bytes));
         let leaf = claim.signed.leaf(id);
         Ok(claim.accept(id, leaf))
     }
@@ -183,7 +190,7 @@ impl Verifier {
         let checked = self.check_all(signed, |claims| vec![true; claims.len()]).into_iter().enumerate();
         let sound = checked.map(|(index, checked)| checked.map_err(|error| DecidedError::Transaction { index, error }));
         let transactions: Vec<Verified> = sound.collect::<Result<_, _>>()?;
-        let found = block::tx_root(&transactions);
+        let found = block::tx_root(self.genesis.crypto, &transactions);
         if found != *tx_root {
             return Err(DecidedError::Root { found, stated: *tx_root });
         }
@@ -208,12 +215,13 @@ impl Verifier {
         signed: Vec<SignedTransaction>,
         signatures: impl Fn(&[&Claim]) -> Vec<bool>,
     ) -> Vec<Result<Verified, VerifyError>> {
-        let addresses = PublicKey::addresses(signed.iter().map(|signed| &signed.public_key));
+        let suite = self.genesis.crypto;
+        let addresses = PublicKey::addresses(suite, signed.iter().map(|signed| &signed.public_key));
         let claims: Vec<_> = signed.into_iter().zip(addresses).map(|(signed, at)| self.claim(signed, at)).collect();
         let sound: Vec<&Claim> = claims.iter().filter_map(|claim| claim.as_ref().ok()).collect();
         let good = signatures(&sound);
-        let ids = Hash::of_each(Domain::Transaction, &[], sound.iter().map(|claim| &claim.bytes[..]));
-        let leaves = leaves(ids.iter().zip(sound.iter().map(|claim| &claim.signed)));
+        let ids = suite.hash_each(Domain::Transaction, &[], sound.iter().map(|claim| &claim.bytes[..]));
+        let leaves = leaves(suite, ids.iter().zip(sound.iter().map(|claim| &claim.signed)));
         let mut found = ids.into_iter().zip(leaves).zip(good);
         let mut finish = |claim: Claim| {
             let ((id, leaf), is_good) = found.next().expect("every claim has digests, and its signature was checked");
@@ -247,7 +255,7 @@ impl Verifier {
             return Err(VerifyError::WrongGroup { found: transaction.group_id.clone(), expected });
         }
         if !self.genesis.crypto.allows_client(&signed.public_key) {
-            return Err(VerifyError::Algorithm { key: signed.public_key });
+            return Err(VerifyError::Algorithm { crypto: self.genesis.crypto, key: signed.public_key });
         }
         if transaction.sender != address {
             return Err(VerifyError::WrongSender { sender: transaction.sender, address });
@@ -269,7 +277,7 @@ impl Claim {
             PublicKey::Ed25519(key) => {
                 Some(ed25519::Item { key, bytes: &self.bytes, signature: &self.signed.signature })
             }
-            PublicKey::Secp256k1(_) => None,
+            PublicKey::Secp256k1(_) | PublicKey::Sm2(_) => None,
         }
     }
 
@@ -281,13 +289,13 @@ impl Claim {
 }
 
 /// [`SignedTransaction::leaf`] of many, of which the identities are known.
-fn leaves<'a>(signed: impl Iterator<Item = (&'a Hash, &'a SignedTransaction)>) -> Vec<Hash> {
+fn leaves<'a>(suite: CryptoSuite, signed: impl Iterator<Item = (&'a Hash, &'a SignedTransaction)>) -> Vec<Hash> {
     let mut messages = Messages::default();
     for (id, signed) in signed {
         messages
             .add_parts(Domain::SignedTransaction, &[&id.as_bytes()[..], &signed.encoded_key(), &signed.signature.0]);
     }
-    messages.hash()
+    messages.hash(suite)
 }
 
 #[cfg(test)]

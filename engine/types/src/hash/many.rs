@@ -1,15 +1,18 @@
-//! SHA-256 of many messages at a time.
+//! Digests of many messages at a time.
 //!
 //! A block is tens of thousands of short messages: transactions, receipts, access sets, nodes of trees. Where the processor
 //! has no SHA instructions, hashing 16 messages side by side, one in each lane of wide registers, is many times faster than
 //! one after another. Messages of the same length go together, so that lanes end together and few are idle. The digests are
-//! those of [`Hash::of_parts`]; a test holds them together.
+//! those of [`CryptoSuite::hash_parts`]; a test holds them together. SM3 is done one message after another.
 //!
 //! Start reading at [`Messages`].
 
 use std::ops::Range;
 
+use sm3::{Digest, Sm3};
+
 use super::{Domain, Hash};
+use crate::crypto::CryptoSuite;
 use crate::encoding::Canonical;
 
 #[cfg(target_arch = "x86_64")]
@@ -28,27 +31,27 @@ type Block = [u8; 64];
 /// Longer messages are not copied, but hashed where they are.
 const COPIED_MAX: usize = 4096;
 
-impl Hash {
-    /// [`Hash::of_parts`] for each body, with this part before it. Short ones are hashed side by side.
-    pub fn of_each<'a>(domain: Domain, part: &[u8], bodies: impl IntoIterator<Item = &'a [u8]>) -> Vec<Hash> {
+impl CryptoSuite {
+    /// [`CryptoSuite::hash_parts`] for each body, with this part before it. Short ones are hashed side by side.
+    pub fn hash_each<'a>(self, domain: Domain, part: &[u8], bodies: impl IntoIterator<Item = &'a [u8]>) -> Vec<Hash> {
         let mut messages = Messages::default();
         let mut long = Vec::new();
         for (at, body) in bodies.into_iter().enumerate() {
             if body.len() > COPIED_MAX {
-                long.push((at, Hash::of_parts(domain, &[part, body])));
+                long.push((at, self.hash_parts(domain, &[part, body])));
             } else {
                 messages.add_parts(domain, &[part, body]);
             }
         }
-        let mut digests = messages.hash();
+        let mut digests = messages.hash(self);
         for (at, digest) in long {
             digests.insert(at, digest);
         }
         digests
     }
 
-    /// [`Hash::of`] the canonical bytes of each value.
-    pub fn of_each_encoded<T: Canonical>(domain: Domain, values: &[T]) -> Vec<Hash> {
+    /// [`CryptoSuite::hash`] of the canonical bytes of each value.
+    pub fn hash_each_encoded<T: Canonical>(self, domain: Domain, values: &[T]) -> Vec<Hash> {
         let mut bytes = Vec::new();
         let encode = |value: &T| {
             value.encode_into(&mut bytes);
@@ -56,11 +59,11 @@ impl Hash {
         };
         let ends: Vec<usize> = values.iter().map(encode).collect();
         let starts = [0].into_iter().chain(ends.iter().copied());
-        Hash::of_each(domain, &[], starts.zip(&ends).map(|(start, end)| &bytes[start..*end]))
+        self.hash_each(domain, &[], starts.zip(&ends).map(|(start, end)| &bytes[start..*end]))
     }
 }
 
-/// Messages to hash, padded as SHA-256 wants it.
+/// Messages to hash, padded as SHA-256 and SM3 want it.
 #[derive(Debug, Default)]
 pub struct Messages {
     blocks: Vec<Block>,
@@ -124,8 +127,18 @@ impl Messages {
     }
 
     /// The digests, in order.
-    pub fn hash(&self) -> Vec<Hash> {
-        self.hash_by(Way::choose())
+    pub fn hash(&self, suite: CryptoSuite) -> Vec<Hash> {
+        match suite {
+            CryptoSuite::Standard => self.hash_by(Way::choose()),
+            CryptoSuite::Guomi => (0..self.len()).map(|at| Hash(Sm3::digest(self.unpadded(at)).into())).collect(),
+        }
+    }
+
+    /// A message, without its padding.
+    fn unpadded(&self, at: usize) -> &[u8] {
+        let message = self.blocks[self.span(at)].as_flattened();
+        let (rest, bits) = message.split_last_chunk().expect("padding ends with the length");
+        &rest[..(u64::from_be_bytes(*bits) / 8) as usize]
     }
 
     fn hash_by(&self, way: Way) -> Vec<Hash> {
@@ -379,13 +392,16 @@ mod tests {
                 bodies[count / 2] = vec![7; COPIED_MAX + 1];
             }
             let slices = || bodies.iter().map(|body| &body[..]);
-            let expected: Vec<Hash> =
-                slices().map(|body| Hash::of_parts(Domain::StateLeaf, &[b"part", body])).collect();
-            assert_eq!(Hash::of_each(Domain::StateLeaf, b"part", slices()), expected);
             let set =
                 |key: &Vec<u8>| RwSet { writes: vec![Write { key: key.clone(), value: None }], ..RwSet::default() };
             let sets: Vec<RwSet> = bodies.iter().map(set).collect();
-            assert_eq!(RwSet::digests(&sets), sets.iter().map(RwSet::digest).collect::<Vec<_>>());
+            for suite in CryptoSuite::ALL {
+                let single = |body| suite.hash_parts(Domain::StateLeaf, &[b"part", body]);
+                let expected: Vec<Hash> = slices().map(single).collect();
+                assert_eq!(suite.hash_each(Domain::StateLeaf, b"part", slices()), expected);
+                let digests: Vec<_> = sets.iter().map(|set| set.digest(suite)).collect();
+                assert_eq!(RwSet::digests(suite, &sets), digests);
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::crypto::{SecretKey, Signer};
+use crate::crypto::{CryptoSuite, SecretKey, Signer};
 use crate::genesis::Validator;
 use crate::test_values;
 
@@ -22,7 +22,7 @@ fn chain() -> ChainIdentity {
 }
 
 fn header() -> Header {
-    Header { validators: validators().hash(), ..test_values::header() }
+    Header { validators: validators().hash(CryptoSuite::Standard), ..test_values::header() }
 }
 
 fn certificate(signers: &[u8]) -> Certificate {

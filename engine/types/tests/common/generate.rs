@@ -35,6 +35,10 @@ fn address() -> impl Strategy<Value = Address> {
     any::<[u8; 20]>().prop_map(Address)
 }
 
+fn crypto() -> impl Strategy<Value = CryptoSuite> {
+    prop_oneof![Just(CryptoSuite::Standard), Just(CryptoSuite::Guomi)]
+}
+
 fn public_key() -> impl Strategy<Value = PublicKey> {
     prop_oneof![
         any::<[u8; 32]>().prop_map(PublicKey::Ed25519),
@@ -42,6 +46,11 @@ fn public_key() -> impl Strategy<Value = PublicKey> {
             let mut key = [last; 33];
             key[..32].copy_from_slice(&bytes);
             PublicKey::Secp256k1(key)
+        }),
+        (any::<[u8; 32]>(), any::<u8>()).prop_map(|(bytes, last)| {
+            let mut key = [last; 33];
+            key[..32].copy_from_slice(&bytes);
+            PublicKey::Sm2(key)
         }),
     ]
 }
@@ -138,10 +147,10 @@ pub(crate) fn rw_set() -> impl Strategy<Value = RwSet> {
 }
 
 pub(crate) fn outcomes() -> impl Strategy<Value = Outcomes> {
-    vec((receipt(), rw_set()), 0..3).prop_map(|parts| {
-        let fitting = parts.into_iter().map(|(receipt, set)| (Receipt { rw_set: set.digest(), ..receipt }, set));
+    (crypto(), vec((receipt(), rw_set()), 0..3)).prop_map(|(crypto, parts)| {
+        let fitting = parts.into_iter().map(|(receipt, set)| (Receipt { rw_set: set.digest(crypto), ..receipt }, set));
         let (receipts, rw_sets) = fitting.unzip();
-        Outcomes::new(receipts, rw_sets).unwrap()
+        Outcomes::new(crypto, receipts, rw_sets).unwrap()
     })
 }
 
@@ -158,10 +167,10 @@ pub(crate) fn dag() -> impl Strategy<Value = Dag> {
 }
 
 pub(crate) fn header() -> impl Strategy<Value = Header> {
-    let place = (any::<u16>(), text(), text(), any::<u64>(), any::<u64>());
+    let place = (crypto(), text(), text(), any::<u64>(), any::<u64>());
     let decided = (any::<u64>(), any::<u32>(), any::<u32>(), any::<u64>(), any::<u32>(), bytes());
     (place, vec(hash(), 8), decided).prop_map(|(place, hashes, decided)| Header {
-        version: place.0,
+        crypto: place.0,
         chain_id: place.1,
         group_id: place.2,
         height: Height(place.3),
@@ -222,11 +231,11 @@ pub(crate) fn genesis() -> impl Strategy<Value = Genesis> {
     let account = (address(), any::<u128>()).prop_map(|(address, balance)| GenesisAccount { address, balance });
     let place = (text(), text(), any::<u64>(), commitment);
     let people = (vec(validator, 0..3), vec(address(), 0..3), vec(account, 0..3));
-    (place, people, params()).prop_map(|(place, people, params)| Genesis {
+    (crypto(), place, people, params()).prop_map(|(crypto, place, people, params)| Genesis {
         chain_id: place.0,
         group_id: place.1,
         timestamp: Timestamp(place.2),
-        crypto: CryptoSuite::Standard,
+        crypto,
         consensus: ConsensusKind::Solo,
         state_commitment: place.3,
         validators: people.0,

@@ -17,6 +17,10 @@ pub(crate) fn secp256k1_key() -> SecretKey {
     SecretKey::secp256k1([2; 32]).unwrap()
 }
 
+pub(crate) fn sm2_key() -> SecretKey {
+    SecretKey::sm2([4; 32]).unwrap()
+}
+
 /// Every parameter is stated, so that another default does not change the bytes.
 fn params() -> Params {
     Params {
@@ -96,7 +100,7 @@ pub(crate) fn rw_set() -> RwSet {
 
 pub(crate) fn receipt() -> Receipt {
     Receipt {
-        tx_id: transaction().id(&genesis().hash()),
+        tx_id: transaction().id(CryptoSuite::Standard, &genesis().hash()),
         height: Height(4),
         index: TxIndex(1),
         status: Status::Success,
@@ -109,13 +113,13 @@ pub(crate) fn receipt() -> Receipt {
             contract: Address([7; 20]),
             event: Event { name: "Transferred".into(), topics: vec![vec![1], vec![]], data: vec![2, 3] },
         }],
-        rw_set: rw_set().digest(),
+        rw_set: rw_set().digest(CryptoSuite::Standard),
     }
 }
 
 pub(crate) fn failed_receipt() -> Receipt {
     Receipt {
-        tx_id: named_transaction().id(&genesis().hash()),
+        tx_id: named_transaction().id(CryptoSuite::Standard, &genesis().hash()),
         index: TxIndex(2),
         status: Status::Reverted,
         error_code: 77,
@@ -131,9 +135,9 @@ pub(crate) fn dag() -> Dag {
 }
 
 pub(crate) fn header() -> Header {
-    let validators = ValidatorSet::from_genesis(&genesis()).unwrap().hash();
+    let validators = ValidatorSet::from_genesis(&genesis()).unwrap().hash(CryptoSuite::Standard);
     Header {
-        version: Header::VERSION,
+        crypto: CryptoSuite::Standard,
         chain_id: "hansa".into(),
         group_id: "trade".into(),
         height: Height(4),
@@ -142,7 +146,7 @@ pub(crate) fn header() -> Header {
         tx_root: Hash([2; 32]),
         receipt_root: Hash([3; 32]),
         rw_set_root: Hash([4; 32]),
-        dag_digest: dag().digest(),
+        dag_digest: dag().digest(CryptoSuite::Standard),
         state_root: Hash([6; 32]),
         validators,
         next_validators: Hash([8; 32]),

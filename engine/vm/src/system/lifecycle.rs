@@ -7,6 +7,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use hanse_abi::keys::{self, PREFIX_BYTES};
 use hanse_abi::{Event, Status};
 use hanse_state::{Halt, StateAccess, StateError, StateView};
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::hash::Domain;
 use hanse_types::{Address, ContractRef, Hash, Params, Transaction, Value};
 
@@ -68,9 +69,9 @@ impl Record {
     }
 }
 
-/// The hash by which code goes.
-pub fn code_hash(code: &[u8]) -> Hash {
-    Hash::of(Domain::Code, code)
+/// The hash by which code goes in groups with this suite.
+pub fn code_hash(suite: CryptoSuite, code: &[u8]) -> Hash {
+    suite.hash(Domain::Code, code)
 }
 
 const RECORD_FIELD: &[u8; 10] = b"contracts\0";
@@ -215,7 +216,7 @@ fn deploy(host: &mut Host, (name, code, args): (String, Vec<u8>, Vec<u8>)) -> Re
     if !host.params().open_deployment {
         params::check_administrator(host, &context.caller)?;
     }
-    let address = contract_address(&context.caller, &name);
+    let address = contract_address(host.suite(), &context.caller, &name);
     let record_key = own_key("contracts", &address.0);
     if host.get(&record_key)?.is_some() {
         let message = format!("{} has deployed {name:?} already, at {address}; upgrade it", context.caller);
@@ -266,7 +267,7 @@ fn store_code(host: &mut Host, code: &[u8]) -> Result<Hash, Stop> {
         return refuse(Status::InvalidArguments, format!("the code is refused: {error}"));
     }
     host.charge(effort::of_contents(code))?;
-    let hash = code_hash(code);
+    let hash = code_hash(host.suite(), code);
     let key = own_key("code", &hash.0);
     if host.get(&key)?.is_none() {
         host.set_long(&key, code)?;
@@ -276,7 +277,7 @@ fn store_code(host: &mut Host, code: &[u8]) -> Result<Hash, Stop> {
 
 /// Runs the method that a contract has for this occasion, if it has one.
 fn run_once(host: &mut Host, contract: &Address, code: &[u8], args: Vec<u8>, entry: Entry) -> Result<(), Stop> {
-    let module = host.machine().module(code_hash(code), code);
+    let module = host.machine().module(code_hash(host.suite(), code), code);
     let module = module.map_err(|error| Failure::new(Status::InvalidArguments, error.to_string()))?;
     match module.method_for(entry) {
         Some(method) => host.enter(*contract, method, args, entry).map(drop),

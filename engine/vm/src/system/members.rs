@@ -3,7 +3,7 @@
 
 use hanse_abi::{Event, Status};
 use hanse_state::{StateError, StateView};
-use hanse_types::genesis::{ConsensusKind, CryptoSuite};
+use hanse_types::genesis::ConsensusKind;
 use hanse_types::members::MembersError;
 use hanse_types::{Address, Genesis, Member, Members, Role};
 
@@ -14,9 +14,6 @@ use crate::native::{Host, NativeContract, arguments, encode, no_such_method, ref
 
 /// Its address.
 pub const ADDRESS: Address = Address::native(5);
-
-/// The algorithms of every chain so far.
-const CRYPTO: CryptoSuite = CryptoSuite::Standard;
 
 /// The contract.
 pub struct MembersContract;
@@ -89,7 +86,8 @@ fn get(host: &mut Host, (name,): (String,)) -> Result<Vec<u8>, Stop> {
 
 fn add(host: &mut Host, (name, key, role): (String, String, Role)) -> Result<Vec<u8>, Stop> {
     let key = parse(&key)?;
-    change(host, &name.clone(), |members| members.add(CRYPTO, Member { name, key, role }))
+    let crypto = host.suite();
+    change(host, &name.clone(), |members| members.add(crypto, Member { name, key, role }))
 }
 
 fn remove(host: &mut Host, (name,): (String,)) -> Result<Vec<u8>, Stop> {
@@ -102,7 +100,8 @@ fn set_role(host: &mut Host, (name, role): (String, Role)) -> Result<Vec<u8>, St
 
 fn replace_key(host: &mut Host, (name, key): (String, String)) -> Result<Vec<u8>, Stop> {
     let key = parse(&key)?;
-    change(host, &name, |members| members.replace_key(CRYPTO, &name, key))
+    let crypto = host.suite();
+    change(host, &name, |members| members.replace_key(crypto, &name, key))
 }
 
 fn parse(key: &str) -> Result<hanse_types::crypto::PublicKey, Stop> {

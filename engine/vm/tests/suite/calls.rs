@@ -1,5 +1,6 @@
 //! Calls inside calls: what a failed one leaves, what it may use, who is named in the receipt, how deep they go.
 
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{Address, Execution, Status, limits};
 
 use crate::world::{World, module};
@@ -201,7 +202,7 @@ fn calls_nest_so_deep_and_no_deeper() {
 #[test]
 fn a_circle_of_calls_is_cut() {
     let mut world = World::new();
-    let first = hanse_vm::contract_address(&crate::world::ALICE, "first");
+    let first = hanse_vm::contract_address(CryptoSuite::Standard, &crate::world::ALICE, "first");
     let second = world.deploy("second", &boss(first, "call", -1));
     assert_eq!(world.deploy("first", &boss(second, "call", -1)), first);
     let execution = world.call(first, "call", &[]);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use hanse_abi::document::{Abi, MethodKind};
 use hanse_state::StateView;
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{Address, Execution, Status};
 use hanse_vm::contract_address;
 use hanse_vm::native::NativeContract;
@@ -124,7 +125,7 @@ fn arguments_results_events_and_errors_are_as_described() {
 
     let code = format!("0x{}", const_hex::encode(wasm(&module("(func (export \"hanse.run\"))"))));
     let other = format!("0x{}", const_hex::encode(wasm(&module("(func (export \"hanse.walk\"))"))));
-    let contract = text(contract_address(&ALICE, "c"));
+    let contract = text(contract_address(CryptoSuite::Standard, &ALICE, "c"));
     let deployed = caller.call(ALICE, life, "deploy", json!({"name": "c", "code": code, "args": "0x"}));
     assert_eq!(deployed, json!(contract));
     assert_eq!(

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{Address, Execution, Role, Status};
 use hanse_vm::system::{CONTRACTS, account, admission, lifecycle, members, names, params};
 
@@ -167,7 +168,7 @@ fn system_contracts() {
     let mut figures = Figures(String::new());
     let mut world = World::new();
     let code = wasm(&module("(func (export \"hanse.run\"))"));
-    let contract = hanse_vm::contract_address(&ALICE, "c");
+    let contract = hanse_vm::contract_address(CryptoSuite::Standard, &ALICE, "c");
     let none = Vec::<u8>::new;
     let calls: Vec<(Address, Address, &str, Vec<u8>)> = vec![
         (ALICE, account::ADDRESS, "transfer", encode(&(BOB, 5u128))),

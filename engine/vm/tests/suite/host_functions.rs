@@ -165,7 +165,9 @@ fn signatures_of_both_algorithms_are_checked() {
     for (algorithm, key) in [SecretKey::ed25519([7; 32]), SecretKey::secp256k1([7; 32]).unwrap()].iter().enumerate() {
         let public = match key.public_key() {
             hanse_types::crypto::PublicKey::Ed25519(bytes) => bytes.to_vec(),
-            hanse_types::crypto::PublicKey::Secp256k1(bytes) => bytes.to_vec(),
+            hanse_types::crypto::PublicKey::Secp256k1(bytes) | hanse_types::crypto::PublicKey::Sm2(bytes) => {
+                bytes.to_vec()
+            }
         };
         let signature = key.sign(message).unwrap().0;
         let args = [&signature[..], message, &public].concat();

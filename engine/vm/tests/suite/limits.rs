@@ -1,5 +1,6 @@
 //! Gas and stack: what is paid for, exactly how far a call gets, and that this is the same from everywhere.
 
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{Address, Execution, Status, limits};
 use hanse_vm::contract_address;
 
@@ -182,7 +183,8 @@ fn the_deepest_recursion_is_the_same_from_everywhere() {
 #[test]
 fn the_deepest_stack_that_calls_can_make_is_survived() {
     let mut world = World::new();
-    let addresses: Vec<_> = (0..limits::CALL_DEPTH).map(|n| contract_address(&ALICE, &format!("link{n}"))).collect();
+    let addresses: Vec<_> =
+        (0..limits::CALL_DEPTH).map(|n| contract_address(CryptoSuite::Standard, &ALICE, &format!("link{n}"))).collect();
     for (n, _) in addresses.iter().enumerate() {
         let next = addresses.get(n + 1).unwrap_or(&Address::ZERO);
         let data: String = next.0.iter().map(|byte| format!("\\{byte:02x}")).collect();

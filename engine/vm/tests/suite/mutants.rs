@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hanse_state::{MemoryView, PlainState};
 use hanse_types::Params;
+use hanse_types::crypto::CryptoSuite;
 use hanse_vm::system::lifecycle::{self, Condition, Record};
 
 use crate::world::{ALICE, World, encode, machine, module, wasm};
@@ -75,7 +76,7 @@ fn seeds() -> Vec<Vec<u8>> {
 /// A contract that is there without having been deployed, so that a mutant costs one call.
 fn with_code(view: &MemoryView, contract: hanse_types::Address, code: &[u8]) -> Arc<MemoryView> {
     let mut view = view.clone();
-    let hash = lifecycle::code_hash(code);
+    let hash = lifecycle::code_hash(CryptoSuite::Standard, code);
     let record = Record { code: hash, version: 1, condition: Condition::Active };
     let own = |field: &str, element: &[u8]| {
         let key = [&hanse_abi::keys::field_prefix(field)[..], element].concat();

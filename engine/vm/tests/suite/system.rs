@@ -1,5 +1,6 @@
 //! The system contracts: who may do what, what is refused, what stays.
 
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::genesis::ConsensusKind;
 use hanse_types::{Address, ContractRef, Execution, Params, Role, Status, limits};
 use hanse_vm::contract_address;
@@ -99,7 +100,7 @@ fn keeper(answer: u8) -> Vec<u8> {
 #[test]
 fn a_contract_lives_through_all_conditions() {
     let mut world = World::new();
-    let contract = contract_address(&ALICE, "keeper");
+    let contract = contract_address(CryptoSuite::Standard, &ALICE, "keeper");
     assert_eq!(done(world.try_deploy("keeper", &keeper(1), &[40])), contract.0);
     assert_eq!(done(world.call(contract, "get", &[])), [40, 1]);
     for method in ["create", "more"] {
@@ -131,7 +132,11 @@ fn a_contract_lives_through_all_conditions() {
     let record: Option<Record> = borsh::from_slice(&done(change(&mut world, ALICE, "record"))).unwrap();
     assert_eq!(
         record,
-        Some(Record { code: lifecycle::code_hash(&keeper(3)), version: 3, condition: Condition::Active })
+        Some(Record {
+            code: lifecycle::code_hash(CryptoSuite::Standard, &keeper(3)),
+            version: 3,
+            condition: Condition::Active
+        })
     );
     let info: Option<Info> = borsh::from_slice(&done(change(&mut world, ALICE, "info"))).unwrap();
     let expected = Info {
@@ -196,7 +201,7 @@ fn what_can_not_be_deployed_leaves_nothing() {
     let failing = "{'methods':[{'name':'run','kind':'init'}]}".replace('\'', "\\22");
     let failing = format!("(func (export \"hanse.run\") unreachable) (@custom \"hanse_abi\" \"{failing}\")");
     let execution = world.try_deploy("failing", &wasm(&module(&failing)), &[]);
-    assert_eq!(execution.failed_in, contract_address(&ALICE, "failing"));
+    assert_eq!(execution.failed_in, contract_address(CryptoSuite::Standard, &ALICE, "failing"));
     refused(execution, Status::Trapped, "unreachable");
     assert_eq!(world.view.len(), before);
     done(world.try_deploy("plain", &plain, &[]));

@@ -87,7 +87,8 @@ impl World {
         let mut view = MemoryView::default();
         view.apply(&system::genesis_state(&genesis));
         let recent_hashes = (1..=255u8).map(|n| Hash([n; 32])).collect();
-        let block = BlockContext { height: Height(1_000), timestamp: Timestamp(77), recent_hashes, params };
+        let crypto = CryptoSuite::Standard;
+        let block = BlockContext { height: Height(1_000), crypto, timestamp: Timestamp(77), recent_hashes, params };
         World { view: Arc::new(view), block, gas_limit: GAS }
     }
 
@@ -187,7 +188,7 @@ impl World {
     pub(crate) fn deploy(&mut self, name: &str, text: &str) -> Address {
         let execution = self.try_deploy(name, &wasm(text), &[]);
         assert_eq!(execution.status, Status::Success, "{name}: {}", execution.message);
-        contract_address(&ALICE, name)
+        contract_address(CryptoSuite::Standard, &ALICE, name)
     }
 }
 

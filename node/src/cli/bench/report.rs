@@ -183,7 +183,7 @@ impl Report {
             (
                 "yardstick",
                 format!(
-                    "{:.2} of {} signatures/s, which the same cores verify in batches and do nothing else ({} by a node's \
+                    "{:.2} of {} signatures/s, which the same cores verify and do nothing else ({} by a node's \
                      verifier)",
                     self.ratio_to_verification,
                     grouped(self.verified_per_second.by_library as u64),

@@ -47,7 +47,7 @@ impl Queue {
                 batches.push_back(Batch::default());
             }
             if let Some(last) = batches.back_mut() {
-                last.ids.push(signed.transaction.id(genesis).0);
+                last.ids.push(signed.id(genesis).0);
                 last.transactions.push(signed);
             }
         }

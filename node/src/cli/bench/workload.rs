@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use clap::ValueEnum;
 use hanse_client::methods::{CallParams, ContractParams, GetContract};
 use hanse_client::{Bytes, Call, ChainContext, Contract};
-use hanse_types::crypto::{SecretKey, Signer};
+use hanse_types::crypto::{CryptoSuite, SecretKey, Signer};
 use hanse_types::{Address, Gas, SignedTransaction};
 use serde_json::json;
 
@@ -107,7 +107,7 @@ impl Load {
         let seed = getrandom::u64().map_err(no_randomness)?;
         let (ranks, random) = (Zipf::new(accounts as usize, skew), Random::new(seed));
         let chance = Mutex::new(Chance { random, drawn: 0 });
-        Ok(Load { workload, contract, accounts: make(accounts)?, ranks, chance })
+        Ok(Load { workload, contract, accounts: make(session.chain.crypto, accounts)?, ranks, chance })
     }
 
     /// What the load needs first: accounts with funds, customers, records.
@@ -212,12 +212,12 @@ fn record(number: usize) -> String {
     format!("user{number:010}")
 }
 
-fn make(count: u32) -> Result<Vec<Account>, Failure> {
+fn make(crypto: CryptoSuite, count: u32) -> Result<Vec<Account>, Failure> {
     let mut accounts = Vec::with_capacity(count as usize);
     for _ in 0..count {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(no_randomness)?;
-        let key = SecretKey::ed25519(seed);
+        let key = crypto.client_key(seed).map_err(|error| Failure::error(format!("no key can be made: {error}")))?;
         let address = key.public_key().address();
         accounts.push(Account { key, address });
     }
@@ -251,7 +251,7 @@ mod tests {
         Load {
             workload,
             contract: Contract::native(ACCOUNT_CONTRACT),
-            accounts: make(7).unwrap(),
+            accounts: make(CryptoSuite::Standard, 7).unwrap(),
             ranks: Zipf::new(7, skew),
             chance: Mutex::new(Chance { random: Random::new(1), drawn: 0 }),
         }
@@ -262,6 +262,7 @@ mod tests {
             chain_id: "c".into(),
             group_id: "g".into(),
             genesis: Hash::ZERO,
+            crypto: CryptoSuite::Standard,
             ref_height: Height(0),
             ref_hash: [0; 8],
             gas_max: Gas(1),

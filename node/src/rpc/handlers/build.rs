@@ -108,7 +108,8 @@ fn unsigned(
         unsigned: Bytes(transaction.encode()),
         sign_bytes: Bytes(transaction.sign_bytes(&context.genesis)),
         genesis_hash: context.genesis,
-        tx_id: transaction.id(&context.genesis).0,
+        crypto: context.crypto,
+        tx_id: transaction.id(context.crypto, &context.genesis).0,
         expiration: transaction.expiration,
     })
 }

@@ -37,6 +37,7 @@ pub(super) fn info(node: &Node, NoParams {}: &NoParams) -> Result<ChainInfo, Rpc
         chain_id: genesis.chain_id.clone(),
         group_id: genesis.group_id.clone(),
         genesis_hash: node.group.genesis_hash(),
+        crypto: genesis.crypto,
         height: tip.header.height,
         block_hash: tip.hash,
         block_time: tip.header.timestamp,

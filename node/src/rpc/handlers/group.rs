@@ -141,6 +141,7 @@ fn detail(server: &Server, status: Result<GroupStatus, GroupsError>) -> Result<G
     Ok(GroupDetail {
         group: view(server, &status),
         chain_id: status.genesis.chain_id.clone(),
+        crypto: status.genesis.crypto,
         state_commitment: commitment.into(),
         members_list: status.members().iter().map(chain::member).collect(),
         unsigned: unsigned.collect(),

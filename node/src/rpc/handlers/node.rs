@@ -4,7 +4,8 @@ use hanse_client::methods::{LogLevelParams, NoParams};
 use hanse_client::views::{BuildView, LogLevels, MachineView, NodeInfo, NodePeers, PeerView, SettingsView};
 use hanse_client::{RpcError, codes};
 use hanse_group::GroupConfig;
-use hanse_types::{Header, Transaction};
+use hanse_types::Transaction;
+use hanse_types::crypto::CryptoSuite;
 
 use super::super::registry::{Entry, reads};
 use super::super::{Server, errors};
@@ -64,7 +65,7 @@ fn info(server: &Server, NoParams {}: &NoParams) -> Result<NodeInfo, RpcError> {
             target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
             profile: if cfg!(debug_assertions) { "debug" } else { "release" }.into(),
             transaction_version: Transaction::VERSION,
-            header_version: Header::VERSION,
+            crypto_suites: CryptoSuite::ALL.to_vec(),
         },
         machine: MachineView {
             cores: std::thread::available_parallelism().map_or(1, usize::from),

@@ -34,7 +34,7 @@ pub(super) const METHODS: &[Entry] = &[
 /// [`hanse_client::methods::SubmitTx`].
 async fn submit(node: &Node, params: SubmitParams) -> Result<Submitted, RpcError> {
     let signed = decode(&params.transaction).inspect_err(|error| node.refusals.tell(error, || None))?;
-    let id = signed.transaction.id(&node.group.genesis_hash());
+    let id = signed.id(&node.group.genesis_hash());
     let tell = |error: &RpcError| node.refusals.tell(error, || decode(&params.transaction).ok());
     let durability = match params.wait {
         Wait::None => Some(Durability::Memory),

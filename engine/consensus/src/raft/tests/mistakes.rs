@@ -81,7 +81,7 @@ fn validators_of_another_height_stop_it() {
     changes_validators(&mut bench, &next);
     bench.tell(Input::Validators { from: Height(3), set: next.clone() });
     bench.tell(Input::Persisted { height: Height(1) });
-    let fault = Fault::WrongValidators { height: Height(2), expected: next.hash() };
+    let fault = Fault::WrongValidators { height: Height(2), expected: next.hash(CryptoSuite::Standard) };
     assert_eq!(bench.take().1, [Output::Halt(fault)]);
 }
 
@@ -97,7 +97,12 @@ fn a_record_that_outlasts_two_changes_of_validators_is_waited_for() {
     assert!(!bench.engine.votes());
     // The next block makes it a validator again, before its old record is durable.
     let (height, round, epoch, tip) = (Height(2), Round(1), Epoch(1), bench.engine.tip.hash);
-    let header = Header { round, epoch, next_validators: with.hash(), ..test_values::header(height, tip, &without) };
+    let header = Header {
+        round,
+        epoch,
+        next_validators: with.hash(CryptoSuite::Standard),
+        ..test_values::header(height, tip, &without)
+    };
     let block = CompactBlock::new(header, Dag::empty(), Vec::new()).unwrap();
     let block_hash = block.hash();
     let bytes = sign_bytes::precommit(&chain(), epoch, height, round, &block_hash);

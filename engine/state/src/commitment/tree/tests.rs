@@ -12,8 +12,9 @@ use crate::commitment::{MemoryNodes, PageOverlay, Proof, ProofError, prove};
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 type Block = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
+const STANDARD: CryptoSuite = CryptoSuite::Standard;
+
 /// A tree with what it should hold.
-#[derive(Default)]
 struct Tree {
     entries: Entries,
     nodes: MemoryNodes,
@@ -21,6 +22,10 @@ struct Tree {
 }
 
 impl Tree {
+    fn new(suite: CryptoSuite) -> Tree {
+        Tree { entries: Entries::new(), nodes: MemoryNodes::new(suite), root: Hash::ZERO }
+    }
+
     fn apply(&mut self, changes: &[(Vec<u8>, Option<Vec<u8>>)]) {
         for (key, value) in changes {
             match value {
@@ -31,7 +36,7 @@ impl Tree {
         let update = update(&self.root, &self.nodes, &change_set(changes)).unwrap();
         self.nodes.apply(&update);
         self.root = update.root;
-        assert_eq!(self.root, naive(&self.entries));
+        assert_eq!(self.root, naive(self.nodes.suite(), &self.entries));
     }
 }
 
@@ -41,8 +46,8 @@ fn change_set(changes: &[(Vec<u8>, Option<Vec<u8>>)]) -> ChangeSet {
     ChangeSet::from_unsorted(entries)
 }
 
-fn naive(entries: &Entries) -> Hash {
-    root_of(entries.iter().map(|(key, value)| (&key[..], &value[..])))
+fn naive(suite: CryptoSuite, entries: &Entries) -> Hash {
+    root_of(suite, entries.iter().map(|(key, value)| (&key[..], &value[..])))
 }
 
 fn key(n: u32) -> Vec<u8> {
@@ -50,7 +55,7 @@ fn key(n: u32) -> Vec<u8> {
 }
 
 fn filled(count: u32) -> Tree {
-    let mut tree = Tree::default();
+    let mut tree = Tree::new(STANDARD);
     tree.apply(&(0..count).map(|n| (key(n), Some(key(n * 7)))).collect::<Vec<_>>());
     tree
 }
@@ -59,16 +64,25 @@ fn filled(count: u32) -> Tree {
 /// headers and proofs.
 #[test]
 fn roots_are_what_the_format_says() {
-    let roots = [
+    let standard = [
         (0, "0x0000000000000000000000000000000000000000000000000000000000000000"),
         (1, "0xfa2d52968b519422553308fea41474eab1dec2e4814c4ee9ea17999f8509dac6"),
         (2, "0x08f60cb5fbae46da7bc3da5af0ca38337a2d89ff3a76ea0ff1d09027da975cdc"),
         (300, "0x7f7b2599184fcc85943414111121b5b5bd2bf9bba474ebc7580b1f52e863e1c6"),
     ];
-    for (count, root) in roots {
+    let guomi = [
+        (1, "0x177888fe6c023b3d302c09285944ce04229e380c2f8146237d73207f89ae201a"),
+        (2, "0x37f388a726e3b688c96f190a446ebd282a38f3cf0af62b3f89552c4ee3a50a7e"),
+        (300, "0xfd48873ebd4c5d6e99cbd5b40bdb12cb86a4b5bbe2d9c7b1914d6bb624b98d05"),
+    ];
+    let of = |suite| move |(count, root)| (suite, count, root);
+    let roots = standard.into_iter().map(of(STANDARD)).chain(guomi.into_iter().map(of(CryptoSuite::Guomi)));
+    for (suite, count, root) in roots {
         let entries: Entries = (0..count).map(|n| (key(n), key(n * 7))).collect();
-        assert_eq!(naive(&entries).to_string(), root);
-        assert_eq!(filled(count).root.to_string(), root);
+        assert_eq!(naive(suite, &entries).to_string(), root);
+        let mut tree = Tree::new(suite);
+        tree.apply(&entries.into_iter().map(|(key, value)| (key, Some(value))).collect::<Vec<_>>());
+        assert_eq!(tree.root.to_string(), root);
     }
 }
 
@@ -96,17 +110,17 @@ fn pages_survive_storage() {
     let tree = filled(3_000);
     let update = update(
         &Hash::ZERO,
-        &MemoryNodes::default(),
+        &MemoryNodes::new(STANDARD),
         &change_set(&(0..3_000).map(|n| (key(n), Some(key(n * 7)))).collect::<Vec<_>>()),
     )
     .unwrap();
     for (path, page) in &update.pages {
         let page = page.as_ref().unwrap();
-        assert_eq!(Page::from_bytes(path, &page.to_bytes()).unwrap(), **page);
+        assert_eq!(Page::from_bytes(STANDARD, path, &page.to_bytes()).unwrap(), **page);
         for cut in [0, 3, page.to_bytes().len() - 1] {
-            assert!(Page::from_bytes(path, &page.to_bytes()[..cut]).is_err());
+            assert!(Page::from_bytes(STANDARD, path, &page.to_bytes()[..cut]).is_err());
         }
-        assert!(Page::from_bytes(path, &[page.to_bytes(), vec![0]].concat()).is_err());
+        assert!(Page::from_bytes(STANDARD, path, &[page.to_bytes(), vec![0]].concat()).is_err());
     }
     assert_eq!(update.root, tree.root);
 }
@@ -127,7 +141,7 @@ fn damaged_pages_are_refused_or_have_another_hash() {
     let tree = filled(600);
     let update = update(
         &Hash::ZERO,
-        &MemoryNodes::default(),
+        &MemoryNodes::new(STANDARD),
         &change_set(&(0..600).map(|n| (key(n), Some(key(n * 7)))).collect::<Vec<_>>()),
     )
     .unwrap();
@@ -138,7 +152,7 @@ fn damaged_pages_are_refused_or_have_another_hash() {
         for at in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 1 << (at % 8);
-            let same = Page::from_bytes(path, &damaged).is_ok_and(|other| other.hash() == page.hash());
+            let same = Page::from_bytes(STANDARD, path, &damaged).is_ok_and(|other| other.hash() == page.hash());
             assert!(!same, "byte {at} of page {path:?} does not matter");
         }
     }
@@ -152,7 +166,7 @@ fn a_page_of_another_state_is_refused() {
     let changes = change_set(&[(key(3), Some(b"newer".to_vec()))]);
     assert!(matches!(update(&tree.root, &old_nodes, &changes), Err(StateError::Damaged { .. })));
     assert!(matches!(update(&old_root, &tree.nodes, &changes), Err(StateError::Damaged { .. })));
-    assert!(matches!(update(&tree.root, &MemoryNodes::default(), &changes), Err(StateError::Damaged { .. })));
+    assert!(matches!(update(&tree.root, &MemoryNodes::new(STANDARD), &changes), Err(StateError::Damaged { .. })));
 }
 
 #[test]
@@ -169,21 +183,21 @@ fn a_block_builds_on_a_parent_that_is_not_stored() {
 }
 
 fn check_proofs(tree: &Tree, key: &[u8]) {
-    let proof = prove(&tree.nodes, key).unwrap();
+    let (proof, suite) = (prove(&tree.nodes, key).unwrap(), tree.nodes.suite());
     let value = tree.entries.get(key).map(|value| &value[..]);
-    proof.verify(&tree.root, key, value).unwrap();
+    proof.verify(suite, &tree.root, key, value).unwrap();
     assert_eq!(Proof::decode(&proof.encode()).unwrap(), proof);
-    assert!(proof.verify(&tree.root, key, Some(b"another value")).is_err());
-    assert!(proof.verify(&Hash([1; 32]), key, value).is_err());
+    assert!(proof.verify(suite, &tree.root, key, Some(b"another value")).is_err());
+    assert!(proof.verify(suite, &Hash([1; 32]), key, value).is_err());
     let bytes = proof.encode();
     for at in (0..bytes.len()).step_by(1 + bytes.len() / 61) {
         let mut mutated = bytes.clone();
         mutated[at] ^= 1 << (at % 8);
-        let holds = Proof::decode(&mutated).is_ok_and(|proof| proof.verify(&tree.root, key, value).is_ok());
+        let holds = Proof::decode(&mutated).is_ok_and(|proof| proof.verify(suite, &tree.root, key, value).is_ok());
         assert!(!holds, "byte {at} of the proof does not matter");
     }
     if value.is_some() {
-        assert_eq!(proof.verify(&tree.root, key, None), Err(ProofError::Present));
+        assert_eq!(proof.verify(suite, &tree.root, key, None), Err(ProofError::Present));
     }
 }
 
@@ -197,8 +211,8 @@ fn proofs_of_presence_and_absence_hold_and_others_do_not() {
     }
     let tree = filled(300);
     let elsewhere = prove(&tree.nodes, &key(3)).unwrap();
-    assert!(elsewhere.verify(&tree.root, &key(4), None).is_err());
-    assert!(elsewhere.verify(&tree.root, b"absent", None).is_err());
+    assert!(elsewhere.verify(STANDARD, &tree.root, &key(4), None).is_err());
+    assert!(elsewhere.verify(STANDARD, &tree.root, b"absent", None).is_err());
 }
 
 fn blocks() -> impl Strategy<Value = Vec<Block>> {
@@ -211,12 +225,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn any_history_gives_the_tree_of_its_entries(blocks in blocks()) {
-        let mut tree = Tree::default();
+    fn any_history_gives_the_tree_of_its_entries(blocks in blocks(), of in 0..CryptoSuite::ALL.len()) {
+        let suite = CryptoSuite::ALL[of];
+        let mut tree = Tree::new(suite);
         for block in &blocks {
             tree.apply(block);
         }
-        let mut at_once = Tree::default();
+        let mut at_once = Tree::new(suite);
         at_once.apply(&tree.entries.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect::<Vec<_>>());
         prop_assert_eq!(at_once.root, tree.root);
         prop_assert_eq!(at_once.nodes.len(), tree.nodes.len());

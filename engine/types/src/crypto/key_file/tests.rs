@@ -2,20 +2,25 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::crypto::Signer;
+use crate::crypto::{PublicKey, Signature, Signer};
 
 const ED25519_PLAIN: &str = include_str!("openssl/ed.pem");
 const ED25519_SCRYPT: &str = include_str!("openssl/ed-scrypt.pem");
 const SECP256K1_PLAIN: &str = include_str!("openssl/ec.pem");
 const SECP256K1_PBKDF2: &str = include_str!("openssl/ec-pbkdf2.pem");
+const SM2_PLAIN: &str = include_str!("openssl/sm2.pem");
 const P256_PLAIN: &str = include_str!("openssl/p256.pem");
 
 /// As `openssl pkey -text` prints them.
 const ED25519_PUBLIC: &str = "ed25519:de8be4f3fee533c92edb61715811c1561082d15da408557fed8c176c6dd1facd";
 const SECP256K1_PUBLIC: &str = "secp256k1:02958c73e352446dcce3a4edb81c7cc7eef9a3bda6078b2c2594454a872bdbdd89";
+const SM2_PUBLIC: &str = "sm2:036fa9e10d383ac8b6bdffa349838be8e49cf5e74c245d9a0f0aa808db98b5e198";
+/// `openssl pkeyutl -sign -rawin -digest sm3 -pkeyopt distid:1234567812345678`, without what says which number is which.
+const SM2_SIGNATURE: &str = "e492462cc7989c1d8315e7b6d4d29acefdfccc55822079d1b0e4ae29cb30f9bc\
+    d9ffbf370b0684c366b1c1e19fd7c2be9b521549dfad68e46c46767eebcf2c8f";
 
-fn keys() -> [SecretKey; 2] {
-    [SecretKey::ed25519([7; 32]), SecretKey::secp256k1([8; 32]).unwrap()]
+fn keys() -> [SecretKey; 3] {
+    [SecretKey::ed25519([7; 32]), SecretKey::secp256k1([8; 32]).unwrap(), SecretKey::sm2([9; 32]).unwrap()]
 }
 
 #[test]
@@ -37,6 +42,15 @@ fn what_openssl_wrote_can_be_read() {
     assert_eq!(from_pem(ED25519_SCRYPT, b"secret").unwrap().public_key().to_string(), ED25519_PUBLIC);
     assert_eq!(from_plain_pem(SECP256K1_PLAIN).unwrap().public_key().to_string(), SECP256K1_PUBLIC);
     assert_eq!(from_pem(SECP256K1_PBKDF2, b"secret").unwrap().public_key().to_string(), SECP256K1_PUBLIC);
+    assert_eq!(from_plain_pem(SM2_PLAIN).unwrap().public_key().to_string(), SM2_PUBLIC);
+}
+
+#[test]
+fn what_openssl_signed_by_sm2_is_good() {
+    let key: PublicKey = SM2_PUBLIC.parse().unwrap();
+    let signature = Signature(const_hex::decode_to_array(SM2_SIGNATURE).unwrap());
+    assert_eq!(key.verify(b"bytes that openssl signed", &signature), Ok(()));
+    assert!(key.verify(b"bytes that openssl signed.", &signature).is_err());
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn the_identity_covers_everything_but_the_signature() {
     let one = verifier.verify(signed(&key, 1)).unwrap();
     let two = verifier.verify(signed(&key, 2)).unwrap();
     assert_ne!(one.id(), two.id());
-    assert_eq!(one.id(), one.transaction().id(&genesis().hash()));
+    assert_eq!(one.id(), one.signed().id(&genesis().hash()));
     assert_eq!(one.byte_count(), one.signed().encode().len());
 }
 
@@ -51,8 +51,8 @@ fn transactions_of_a_decided_block_are_those_of_its_root_whatever_their_signatur
     let mut batch: Vec<_> = (0..5).map(|n| signed(&SecretKey::ed25519([n as u8; 32]), n)).collect();
     // Whoever decides a block with a signature that nobody made has all of them say so.
     batch[2].signature.0[0] ^= 1;
-    let leaf = |signed: &SignedTransaction| signed.leaf(signed.transaction.id(&genesis().hash()));
-    let root = crate::merkle::root(&batch.iter().map(leaf).collect::<Vec<_>>());
+    let leaf = |signed: &SignedTransaction| signed.leaf(signed.id(&genesis().hash()));
+    let root = crate::merkle::root(CryptoSuite::Standard, &batch.iter().map(leaf).collect::<Vec<_>>());
     let transactions = verifier.decided(&root, batch.clone()).unwrap();
     assert_eq!(transactions.iter().map(Verified::signed).collect::<Vec<_>>(), batch.iter().collect::<Vec<_>>());
     assert_eq!(verifier.verify_all(batch.clone())[2], Err(VerifyError::BadSignature));

@@ -1,5 +1,6 @@
 //! Modules that are accepted, and do their harm when they are called. Each ends in a receipt, every time the same.
 
+use hanse_types::crypto::CryptoSuite;
 use hanse_types::{Address, Status};
 use hanse_vm::contract_address;
 
@@ -192,7 +193,7 @@ fn escaped(address: &Address) -> String {
 }
 
 fn calls() -> Vec<Case> {
-    let own = escaped(&contract_address(&ALICE, "hostile"));
+    let own = escaped(&contract_address(CryptoSuite::Standard, &ALICE, "hostile"));
     let native = |number: u16| escaped(&Address::native(number));
     let garbage = 40;
     vec![
@@ -362,7 +363,7 @@ fn each_ends_as_it_must_on_every_machine() {
         let deployed = world.try_deploy("hostile", &code, &[]);
         assert_eq!(deployed.status, Status::Success, "{name}: {}", deployed.message);
         world.gas_limit = 20_000_000;
-        let contract = contract_address(&ALICE, "hostile");
+        let contract = contract_address(CryptoSuite::Standard, &ALICE, "hostile");
         let execution = world.call(contract, "run", &[]);
         assert_eq!(ends(execution.status, &execution.message), expected, "{name}");
         let at = if execution.status.is_success() { Address::ZERO } else { contract };
