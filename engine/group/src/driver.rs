@@ -34,7 +34,7 @@ use crate::queue::{Answers, Job, Queue};
 use crate::snapshots::Offers;
 use crate::submit_error::SubmitError;
 use crate::sync::{Lie, Lies, Progress, Teller};
-use crate::window::{Window, aim_ms};
+use crate::window::{Aim, Window};
 use crate::workers::{Execute, ExecuteJob, WriteJob};
 
 /// See the module.
@@ -272,7 +272,7 @@ impl Driver {
             least_ms => least_ms.unwrap_or(interval_ms),
         };
         if let Some(since) = pool.status().sealed_since {
-            self.window.durable(since, self.clock.now(), aim_ms(pool, deciding_ms));
+            self.window.durable(since, self.clock.now(), Aim::of(pool, deciding_ms, decides_alone));
         }
         // Windows differ: who is early waits for a proposer who is not, and must not give it up before the interval is over.
         let seals_early = decides_alone || interval_ms < self.propose_ms;

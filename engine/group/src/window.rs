@@ -7,9 +7,9 @@
 //! its submission until it was durable narrows it in that proportion, one that took less widens it, by a quarter at most, if
 //! anybody was turned away.
 //!
-//! Where one validator decides alone, nothing but its own work makes transactions wait, so little that they should wait
-//! hardly longer than they may for a block to fill. Where several do, what that takes ([`crate::deciding`]) is allowed for, since a
-//! narrower window would hardly make it shorter ([`aim_ms`]). In both a part of the window is a block: waiting for more would
+//! Where one validator decides alone, nothing but its own work makes transactions wait, so little that while others are turned
+//! away they should wait less than they may for a block to fill. Where several do, what that takes ([`crate::deciding`]) is allowed for, since a
+//! narrower window would hardly make it shorter ([`Aim`]). In both a part of the window is a block: waiting for more would
 //! only let the disk and the cores rest.
 //!
 //! A window that is full stays shut until a good part of it is free: whoever comes with many transactions would otherwise
@@ -113,15 +113,15 @@ impl Window {
         Verifying { window: self.clone(), count }
     }
 
-    /// A block is durable whose oldest transaction was submitted at `since`; it should have taken no longer than
-    /// `target_ms`.
-    pub(crate) fn durable(&self, since: Timestamp, now: Timestamp, target_ms: u64) {
+    /// A block is durable whose oldest transaction was submitted at `since`; it should have taken no longer than this.
+    pub(crate) fn durable(&self, since: Timestamp, now: Timestamp, aim: Aim) {
         let mut changed = self.changed.lock();
         if since < *changed {
             return;
         }
         let waited_ms = now.since_ms(since).max(1);
         let turned_away = self.turned_away.swap(false, Ordering::Relaxed);
+        let target_ms = if turned_away { aim.crowded_ms } else { aim.calm_ms };
         let limit = next_limit(self.limit(), waited_ms, target_ms.max(1), turned_away);
         if limit != self.limit() {
             self.limit.store(limit, Ordering::Relaxed);
@@ -136,13 +136,25 @@ impl Drop for Verifying {
     }
 }
 
-/// How long a transaction should wait from its submission until it is durable, in milliseconds: what the operator allows, or what
-/// it may wait for its block to fill and a quarter more, or as much more as deciding takes. So whoever is let in under any load
-/// waits hardly longer than twice what he waits alone. Less would take batches that are too small to be verified and written
-/// well.
-pub(crate) fn aim_ms(pool: &Pool, deciding_ms: u64) -> u64 {
-    let interval_ms = pool.params().block_interval_ms;
-    interval_ms.saturating_add(deciding_ms.max(interval_ms / 4)).max(pool.limits().wait_ms)
+/// How long a transaction should wait from its submission until it is durable, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Aim {
+    /// While everybody is let in: what the operator allows, or what it may wait for its block to fill and a quarter more, or as
+    /// much more as deciding takes.
+    pub(crate) calm_ms: u64,
+    /// While others are turned away. Where one validator decides alone, blocks are full then before they have waited for
+    /// that long, so it is what the operator allows. Whoever is let in waits hardly longer than twice what he waits alone; less
+    /// would make batches that are too small to be verified and written well.
+    pub(crate) crowded_ms: u64,
+}
+
+impl Aim {
+    /// That of a node's group, in which deciding takes so long.
+    pub(crate) fn of(pool: &Pool, deciding_ms: u64, decides_alone: bool) -> Aim {
+        let (interval_ms, wait_ms) = (pool.params().block_interval_ms, pool.limits().wait_ms);
+        let calm_ms = interval_ms.saturating_add(deciding_ms.max(interval_ms / 4)).max(wait_ms);
+        Aim { calm_ms, crowded_ms: if decides_alone { wait_ms } else { calm_ms } }
+    }
 }
 
 /// The window after one of `limit` let the oldest wait for so long. It halves at most, as one block may be unlike those that
@@ -224,7 +236,13 @@ mod tests {
 
     #[test]
     fn the_aim_is_a_quarter_above_the_interval_or_what_votes_take_or_where_the_operator_says() {
-        let aim = |wait_ms, block_interval_ms, deciding_ms| aim_ms(&pool_with(wait_ms, block_interval_ms), deciding_ms);
+        let both = |wait_ms, block_interval_ms, deciding_ms, alone| {
+            let Aim { calm_ms, crowded_ms } = Aim::of(&pool_with(wait_ms, block_interval_ms), deciding_ms, alone);
+            (calm_ms, crowded_ms)
+        };
+        assert_eq!([both(180, 200, 0, true), both(400, 200, 0, true)], [(250, 180), (400, 400)]);
+        assert_eq!([both(180, 200, 70, false), both(180, 20, 0, false)], [(270, 270), (180, 180)]);
+        let aim = |wait_ms, block_interval_ms, deciding_ms| both(wait_ms, block_interval_ms, deciding_ms, false).0;
         assert_eq!([20, 200, 400, 1_000].map(|interval| aim(250, interval, 0)), [250, 250, 500, 1_250]);
         assert_eq!([aim(400, 200, 0), aim(250, 200, 40), aim(1, u64::MAX, 70)], [400, 250, u64::MAX]);
         assert_eq!([aim(250, 200, 70), aim(400, 200, 300)], [270, 500]);
@@ -232,17 +250,31 @@ mod tests {
 
     #[test]
     fn it_changes_once_for_what_it_let_in() {
-        let window = Window::new(5_000);
-        window.durable(Timestamp(1_000), Timestamp(1_600), 300);
+        let (window, aim) = (Window::new(5_000), Aim { calm_ms: 300, crowded_ms: 300 });
+        window.durable(Timestamp(1_000), Timestamp(1_600), aim);
         assert_eq!(window.limit(), FIRST / 2);
         // These came while it was wider.
-        window.durable(Timestamp(1_599), Timestamp(2_300), 300);
+        window.durable(Timestamp(1_599), Timestamp(2_300), aim);
         assert_eq!(window.limit(), FIRST / 2);
-        window.durable(Timestamp(1_600), Timestamp(2_000), 300);
+        window.durable(Timestamp(1_600), Timestamp(2_000), aim);
         assert_eq!(window.limit(), FIRST / 2 * 3 / 4);
         window.turned_away();
-        window.durable(Timestamp(2_000), Timestamp(2_150), 300);
+        window.durable(Timestamp(2_000), Timestamp(2_150), aim);
         assert_eq!(window.limit(), FIRST / 2 * 3 / 4 * 5 / 4);
         assert_eq!([window.batch(true), window.batch(false)], [window.limit() / 6, window.limit() / 3]);
+    }
+
+    #[test]
+    fn it_aims_at_less_while_others_are_turned_away() {
+        let (window, aim) = (Window::new(5_000), Aim { calm_ms: 250, crowded_ms: 125 });
+        window.durable(Timestamp(1_000), Timestamp(1_250), aim);
+        assert_eq!(window.limit(), FIRST);
+        window.turned_away();
+        window.durable(Timestamp(1_250), Timestamp(1_500), aim);
+        assert_eq!(window.limit(), FIRST / 2);
+        // A short wait lets more in again.
+        window.turned_away();
+        window.durable(Timestamp(1_500), Timestamp(1_600), aim);
+        assert_eq!(window.limit(), FIRST / 2 * 5 / 4);
     }
 }

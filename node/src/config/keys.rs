@@ -256,10 +256,10 @@ sections! {
         sender_mib: usize = PoolLimits::default().sender_bytes >> 20, in 4..=1_048_576;
         /// Most transactions that wait for their signatures to be verified.
         verifying: usize = 10_000, in 1..=100_000_000;
-        /// How long the oldest should wait until it is durable, in milliseconds, while more is taken; a quarter more than
-        /// the chain's block interval, or where several validate as much more as their votes take, if that is longer. More is
-        /// more throughput and longer waits when more comes than the node takes.
-        wait_ms: u64 = 250, in 1..=86_400_000;
+        /// How long the oldest should wait until it is durable, in milliseconds, while others are turned away. Where several
+        /// validate, a quarter more than the chain's block interval, or as much more as their votes take, if that is longer. More
+        /// is more throughput and longer waits when more comes than the node takes.
+        wait_ms: u64 = 180, in 1..=86_400_000;
         /// Transactions that left the pool without being executed: how many are remembered, with what a retry needs.
         dropped: usize = DropLimits::default().count, in 1..=100_000_000;
         /// Most MiB of them.
