@@ -338,7 +338,7 @@ async fn a_member_that_floods_delays_and_displaces_nobody_else() {
 async fn what_is_more_than_a_members_part_is_passed_over_and_counted() {
     let mut one = Node::start_with(1, &[1, 2], Vec::new(), 100_000).await;
     let two = Node::start(2, &[1, 2], vec![one.address()]).await;
-    until(|| one.state() == [State::Ready]).await;
+    until(|| one.state() == [State::Ready] && two.state() == [State::Ready]).await;
     (0..20).for_each(|_| two.send(2, 10_000));
     until(|| one.net.peers()[0].received_bytes > 200_000).await;
     let refused = one.net.figures().refused(Refused::Flood);
