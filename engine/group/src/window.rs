@@ -8,9 +8,9 @@
 //! anybody was turned away.
 //!
 //! Where one validator decides alone, nothing but its own work makes transactions wait, so little that while others are turned
-//! away they should wait less than they may for a block to fill. Where several do, what that takes ([`crate::deciding`]) is allowed for, since a
-//! narrower window would hardly make it shorter ([`Aim`]). In both a part of the window is a block: waiting for more would
-//! only let the disk and the cores rest.
+//! away they should wait less than they may for a block to fill. Where several do, what that takes ([`crate::deciding`]) is
+//! allowed for, since a narrower window would hardly make it shorter ([`Aim`]). In both a part of the window is a block:
+//! waiting for more would only let the disk and the cores rest.
 //!
 //! A window that is full stays shut until a good part of it is free: whoever comes with many transactions would otherwise
 //! have all of them decoded for the few that there is room for. Whoever comes with fewer than there is room for is let in.

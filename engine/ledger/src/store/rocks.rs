@@ -242,7 +242,8 @@ fn database_options(options: &LedgerOptions) -> Options {
     database.set_max_total_wal_size(2 * options.write_buffer_bytes as u64);
     database.set_max_open_files(options.open_files_max);
     // A log that is written over is synced without the file system's own log, and frees no blocks that would have to be discarded
-    // while others wait for it.
+    // while others wait for it. RocksDB allows it with this way of recovery since 9.1, if nothing is ever written without the
+    // log; a checkpoint copies such logs instead of linking them.
     database.set_recycle_log_file_num(8);
     database.set_max_background_jobs(2);
     database.set_bytes_per_sync(1 << 20);
