@@ -1,4 +1,5 @@
-//! How long it takes where several validators decide, apart from what waits for this node: distances, the others' work, disks.
+//! How long it takes to decide a block, whatever is in it, apart from what waits for this node: distances, the others' work, disks.
+//! Where one validator decides alone it is the disk.
 //!
 //! It is learned from blocks of this node's own. Others' say nothing of it: whoever is slow to run one finds the votes there
 //! already. A block that was made ahead counts from when the one before it was durable, as nobody votes on it earlier. The

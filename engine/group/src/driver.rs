@@ -255,8 +255,9 @@ impl Driver {
         let parent = self.feed.tip().borrow().timestamp;
         self.observation.committed(&block, parent, took);
         self.follow_the_wait();
-        self.feed.committed(Arc::new(block.header.clone()), block.content.receipts());
+        // Whoever has a receipt finds the room that the transaction took free.
         self.tell(Input::Persisted { height });
+        self.feed.committed(Arc::new(block.header.clone()), block.content.receipts());
         if let Some(progress) = self.replica.sync().map(BlockSync::progress) {
             self.teller.tell(&progress, height);
         }
@@ -266,14 +267,9 @@ impl Driver {
     fn follow_the_wait(&mut self) {
         let pool = self.replica.pool();
         let (interval_ms, decides_alone) = (pool.params().block_interval_ms, self.agreement.borrow().is_none());
-        let deciding_ms = match self.deciding.least_ms() {
-            _ if decides_alone => 0,
-            // A node that makes no blocks does not know; it allows for as long as a block may wait to fill.
-            least_ms => least_ms.unwrap_or(interval_ms),
-        };
-        if let Some(since) = pool.status().sealed_since {
-            self.window.durable(since, self.clock.now(), Aim::of(pool, deciding_ms, decides_alone));
-        }
+        // A node that makes no blocks does not know; it allows for as long as a block may wait to fill.
+        let deciding_ms = self.deciding.least_ms().unwrap_or(interval_ms);
+        self.window.durable(&pool.status(), self.clock.now(), Aim::of(pool, deciding_ms, decides_alone));
         // Windows differ: who is early waits for a proposer who is not, and must not give it up before the interval is over.
         let seals_early = decides_alone || interval_ms < self.propose_ms;
         self.replica.seal_from(if seals_early { self.window.batch(decides_alone) } else { usize::MAX });

@@ -5,12 +5,12 @@
 //! what is above it is refused at once instead of waiting to be refused. How much that is depends on the machine and on
 //! what is called, so the window follows what was seen: a block whose oldest transaction took longer than it should from
 //! its submission until it was durable narrows it in that proportion, one that took less widens it, by a quarter at most, if
-//! anybody was turned away.
+//! anybody was turned away. Where hardly any of it was used it stays as it is: whatever made them wait, others did not.
 //!
-//! Where one validator decides alone, nothing but its own work makes transactions wait, so little that while others are turned
-//! away they should wait less than they may for a block to fill. Where several do, what that takes ([`crate::deciding`]) is
-//! allowed for, since a narrower window would hardly make it shorter ([`Aim`]). In both a part of the window is a block:
-//! waiting for more would only let the disk and the cores rest.
+//! What it takes to decide whatever is decided ([`crate::deciding`]), votes and syncs of disks, is allowed for, since a narrower
+//! window would hardly make it shorter ([`Aim`]). Where one validator decides alone that is little, and while others are turned
+//! away those that are let in should wait less than they may for a block to fill. A part of the window is a block: waiting for
+//! more would only let the disk and the cores rest.
 //!
 //! A window that is full stays shut until a good part of it is free: whoever comes with many transactions would otherwise
 //! have all of them decoded for the few that there is room for. Whoever comes with fewer than there is room for is let in.
@@ -31,6 +31,9 @@ const FIRST: usize = 8_192;
 /// The part of it that is free when it opens again for those who bring more.
 const REOPENS: usize = 4;
 
+/// The part of it that must have been used for a long wait to narrow it.
+const USED: usize = 2;
+
 /// The part by which it widens at most: less at a time would leave room that nobody gets, more makes the wait swing by
 /// twice the aim and back.
 const WIDENS: usize = 4;
@@ -50,8 +53,10 @@ pub(crate) struct Window {
     verifying_most: usize,
     /// Transactions that wait for verification, or are being verified.
     verifying: AtomicUsize,
-    /// Whether somebody was turned away since the window last changed.
+    /// Whether somebody was turned away since the last block.
     turned_away: AtomicBool,
+    /// How much of it was used at most since then.
+    used: AtomicUsize,
     /// Whether it was full, and not enough of it has become free since.
     shut: AtomicBool,
     /// When the window last changed: what came before says nothing of it.
@@ -73,6 +78,7 @@ impl Window {
             verifying_most,
             verifying: AtomicUsize::new(0),
             turned_away: AtomicBool::new(false),
+            used: AtomicUsize::new(0),
             shut: AtomicBool::new(false),
             changed: Mutex::new(Timestamp(0)),
         }
@@ -92,14 +98,17 @@ impl Window {
     /// none it lets in one, if any.
     pub(crate) fn room(&self, pool: &PoolStatus, count: usize) -> usize {
         let (limit, verifying) = (self.limit(), self.verifying.load(Ordering::Relaxed));
-        let room = limit.saturating_sub(verifying + pool.waiting + pool.sealed);
+        let under_way = self.under_way(pool);
+        let room = limit.saturating_sub(under_way);
         let room = room.min(self.verifying_most.saturating_sub(verifying)).min(pool.room);
         let opens_at = (limit.min(self.verifying_most) / REOPENS).max(1);
         let was_shut = self.shut.load(Ordering::Relaxed);
         let is_shut = if was_shut { room < opens_at } else { room == 0 };
         self.shut.store(is_shut, Ordering::Relaxed);
         let count = count.max(1);
-        if is_shut && room < count { 0 } else { room.min(count) }
+        let let_in = if is_shut && room < count { 0 } else { room.min(count) };
+        self.used.fetch_max(under_way + let_in, Ordering::Relaxed);
+        let_in
     }
 
     /// Somebody was turned away.
@@ -113,14 +122,21 @@ impl Window {
         Verifying { window: self.clone(), count }
     }
 
-    /// A block is durable whose oldest transaction was submitted at `since`; it should have taken no longer than this.
-    pub(crate) fn durable(&self, since: Timestamp, now: Timestamp, aim: Aim) {
+    fn under_way(&self, pool: &PoolStatus) -> usize {
+        self.verifying.load(Ordering::Relaxed) + pool.waiting + pool.sealed
+    }
+
+    /// A block is durable whose transactions are still in a pool that is so full; its oldest should have taken no longer than
+    /// this.
+    pub(crate) fn durable(&self, pool: &PoolStatus, now: Timestamp, aim: Aim) {
         let mut changed = self.changed.lock();
-        if since < *changed {
-            return;
-        }
+        let Some(since) = pool.sealed_since.filter(|since| *since >= *changed) else { return };
         let waited_ms = now.since_ms(since).max(1);
         let turned_away = self.turned_away.swap(false, Ordering::Relaxed);
+        let used = self.used.swap(0, Ordering::Relaxed).max(self.under_way(pool));
+        if !turned_away && used < self.limit() / USED {
+            return;
+        }
         let target_ms = if turned_away { aim.crowded_ms } else { aim.calm_ms };
         let limit = next_limit(self.limit(), waited_ms, target_ms.max(1), turned_away);
         if limit != self.limit() {
@@ -143,7 +159,8 @@ pub(crate) struct Aim {
     /// much more as deciding takes.
     pub(crate) calm_ms: u64,
     /// While others are turned away. Where one validator decides alone, blocks are full then before they have waited for
-    /// that long, so it is what the operator allows. Whoever is let in waits hardly longer than twice what he waits alone; less
+    /// that long, so it is what the operator allows, or thrice what deciding takes: the block before is decided, its own is, and
+    /// the rest of the work has as long. Whoever is let in waits hardly longer than twice what he waits alone; less
     /// would make batches that are too small to be verified and written well.
     pub(crate) crowded_ms: u64,
 }
@@ -153,7 +170,8 @@ impl Aim {
     pub(crate) fn of(pool: &Pool, deciding_ms: u64, decides_alone: bool) -> Aim {
         let (interval_ms, wait_ms) = (pool.params().block_interval_ms, pool.limits().wait_ms);
         let calm_ms = interval_ms.saturating_add(deciding_ms.max(interval_ms / 4)).max(wait_ms);
-        Aim { calm_ms, crowded_ms: if decides_alone { wait_ms } else { calm_ms } }
+        let alone_ms = wait_ms.max(deciding_ms.saturating_mul(3));
+        Aim { calm_ms, crowded_ms: if decides_alone { alone_ms } else { calm_ms } }
     }
 }
 
@@ -241,6 +259,8 @@ mod tests {
             (calm_ms, crowded_ms)
         };
         assert_eq!([both(180, 200, 0, true), both(400, 200, 0, true)], [(250, 180), (400, 400)]);
+        // A disk that takes its time.
+        assert_eq!([both(180, 200, 60, true), both(180, 200, 300, true)], [(260, 180), (500, 900)]);
         assert_eq!([both(180, 200, 70, false), both(180, 20, 0, false)], [(270, 270), (180, 180)]);
         let aim = |wait_ms, block_interval_ms, deciding_ms| both(wait_ms, block_interval_ms, deciding_ms, false).0;
         assert_eq!([20, 200, 400, 1_000].map(|interval| aim(250, interval, 0)), [250, 250, 500, 1_250]);
@@ -248,33 +268,55 @@ mod tests {
         assert_eq!([aim(250, 200, 70), aim(400, 200, 300)], [270, 500]);
     }
 
+    /// A pool in which so many wait, and a block with so many is durable whose oldest transaction was submitted then.
+    fn durable(waiting: usize, sealed: usize, since: u64) -> PoolStatus {
+        PoolStatus { sealed_since: Some(Timestamp(since)), ..pool(waiting, sealed) }
+    }
+
     #[test]
     fn it_changes_once_for_what_it_let_in() {
         let (window, aim) = (Window::new(5_000), Aim { calm_ms: 300, crowded_ms: 300 });
-        window.durable(Timestamp(1_000), Timestamp(1_600), aim);
+        window.durable(&durable(0, FIRST, 1_000), Timestamp(1_600), aim);
         assert_eq!(window.limit(), FIRST / 2);
         // These came while it was wider.
-        window.durable(Timestamp(1_599), Timestamp(2_300), aim);
+        window.durable(&durable(0, FIRST, 1_599), Timestamp(2_300), aim);
         assert_eq!(window.limit(), FIRST / 2);
-        window.durable(Timestamp(1_600), Timestamp(2_000), aim);
+        window.durable(&durable(0, FIRST, 1_600), Timestamp(2_000), aim);
         assert_eq!(window.limit(), FIRST / 2 * 3 / 4);
         window.turned_away();
-        window.durable(Timestamp(2_000), Timestamp(2_150), aim);
+        window.durable(&durable(0, 1, 2_000), Timestamp(2_150), aim);
         assert_eq!(window.limit(), FIRST / 2 * 3 / 4 * 5 / 4);
         assert_eq!([window.batch(true), window.batch(false)], [window.limit() / 6, window.limit() / 3]);
     }
 
     #[test]
+    fn a_long_wait_narrows_it_if_much_of_it_was_used() {
+        let (window, aim) = (Window::new(5_000), Aim { calm_ms: 300, crowded_ms: 300 });
+        let mut now = 1_000;
+        let mut waits = |waiting, sealed| {
+            now += 1_000;
+            window.durable(&durable(waiting, sealed, now - 900), Timestamp(now), aim);
+            window.limit()
+        };
+        // A disk that stands still, and few who wait for it.
+        assert_eq!([waits(0, 1_000), waits(1_000, FIRST / 2 - 1_001)], [FIRST, FIRST]);
+        assert_eq!([waits(1_000, FIRST / 2 - 1_000), waits(0, FIRST / 4 - 1)], [FIRST / 2, FIRST / 2]);
+        // What was let in since the block before counts, wherever it is by now.
+        assert_eq!(window.room(&pool(0, FIRST / 4 - 1), 1), 1);
+        assert_eq!([waits(0, 1), waits(0, 1)], [FIRST / 4, FIRST / 4]);
+    }
+
+    #[test]
     fn it_aims_at_less_while_others_are_turned_away() {
         let (window, aim) = (Window::new(5_000), Aim { calm_ms: 250, crowded_ms: 125 });
-        window.durable(Timestamp(1_000), Timestamp(1_250), aim);
+        window.durable(&durable(0, FIRST, 1_000), Timestamp(1_250), aim);
         assert_eq!(window.limit(), FIRST);
         window.turned_away();
-        window.durable(Timestamp(1_250), Timestamp(1_500), aim);
+        window.durable(&durable(0, 1, 1_250), Timestamp(1_500), aim);
         assert_eq!(window.limit(), FIRST / 2);
         // A short wait lets more in again.
         window.turned_away();
-        window.durable(Timestamp(1_500), Timestamp(1_600), aim);
+        window.durable(&durable(0, 1, 1_500), Timestamp(1_600), aim);
         assert_eq!(window.limit(), FIRST / 2 * 5 / 4);
     }
 }
