@@ -2,74 +2,22 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
-#[path = "../src/p2p/tcp.rs"]
-mod tcp;
+mod peer;
 
 use std::time::{Duration, Instant};
 
 use common::consortium::{Consortium, PATIENCE, peers, until};
 use futures::{AsyncWriteExt, StreamExt};
 use hanse_types::Hash;
-use hanse_types::crypto::SecretKey;
-use hanse_types::crypto::key_file::from_plain_pem;
-use libp2p::core::upgrade::Version;
-use libp2p::identity::{Keypair, ed25519};
-use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, Transport, identify, noise, ping, yamux};
-use libp2p_stream as stream;
-
-/// What frames are sent on.
-const FRAMES: StreamProtocol = StreamProtocol::new("/hanse/frames/2");
-
-/// A client as any program with libp2p can be.
-#[derive(NetworkBehaviour)]
-struct Behaviour {
-    identify: identify::Behaviour,
-    ping: ping::Behaviour,
-    stream: stream::Behaviour,
-}
-
-fn client(key: Keypair) -> Swarm<Behaviour> {
-    let peer = key.public().to_peer_id();
-    let transport = tcp::Tcp::default()
-        .upgrade(Version::V1)
-        .authenticate(noise::Config::new(&key).unwrap())
-        .multiplex(yamux::Config::default())
-        .boxed();
-    let behaviour = Behaviour {
-        identify: identify::Behaviour::new(identify::Config::new("/test/1".into(), key.public())),
-        ping: ping::Behaviour::new(ping::Config::new().with_interval(Duration::from_millis(100))),
-        stream: stream::Behaviour::new(),
-    };
-    Swarm::new(transport, behaviour, peer, libp2p::swarm::Config::with_tokio_executor())
-}
-
-/// The key of a node that is not started.
-fn key_of(consortium: &Consortium, number: usize) -> Keypair {
-    let path = consortium.folder().join(format!("all/node-{number}/validator.pem"));
-    let SecretKey::Ed25519(key) = from_plain_pem(&std::fs::read_to_string(path).unwrap()).unwrap() else {
-        panic!("validators have keys of ed25519");
-    };
-    let secret = ed25519::SecretKey::try_from_bytes(key.as_bytes().to_owned()).unwrap();
-    ed25519::Keypair::from(secret).into()
-}
+use libp2p::identity::Keypair;
+use libp2p::swarm::SwarmEvent;
+use libp2p::{Multiaddr, PeerId, identify, ping};
+use peer::{BehaviourEvent, FRAMES, client, frame, key_of, packed, until_event};
 
 const NO_CERTIFICATE: &str = "hanse_net_refused_total{reason=\"no_certificate\"}";
 const BANNED: &str = "hanse_net_refused_total{reason=\"banned\"}";
 const NOT_A_MEMBER: &str = "hanse_net_refused_total{reason=\"not_a_member\"}";
 const MALFORMED: &str = "hanse_net_refused_total{reason=\"malformed\"}";
-
-/// Follows what happens until it is what was waited for.
-async fn until_event<T>(swarm: &mut Swarm<Behaviour>, wanted: impl Fn(SwarmEvent<BehaviourEvent>) -> Option<T>) -> T {
-    let found = async {
-        loop {
-            if let Some(found) = wanted(swarm.select_next_some().await) {
-                return found;
-            }
-        }
-    };
-    tokio::time::timeout(PATIENCE, found).await.unwrap()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stock_client_is_let_in_if_its_node_says_so_and_refused_otherwise() {
@@ -121,17 +69,6 @@ async fn a_stock_client_is_let_in_if_its_node_says_so_and_refused_otherwise() {
     .await;
     assert!(node.figure(NO_CERTIFICATE).await > before);
     node.stop();
-}
-
-/// One frame as it goes over the wire.
-fn frame(group: Hash, module: u8, payload: &[u8]) -> Vec<u8> {
-    let length = (33 + payload.len()) as u32;
-    [&length.to_be_bytes()[..], &group.0, &[module], payload].concat()
-}
-
-/// One that says that it is packed, and how long it was before.
-fn packed(group: Hash, module: u8, unpacked: u32, payload: &[u8]) -> Vec<u8> {
-    frame(group, 128 | module, &[&unpacked.to_be_bytes()[..], payload].concat())
 }
 
 #[tokio::test(flavor = "multi_thread")]
