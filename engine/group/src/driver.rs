@@ -181,12 +181,9 @@ impl Driver {
         convicted: Vec<TxId>,
         reply: oneshot::Sender<Vec<Result<TxId, SubmitError>>>,
     ) {
-        let mut outputs = Vec::new();
         self.replica.suspect_on_arrival(convicted.clone());
-        self.replica.step(input, self.clock.now(), &mut outputs);
+        let outputs = self.step(input);
         self.replica.suspect_on_arrival(Vec::new());
-        // Whoever is answered sees what came of it.
-        self.status.send_replace(self.replica.pool_status());
         let (mut reply, mut held) = (Some(reply), None);
         for output in outputs {
             match output {
@@ -255,9 +252,10 @@ impl Driver {
         let parent = self.feed.tip().borrow().timestamp;
         self.observation.committed(&block, parent, took);
         self.follow_the_wait();
-        // Whoever has a receipt finds the room that the transaction took free.
-        self.tell(Input::Persisted { height });
+        // Whoever is told of it finds the room free that it took; and is told of it, even if the group stops now.
+        let outputs = self.step(Input::Persisted { height });
         self.feed.committed(Arc::new(block.header.clone()), block.content.receipts());
+        self.perform_all(outputs);
         if let Some(progress) = self.replica.sync().map(BlockSync::progress) {
             self.teller.tell(&progress, height);
         }
@@ -277,10 +275,21 @@ impl Driver {
     }
 
     fn tell(&mut self, input: Input) {
+        let outputs = self.step(input);
+        self.perform_all(outputs);
+    }
+
+    /// What is to be done about it. Whoever is answered sees in the pool's status what came of it.
+    fn step(&mut self, input: Input) -> Vec<Output> {
         let mut outputs = Vec::new();
         self.replica.step(input, self.clock.now(), &mut outputs);
-        outputs.into_iter().for_each(|output| self.perform(output));
         self.status.send_replace(self.replica.pool_status());
+        outputs
+    }
+
+    /// Does it, and tells those who watch how far agreement and catching up are.
+    fn perform_all(&mut self, outputs: Vec<Output>) {
+        outputs.into_iter().for_each(|output| self.perform(output));
         let now = self.replica.consensus().agreement(self.replica.peers());
         self.observation.moved(*self.agreement.borrow(), now);
         self.agreement.send_if_modified(|before| std::mem::replace(before, now) != now);

@@ -240,6 +240,7 @@ impl Group {
         }
         let (status, now) = (self.pool_status(), self.inner.queries.now());
         if let Some(since) = status.waiting_since.filter(|_| status.closes_at.is_some_and(|at| at < now)) {
+            self.inner.window.pool_is_slow(&status);
             let waited_ms = now.since_ms(since);
             return Err(Refusal::PoolSlow { count: status.waiting, waited_ms }.into());
         }
@@ -289,14 +290,14 @@ impl Group {
     pub async fn wait(&self, id: TxId, timeout: Duration) -> Result<Arc<Receipt>, WaitError> {
         let outcome = self.inner.feed.wait(id);
         // Asked after the wait began, so that an outcome that came before it is not missed.
-        let known = self.inner.ledger.receipt_of(&id);
-        if let Some(receipt) = known.map_err(|error| WaitError::Ledger { reason: error.to_string() })? {
+        if let Some(receipt) = self.committed(&id)? {
             self.inner.feed.forget(id);
-            return Ok(Arc::new(receipt));
+            return Ok(receipt);
         }
         if let Some(reason) = self.was_dropped(id).await {
             self.inner.feed.forget(id);
-            return Err(WaitError::Dropped { reason });
+            // One that was dropped can be sent again: a block may hold it since the ledger was asked.
+            return self.committed(&id)?.ok_or(WaitError::Dropped { reason });
         }
         match tokio::time::timeout(timeout, outcome).await {
             Ok(Ok(Outcome::Committed(receipt))) => Ok(receipt),
@@ -306,6 +307,11 @@ impl Group {
                 Err(WaitError::OutcomeUnknown)
             }
         }
+    }
+
+    fn committed(&self, id: &TxId) -> Result<Option<Arc<Receipt>>, WaitError> {
+        let known = self.inner.ledger.receipt_of(id);
+        known.map(|receipt| receipt.map(Arc::new)).map_err(|error| WaitError::Ledger { reason: error.to_string() })
     }
 
     /// What a transaction would do in the next block. Nothing of it stays.

@@ -53,10 +53,8 @@ pub(crate) struct Window {
     verifying_most: usize,
     /// Transactions that wait for verification, or are being verified.
     verifying: AtomicUsize,
-    /// Whether somebody was turned away since the last block.
+    /// Whether somebody was turned away since a block last counted.
     turned_away: AtomicBool,
-    /// How much of it was used at most since then.
-    used: AtomicUsize,
     /// Whether it was full, and not enough of it has become free since.
     shut: AtomicBool,
     /// When the window last changed: what came before says nothing of it.
@@ -78,7 +76,6 @@ impl Window {
             verifying_most,
             verifying: AtomicUsize::new(0),
             turned_away: AtomicBool::new(false),
-            used: AtomicUsize::new(0),
             shut: AtomicBool::new(false),
             changed: Mutex::new(Timestamp(0)),
         }
@@ -98,22 +95,26 @@ impl Window {
     /// none it lets in one, if any.
     pub(crate) fn room(&self, pool: &PoolStatus, count: usize) -> usize {
         let (limit, verifying) = (self.limit(), self.verifying.load(Ordering::Relaxed));
-        let under_way = self.under_way(pool);
-        let room = limit.saturating_sub(under_way);
+        let room = limit.saturating_sub(self.under_way(pool));
         let room = room.min(self.verifying_most.saturating_sub(verifying)).min(pool.room);
         let opens_at = (limit.min(self.verifying_most) / REOPENS).max(1);
         let was_shut = self.shut.load(Ordering::Relaxed);
         let is_shut = if was_shut { room < opens_at } else { room == 0 };
         self.shut.store(is_shut, Ordering::Relaxed);
         let count = count.max(1);
-        let let_in = if is_shut && room < count { 0 } else { room.min(count) };
-        self.used.fetch_max(under_way + let_in, Ordering::Relaxed);
-        let_in
+        if is_shut && room < count { 0 } else { room.min(count) }
     }
 
     /// Somebody was turned away.
     pub(crate) fn turned_away(&self) {
         self.turned_away.store(true, Ordering::Relaxed);
+    }
+
+    /// Somebody was turned away by the pool, in which the oldest waits for too long. Where few wait, a window is not why.
+    pub(crate) fn pool_is_slow(&self, pool: &PoolStatus) {
+        if self.under_way(pool) >= LEAST {
+            self.turned_away();
+        }
     }
 
     /// Lets transactions in to be verified.
@@ -122,6 +123,7 @@ impl Window {
         Verifying { window: self.clone(), count }
     }
 
+    /// How many it has let in that are not durable.
     fn under_way(&self, pool: &PoolStatus) -> usize {
         self.verifying.load(Ordering::Relaxed) + pool.waiting + pool.sealed
     }
@@ -133,8 +135,8 @@ impl Window {
         let Some(since) = pool.sealed_since.filter(|since| *since >= *changed) else { return };
         let waited_ms = now.since_ms(since).max(1);
         let turned_away = self.turned_away.swap(false, Ordering::Relaxed);
-        let used = self.used.swap(0, Ordering::Relaxed).max(self.under_way(pool));
-        if !turned_away && used < self.limit() / USED {
+        // It grows from one block to the next, so this is the most of it.
+        if !turned_away && self.under_way(pool) < self.limit() / USED {
             return;
         }
         let target_ms = if turned_away { aim.crowded_ms } else { aim.calm_ms };
@@ -159,9 +161,9 @@ pub(crate) struct Aim {
     /// much more as deciding takes.
     pub(crate) calm_ms: u64,
     /// While others are turned away. Where one validator decides alone, blocks are full then before they have waited for
-    /// that long, so it is what the operator allows, or thrice what deciding takes: the block before is decided, its own is, and
-    /// the rest of the work has as long. Whoever is let in waits hardly longer than twice what he waits alone; less
-    /// would make batches that are too small to be verified and written well.
+    /// that long, so it is what the operator allows, or on a slow disk thrice what deciding takes: the block before is decided,
+    /// its own is, and the rest of the work has as long. Whoever is let in waits hardly longer than twice what he waits alone;
+    /// less would make batches that are too small to be verified and written well.
     pub(crate) crowded_ms: u64,
 }
 
@@ -170,7 +172,8 @@ impl Aim {
     pub(crate) fn of(pool: &Pool, deciding_ms: u64, decides_alone: bool) -> Aim {
         let (interval_ms, wait_ms) = (pool.params().block_interval_ms, pool.limits().wait_ms);
         let calm_ms = interval_ms.saturating_add(deciding_ms.max(interval_ms / 4)).max(wait_ms);
-        let alone_ms = wait_ms.max(deciding_ms.saturating_mul(3));
+        // Full blocks take longer to write: an aim that grew thrice as fast as that would never stop them from growing.
+        let alone_ms = wait_ms.max(deciding_ms.saturating_mul(3).min(calm_ms));
         Aim { calm_ms, crowded_ms: if decides_alone { alone_ms } else { calm_ms } }
     }
 }
@@ -260,7 +263,7 @@ mod tests {
         };
         assert_eq!([both(180, 200, 0, true), both(400, 200, 0, true)], [(250, 180), (400, 400)]);
         // A disk that takes its time.
-        assert_eq!([both(180, 200, 60, true), both(180, 200, 300, true)], [(260, 180), (500, 900)]);
+        assert_eq!([both(180, 200, 70, true), both(180, 200, 300, true)], [(270, 210), (500, 500)]);
         assert_eq!([both(180, 200, 70, false), both(180, 20, 0, false)], [(270, 270), (180, 180)]);
         let aim = |wait_ms, block_interval_ms, deciding_ms| both(wait_ms, block_interval_ms, deciding_ms, false).0;
         assert_eq!([20, 200, 400, 1_000].map(|interval| aim(250, interval, 0)), [250, 250, 500, 1_250]);
@@ -291,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_long_wait_narrows_it_if_much_of_it_was_used() {
-        let (window, aim) = (Window::new(5_000), Aim { calm_ms: 300, crowded_ms: 300 });
+        let (window, aim) = (Arc::new(Window::new(5_000)), Aim { calm_ms: 300, crowded_ms: 300 });
         let mut now = 1_000;
         let mut waits = |waiting, sealed| {
             now += 1_000;
@@ -301,9 +304,20 @@ mod tests {
         // A disk that stands still, and few who wait for it.
         assert_eq!([waits(0, 1_000), waits(1_000, FIRST / 2 - 1_001)], [FIRST, FIRST]);
         assert_eq!([waits(1_000, FIRST / 2 - 1_000), waits(0, FIRST / 4 - 1)], [FIRST / 2, FIRST / 2]);
-        // What was let in since the block before counts, wherever it is by now.
-        assert_eq!(window.room(&pool(0, FIRST / 4 - 1), 1), 1);
-        assert_eq!([waits(0, 1), waits(0, 1)], [FIRST / 4, FIRST / 4]);
+        let verifying = window.enter(FIRST / 4 - 1);
+        assert_eq!(waits(0, 1), FIRST / 4);
+        drop(verifying);
+    }
+
+    #[test]
+    fn a_long_wait_narrows_it_if_the_pool_turns_many_away() {
+        let (window, aim) = (Window::new(5_000), Aim { calm_ms: 300, crowded_ms: 300 });
+        window.pool_is_slow(&pool(LEAST - 2, 1));
+        window.durable(&durable(LEAST - 2, 1, 1_000), Timestamp(1_600), aim);
+        assert_eq!(window.limit(), FIRST);
+        window.pool_is_slow(&pool(LEAST - 1, 1));
+        window.durable(&durable(LEAST - 1, 1, 1_600), Timestamp(2_200), aim);
+        assert_eq!(window.limit(), FIRST / 2);
     }
 
     #[test]

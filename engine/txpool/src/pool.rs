@@ -23,7 +23,7 @@ pub struct PoolLimits {
     /// Most canonical bytes of one sender.
     pub sender_bytes: usize,
     /// How long the oldest may wait for its block, from its submission on, in milliseconds, while more is admitted; twice
-    /// the chain's block interval, if that is longer. What comes faster than blocks take it is refused soon, so that what
+    /// the chain's block interval, if that is longer; and what deciding takes besides. What comes faster than blocks take it is refused soon, so that what
     /// is admitted does not wait for long.
     pub wait_ms: u64,
     /// Most gas that the transactions of one batch may ask for together; a batch has one transaction at least.

@@ -256,9 +256,10 @@ sections! {
         sender_mib: usize = PoolLimits::default().sender_bytes >> 20, in 4..=1_048_576;
         /// Most transactions that wait for their signatures to be verified.
         verifying: usize = 10_000, in 1..=100_000_000;
-        /// How long the oldest should wait until it is durable, in milliseconds, while others are turned away. Where several
-        /// validate, a quarter more than the chain's block interval, or as much more as their votes take, if that is longer. More
-        /// is more throughput and longer waits when more comes than the node takes.
+        /// How long the oldest should wait until it is durable, in milliseconds, while others are turned away. Longer, where
+        /// one validates with a disk that takes a third of it or more; and where several do, if a quarter more than the chain's
+        /// block interval is longer, or as much more as their votes take. More is more throughput and longer waits when more
+        /// comes than the node takes.
         wait_ms: u64 = 180, in 1..=86_400_000;
         /// Transactions that left the pool without being executed: how many are remembered, with what a retry needs.
         dropped: usize = DropLimits::default().count, in 1..=100_000_000;
