@@ -119,7 +119,7 @@ fn lose_votes(directory: &Path) {
 async fn a_validator_that_runs_twice_is_found_out_and_the_evidence_stays() {
     let mut net = Net::start(ConsensusKind::Bft, 4, 0).await;
     let directory = net.folder.path().join("twin");
-    let config = GroupConfig { threads: 1, timing: TIMING, ..GroupConfig::new(net.genesis.clone(), directory) };
+    let config = GroupConfig { threads: 1, timing: TIMING, ..patient(net.genesis.clone(), directory) };
     let twin = Group::join(config, Arc::new(key(3)), net.hub.join(Peer(9))).await.unwrap();
     let deadline = Instant::now() + PATIENCE;
     let accused = |net: &Net| net.groups[..3].iter().flatten().any(|group| !group.accusations().is_empty());

@@ -75,7 +75,7 @@ async fn a_group_of_another_suite_does_the_same() {
         let genesis = Genesis { crypto, accounts, administrators: vec![account(1)], ..genesis(commitment) };
         let folder = tempfile::tempdir().unwrap();
         let reopen = || async {
-            let config = GroupConfig { threads: 2, ..GroupConfig::new(genesis.clone(), folder.path().to_owned()) };
+            let config = GroupConfig { threads: 2, ..patient(genesis.clone(), folder.path().to_owned()) };
             Group::open(config, std::sync::Arc::new(validator())).await.unwrap()
         };
         let group = reopen().await;

@@ -21,7 +21,7 @@ async fn open_on(store: Arc<MemoryStore>, folder: &Path) -> Group {
     let genesis = genesis(StateCommitment::Merkle);
     let initial = hanse_vm::system::genesis_state(&genesis);
     let ledger = Ledger::open_store(store, &genesis, &initial, LedgerOptions::default()).unwrap();
-    let config = GroupConfig { threads: 2, ..GroupConfig::new(genesis, folder.to_owned()) };
+    let config = GroupConfig { threads: 2, ..patient(genesis, folder.to_owned()) };
     Group::open_on(ledger, config, Arc::new(validator())).await.unwrap()
 }
 

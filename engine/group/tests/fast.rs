@@ -95,12 +95,9 @@ impl Net {
     }
 
     async fn join_in(&mut self, n: usize, sync_mode: SyncMode, network: Network) {
-        let usual = GroupConfig::new(self.genesis.clone(), self.directory(n));
+        let usual = patient(self.genesis.clone(), self.directory(n));
         let sync = SyncLimits { replayed: REPLAYED, ..SyncLimits::default() };
-        let mut pool = usual.pool;
-        // On a machine that has much else to do, blocks are slow.
-        pool.wait_ms = 60_000;
-        let config = GroupConfig { threads: 1, timing: TIMING, sync, sync_mode, pool, ..usual };
+        let config = GroupConfig { threads: 1, timing: TIMING, sync, sync_mode, ..usual };
         self.groups[n] = Some(Group::join(config, Arc::new(key(n)), network).await.unwrap());
     }
 

@@ -60,11 +60,8 @@ impl Transport for Watched {
 impl Net {
     fn config(&self, n: usize) -> GroupConfig {
         let offers = OfferRules { every: EVERY, keep: 2 };
-        let usual = GroupConfig::new(self.genesis.clone(), self.directory(n));
-        // On a machine that has much else to do, blocks are slow.
-        let mut pool = usual.pool;
-        pool.wait_ms = 60_000;
-        GroupConfig { threads: 1, timing: TIMING, offers, pool, ..usual }
+        let usual = patient(self.genesis.clone(), self.directory(n));
+        GroupConfig { threads: 1, timing: TIMING, offers, ..usual }
     }
 
     /// Starts a node that makes snapshots, and lies about them if so wished; counts the chunks that it sends.

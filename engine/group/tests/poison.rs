@@ -26,7 +26,7 @@ fn ledger_on(store: &HarmfulStore, genesis: &Genesis) -> Ledger {
 async fn open_on(store: &HarmfulStore, folder: &Path) -> Group {
     let genesis = genesis(StateCommitment::Merkle);
     let ledger = ledger_on(store, &genesis);
-    let config = GroupConfig { threads: 2, ..GroupConfig::new(genesis, folder.to_owned()) };
+    let config = GroupConfig { threads: 2, ..patient(genesis, folder.to_owned()) };
     Group::open_on(ledger, config, Arc::new(validator())).await.unwrap()
 }
 
@@ -187,7 +187,7 @@ async fn join(hub: &Arc<Hub>, number: usize, store: &HarmfulStore, is_new: bool,
     let validators = (0..4).map(|n| Validator { name: format!("v{n}"), key: key(n).public_key() }).collect();
     let genesis = Genesis { consensus: ConsensusKind::Bft, validators, ..genesis(StateCommitment::Merkle) };
     let ledger = ledger_on(store, &genesis);
-    let config = GroupConfig { threads: 1, ..GroupConfig::new(genesis, folder.to_owned()) };
+    let config = GroupConfig { threads: 1, ..patient(genesis, folder.to_owned()) };
     Group::join_on(ledger, is_new, config, Arc::new(key(number)), hub.join(Peer(number as u32))).await.unwrap()
 }
 

@@ -33,7 +33,7 @@ async fn open_on(store: Arc<MemoryStore>, genesis: Genesis, folder: &Path) -> Gr
 async fn open_with(store: Arc<MemoryStore>, genesis: Genesis, folder: &Path, drops: DropLimits) -> Group {
     let initial = hanse_vm::system::genesis_state(&genesis);
     let ledger = Ledger::open_store(store, &genesis, &initial, LedgerOptions::default()).unwrap();
-    let config = GroupConfig { threads: 2, drops, ..GroupConfig::new(genesis, folder.to_owned()) };
+    let config = GroupConfig { threads: 2, drops, ..patient(genesis, folder.to_owned()) };
     Group::open_on(ledger, config, Arc::new(validator())).await.unwrap()
 }
 

@@ -70,7 +70,7 @@ fn genesis_of(group: &str, timestamp: u64) -> Genesis {
 async fn open_in(folder: &Path, genesis: Genesis) -> Group {
     let initial = hanse_vm::system::genesis_state(&genesis);
     let ledger = Ledger::open(&folder.join(LEDGER_FOLDER), &genesis, &initial, LedgerOptions::default()).unwrap();
-    let config = GroupConfig { threads: 2, ..GroupConfig::new(genesis, folder.to_owned()) };
+    let config = GroupConfig { threads: 2, ..patient(genesis, folder.to_owned()) };
     Group::open_on(ledger, config, Arc::new(validator())).await.unwrap()
 }
 

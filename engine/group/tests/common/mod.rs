@@ -1,11 +1,12 @@
 //! A group in a temporary folder, with one validator and a few rich accounts.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hanse_group::{Group, GroupConfig};
+use hanse_txpool::PoolLimits;
 use hanse_types::crypto::{SecretKey, Signer};
 use hanse_types::genesis::{ConsensusKind, CryptoSuite, Genesis, GenesisAccount, Validator};
 use hanse_types::{
@@ -47,8 +48,14 @@ pub fn genesis(state_commitment: StateCommitment) -> Genesis {
     }
 }
 
+/// The usual configuration, but for how long transactions may wait: on a machine that has much else to do, blocks are slow.
+pub fn patient(genesis: Genesis, folder: PathBuf) -> GroupConfig {
+    let usual = GroupConfig::new(genesis, folder);
+    GroupConfig { pool: PoolLimits { wait_ms: 60_000, ..usual.pool }, ..usual }
+}
+
 pub async fn open(folder: &Path, state_commitment: StateCommitment) -> Group {
-    let config = GroupConfig { threads: 2, ..GroupConfig::new(genesis(state_commitment), folder.to_owned()) };
+    let config = GroupConfig { threads: 2, ..patient(genesis(state_commitment), folder.to_owned()) };
     Group::open(config, Arc::new(validator())).await.unwrap()
 }
 

@@ -74,7 +74,7 @@ impl Net {
     /// The same over another network.
     pub async fn up_by(&mut self, n: usize, network: Network) {
         let config =
-            GroupConfig { threads: 1, timing: TIMING, ..GroupConfig::new(self.genesis.clone(), self.directory(n)) };
+            GroupConfig { threads: 1, timing: TIMING, ..super::patient(self.genesis.clone(), self.directory(n)) };
         self.groups[n] = Some(Group::join(config, Arc::new(key(n)), network).await.unwrap());
     }
 
