@@ -5,6 +5,7 @@ mod common;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use common::{Node, hanse};
 use hanse_client::codes;
@@ -97,14 +98,22 @@ fn commands_find_the_listener_and_say_what_is_wrong_where_they_do_not() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let (code, error) = refusal(folder.path(), &["log", "level", "--admin", folder.path().to_str().unwrap()]);
     assert!(code == 6 && error.contains("neither a hanse.toml nor the socket"), "{error}");
+    let told = || {
+        let brief = std::fs::read_to_string(folder.path().join("node/log/brief.log")).unwrap();
+        brief.lines().filter(|line| line.contains("operator's request")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    // Lines are written behind what they tell, and a node that ends does not wait for a disk that stands still.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while told().len() < 6 && Instant::now() < deadline {
+        std::thread::yield_now();
+    }
     node.stop();
 
     let (code, error) = refusal(folder.path(), &["log", "level", "--admin", "node"]);
     assert!(code == 6 && error.contains("admin.sock") && error.contains("is the node running?"), "{error}");
-    let brief = std::fs::read_to_string(folder.path().join("node/log/brief.log")).unwrap();
-    let told: Vec<&str> = brief.lines().filter(|line| line.contains("operator's request")).collect();
+    let told = told();
     assert_eq!(told.len(), 6, "{told:?}");
-    let is_whole = |line: &&str| line.contains(" by=\"user ") && line.contains("code=0");
+    let is_whole = |line: &String| line.contains(" by=\"user ") && line.contains("code=0");
     assert!(told.iter().all(is_whole), "{told:?}");
     assert!(told[5].contains("method=ledger_snapshot") && told[5].contains("monday"), "{told:?}");
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use common::consortium::{Consortium, PATIENCE, payment, peers, until, until_connected};
 use common::{Node, hanse};
 use futures::StreamExt;
+use hanse_client::views::{NodePeers, PeerView};
 use hanse_client::{ChainContext, Client};
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
@@ -70,10 +71,12 @@ async fn validators_that_know_a_seed_only_form_their_group_and_outlive_it() {
     let clients: Vec<Client> = nodes.iter().map(Node::client).collect();
     let mut found = BTreeSet::new();
     for client in &clients {
-        let network = until_connected(client, 3).await;
-        let seeds: Vec<_> =
-            network.peers.iter().filter(|peer| peer.address_source.as_deref() == Some("seed")).collect();
-        assert!(seeds.len() == 1 && seeds[0].state == "foreign" && seeds[0].name == "seed-1", "{seeds:?}");
+        until_connected(client, 3).await;
+        let is_seed = |peer: &PeerView| {
+            peer.address_source.as_deref() == Some("seed") && peer.state == "foreign" && peer.name == "seed-1"
+        };
+        let one_seed = |network: &NodePeers| network.peers.iter().filter(|peer| is_seed(peer)).count() == 1;
+        let network = until("it knows the seed", || peers(client), one_seed).await;
         found.extend(network.peers.iter().filter_map(|peer| peer.address_source.clone()));
     }
     println!("four validators by a seed: connected after {} ms", begun.elapsed().as_millis());
@@ -89,9 +92,7 @@ async fn validators_that_know_a_seed_only_form_their_group_and_outlive_it() {
     // One moves to another port.
     let before = peers(&clients[0]).await;
     nodes.pop().unwrap().stop();
-    let gone = |network: &hanse_client::views::NodePeers| {
-        network.peers.iter().any(|peer| peer.name == "node-4" && peer.state != "ready")
-    };
+    let gone = |network: &NodePeers| network.peers.iter().any(|peer| peer.name == "node-4" && peer.state != "ready");
     until("its end is seen", || peers(&clients[0]), gone).await;
     nodes.push(consortium.start_with(4, &[("HANSE_NETWORK__LISTEN", "127.0.0.1:0")]));
     let after = until_connected(&clients[0], 3).await;
@@ -100,8 +101,10 @@ async fn validators_that_know_a_seed_only_form_their_group_and_outlive_it() {
     pay(&nodes[3].client(), 10).await;
 
     // The seed has seen four nodes, and nothing of what they do together.
-    let seen = seed.client().call::<hanse_client::methods::GetPeers>(hanse_client::methods::NoParams {}).await.unwrap();
-    assert!(seen.peers.len() == 4 && seen.peers.iter().all(|peer| peer.state == "foreign" && peer.groups.is_empty()));
+    let of_seed = seed.client();
+    let all_foreign = |seen: &NodePeers| seen.peers.len() == 4 && seen.peers.iter().all(|peer| peer.state == "foreign");
+    let seen = until("the seed is connected to all", || peers(&of_seed), all_foreign).await;
+    assert!(seen.peers.iter().all(|peer| peer.groups.is_empty()));
     assert_eq!(seen.peers.iter().map(|peer| peer.received_bytes + peer.sent_bytes).sum::<u64>(), 0);
     let metrics = reqwest::get(format!("{}/metrics", seed.url)).await.unwrap().text().await.unwrap();
     assert!(metrics.contains("hanse_net_peers{state=\"foreign\"} 4"), "{metrics}");
@@ -117,8 +120,8 @@ async fn validators_that_know_a_seed_only_form_their_group_and_outlive_it() {
     for text in [&files, &metrics, &told] {
         assert!(!text.contains(CANARY) && !text.contains(GROUP) && !text.contains(&genesis));
     }
-    let log = contents(&consortium.folder().join("all/node-1/log"));
-    assert!(log.contains(CANARY) && log.contains(GROUP), "a member's log has both");
+    let log = || async { contents(&consortium.folder().join("all/node-1/log")) };
+    until("a member's log has both", log, |log| log.contains(CANARY) && log.contains(GROUP)).await;
 
     // Without the seed the group goes on, also when one of them dies and comes back.
     seed.kill();
@@ -164,8 +167,8 @@ async fn nodes_that_restart_while_their_seed_is_away_find_the_members_that_they_
         assert!(sources.into_iter().all(|source| ["discovered", "seed"].contains(&source)), "{network:?}");
     }
     pay(&nodes[0].client(), 1).await;
-    let log = contents(&consortium.folder().join("all/node-1/log"));
-    assert!(log.contains("can't be read; they are found and written anew"), "{log}");
+    let log = || async { contents(&consortium.folder().join("all/node-1/log")) };
+    until("it is in the log", log, |log| log.contains("can't be read; they are found and written anew")).await;
     kept(&consortium, 1, 3).await;
     // Who is denied is struck out.
     nodes[0].run(&["net", "deny", &ids[3].to_string()]);

@@ -5,6 +5,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use common::consortium::Consortium;
 use common::{Node, token_module};
@@ -176,8 +177,13 @@ async fn failing(world: &mut Recorder) {
     let id = world.call("tx_submit", "a payment that fails", json!({ "transaction": greedy })).await["tx_id"].clone();
     world.call("pool_failed", "the newest", json!({ "limit": 1 })).await;
     world.call("pool_failure", "with its bytes", json!({ "tx_id": id })).await;
-    let again = json!({ "tx_id": id, "transaction": Bytes(call(world).await.encode()) });
+    let signed = call(world).await;
+    let again = json!({ "tx_id": id, "transaction": Bytes(signed.encode()) });
     world.operate("pool_retry", "made and signed anew", again).await;
+    // What comes after has the pool to itself.
+    let client = world.node.client();
+    let retried = signed.id(&client.chain_info().await.unwrap().genesis_hash).0;
+    client.receipt(retried, Duration::from_secs(60)).await.unwrap();
 }
 
 async fn state_and_contracts(world: &mut Recorder) {

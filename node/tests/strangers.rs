@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use common::consortium::{Consortium, PATIENCE, peers, until};
 use futures::{AsyncWriteExt, StreamExt};
+use hanse_client::views::NodePeers;
 use hanse_types::Hash;
 use libp2p::identity::Keypair;
 use libp2p::swarm::SwarmEvent;
@@ -109,9 +110,9 @@ async fn a_member_that_says_what_it_may_not_is_not_heard_and_kept_out() {
     stream.write_all(&packed(group, 2, 8_000, &[0xf0; 1_000])).await.unwrap();
     stream.flush().await.unwrap();
     let mut swarm = tokio::time::timeout(PATIENCE, following).await.unwrap().unwrap();
+    let is_banned = |seen: &NodePeers| seen.peers.iter().any(|peer| peer.name == "node-2" && peer.state == "banned");
+    until("it is banned", || peers(&client_of), is_banned).await;
     assert_eq!(node.figure(MALFORMED).await, 1.0);
-    let banned = peers(&client_of).await;
-    assert!(banned.peers.iter().any(|peer| peer.name == "node-2" && peer.state == "banned"), "{banned:?}");
     let (before, since) = (node.figure(BANNED).await, Instant::now());
     swarm.dial(address).unwrap();
     until_event(&mut swarm, |event| match event {

@@ -11,7 +11,7 @@ use common::Node;
 use common::consortium::until;
 use common::proxy::Proxy;
 use futures::StreamExt;
-use hanse_client::methods::{EventCursor, GetReceipt, ReceiptParams, WaitMany};
+use hanse_client::methods::{EventCursor, GetPool, GetReceipt, NoParams, ReceiptParams, WaitMany};
 use hanse_client::stream::{BLOCKS_PATH, CURSOR_FRAME, END_FRAME, EVENTS_PATH, EventFilter, Step};
 use hanse_client::views::LocatedEvent;
 use hanse_client::{Call, ChainContext, Client, Contract, RpcError, codes};
@@ -161,7 +161,7 @@ async fn nothing_is_missed_or_doubled_when_the_node_is_killed() {
                     "--accounts",
                     "50",
                     "--patience",
-                    "2",
+                    "30",
                 ])
             });
             let client = node.client();
@@ -186,9 +186,11 @@ async fn nothing_is_missed_or_doubled_when_the_node_is_killed() {
         node = Node::start(folder.path());
         proxy.point_at(&node.url);
     }
+    let client = node.client();
+    let pool = || async { client.call::<GetPool>(NoParams {}).await.unwrap() };
+    until("what was left is in blocks", pool, |pool| pool.waiting + pool.sealed == 0).await;
     pay(&node, "bob", 7);
 
-    let client = node.client();
     for (places, filter) in [(&mut narrow_places, transfers()), (&mut wide_places, EventFilter::default())] {
         let expected = asked(&client, &filter).await;
         assert!(expected.len() > 50, "the load left {} events", expected.len());
@@ -404,7 +406,7 @@ async fn a_reader_that_stands_still_is_cut_and_goes_on_where_it_was() {
     let funds = format!("{}=1_000_000_000", payer.public_key().address());
     let made = ["init", "node", "--listen", "127.0.0.1:0", "--plain-key", "--account", &funds];
     assert!(common::hanse(folder.path(), &made).status.success());
-    let limits = [("HANSE_RPC__READER_PATIENCE_SECONDS", "1"), ("HANSE_RPC__STREAMS_PER_CLIENT", "1")];
+    let limits = [("HANSE_RPC__READER_PATIENCE_SECONDS", "5"), ("HANSE_RPC__STREAMS_PER_CLIENT", "1")];
     let node = Node::serve(folder.path(), &limits);
     let client = node.client();
     let context = ChainContext::from(&client.chain_info().await.unwrap());
@@ -432,12 +434,17 @@ async fn a_reader_that_stands_still_is_cut_and_goes_on_where_it_was() {
     let expected = asked(&client, &everything()).await;
     assert_eq!(expected.len(), BATCHES * BATCH);
 
+    // There is one seat. Who has it and is up to date keeps it.
+    let mut idle = client.events(everything(), None);
+    within(idle.ready()).await.unwrap();
+    let refused = within(client.events(everything(), None).ready()).await.unwrap_err();
+    assert!(refused.is(codes::BUSY), "{refused}");
+    drop(idle);
+
+    // Who takes nothing loses it, so another gets it.
     let mut slow = client.events(everything(), Some(EventCursor::default()));
     let (_, first) = within(slow.next()).await.unwrap();
     let mut seen = vec![place(&first)];
-    // It has the only seat, so another gets one when its connection is cut.
-    let refused = within(client.events(everything(), None).ready()).await.unwrap_err();
-    assert!(refused.is(codes::BUSY), "{refused}");
     within(async { while client.events(everything(), None).ready().await.is_err() {} }).await;
 
     let mut lost = 0;

@@ -240,7 +240,7 @@ impl Group {
         }
         let (status, now) = (self.pool_status(), self.inner.queries.now());
         if let Some(since) = status.waiting_since.filter(|_| status.closes_at.is_some_and(|at| at < now)) {
-            self.inner.window.pool_is_slow(&status);
+            self.inner.window.turned_away();
             let waited_ms = now.since_ms(since);
             return Err(Refusal::PoolSlow { count: status.waiting, waited_ms }.into());
         }

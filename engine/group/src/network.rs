@@ -121,8 +121,18 @@ pub struct Hub {
 
 #[derive(Debug, Default)]
 struct Links {
-    members: BTreeMap<Peer, InboxSender>,
+    members: BTreeMap<Peer, Joined>,
     cut: BTreeSet<(Peer, Peer)>,
+    /// How many have joined so far.
+    joined: u64,
+}
+
+/// A member's way in.
+#[derive(Debug)]
+struct Joined {
+    /// Which of all: who left late does not take with it who has come in its place.
+    number: u64,
+    inbox: InboxSender,
 }
 
 impl Links {
@@ -133,8 +143,8 @@ impl Links {
     /// Tells both ends.
     fn tell(&self, one: Peer, two: Peer, about: fn(Peer) -> Incoming) {
         if let (Some(first), Some(second)) = (self.members.get(&one), self.members.get(&two)) {
-            first.put(about(two));
-            second.put(about(one));
+            first.inbox.put(about(two));
+            second.inbox.put(about(one));
         }
     }
 }
@@ -147,12 +157,14 @@ impl Hub {
 
     /// Joins as this member, until the network is dropped.
     pub fn join(self: &Arc<Hub>, me: Peer) -> Network {
-        let (sender, incoming) = Inbox::new();
+        let (inbox, incoming) = Inbox::new();
         let mut links = self.links.lock();
-        links.members.insert(me, sender);
+        links.joined += 1;
+        let number = links.joined;
+        links.members.insert(me, Joined { number, inbox });
         let others = links.members.keys().filter(|peer| links.is_whole(me, **peer));
         others.for_each(|peer| links.tell(me, *peer, Incoming::Up));
-        Network { transport: Arc::new(Member { hub: self.clone(), me }), incoming }
+        Network { transport: Arc::new(Member { hub: self.clone(), me, number }), incoming }
     }
 
     /// Cuts the link between two members.
@@ -172,12 +184,15 @@ impl Hub {
         }
     }
 
-    fn leave(&self, me: Peer) {
+    fn leave(&self, me: Peer, number: u64) {
         let mut links = self.links.lock();
+        if links.members.get(&me).is_none_or(|joined| joined.number != number) {
+            return;
+        }
         links.members.remove(&me);
         let others = links.members.iter().filter(|(peer, _)| links.is_whole(me, **peer));
-        for (_, inbox) in others {
-            inbox.put(Incoming::Down(me));
+        for (_, other) in others {
+            other.inbox.put(Incoming::Down(me));
         }
     }
 }
@@ -186,6 +201,7 @@ impl Hub {
 struct Member {
     hub: Arc<Hub>,
     me: Peer,
+    number: u64,
 }
 
 impl Transport for Member {
@@ -197,15 +213,15 @@ impl Transport for Member {
         };
         let members = links.members.iter().filter(|(peer, _)| is_meant(peer) && links.is_whole(self.me, **peer));
         // What there is no room for is lost.
-        for (_, inbox) in members {
-            inbox.put(Incoming::Frame { from: self.me, bytes: frame.clone() });
+        for (_, member) in members {
+            member.inbox.put(Incoming::Frame { from: self.me, bytes: frame.clone() });
         }
     }
 }
 
 impl Drop for Member {
     fn drop(&mut self) {
-        self.hub.leave(self.me);
+        self.hub.leave(self.me, self.number);
     }
 }
 
@@ -217,6 +233,19 @@ mod tests {
 
     fn frame(byte: u8) -> Arc<[u8]> {
         Arc::from([byte])
+    }
+
+    #[tokio::test]
+    async fn who_leaves_late_leaves_alone_who_has_come_in_its_place() {
+        let hub = Hub::new();
+        let (before, mut two) = (hub.join(Peer(1)), hub.join(Peer(2)));
+        let now = hub.join(Peer(1));
+        drop(before);
+        now.transport.send(Recipient::All, Module::Consensus, frame(1));
+        let from = Incoming::Frame { from: Peer(1), bytes: frame(1) };
+        for expected in [Incoming::Up(Peer(1)), Incoming::Up(Peer(1)), from] {
+            assert_eq!(two.incoming.recv().await, Some(expected));
+        }
     }
 
     #[tokio::test]

@@ -110,13 +110,6 @@ impl Window {
         self.turned_away.store(true, Ordering::Relaxed);
     }
 
-    /// Somebody was turned away by the pool, in which the oldest waits for too long. Where few wait, a window is not why.
-    pub(crate) fn pool_is_slow(&self, pool: &PoolStatus) {
-        if self.under_way(pool) >= LEAST {
-            self.turned_away();
-        }
-    }
-
     /// Lets transactions in to be verified.
     pub(crate) fn enter(self: &Arc<Window>, count: usize) -> Verifying {
         self.verifying.fetch_add(count, Ordering::Relaxed);
@@ -307,17 +300,6 @@ mod tests {
         let verifying = window.enter(FIRST / 4 - 1);
         assert_eq!(waits(0, 1), FIRST / 4);
         drop(verifying);
-    }
-
-    #[test]
-    fn a_long_wait_narrows_it_if_the_pool_turns_many_away() {
-        let (window, aim) = (Window::new(5_000), Aim { calm_ms: 300, crowded_ms: 300 });
-        window.pool_is_slow(&pool(LEAST - 2, 1));
-        window.durable(&durable(LEAST - 2, 1, 1_000), Timestamp(1_600), aim);
-        assert_eq!(window.limit(), FIRST);
-        window.pool_is_slow(&pool(LEAST - 1, 1));
-        window.durable(&durable(LEAST - 1, 1, 1_600), Timestamp(2_200), aim);
-        assert_eq!(window.limit(), FIRST / 2);
     }
 
     #[test]

@@ -7,7 +7,6 @@ mod net;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use common::*;
 use hanse_consensus::Peer;
@@ -121,11 +120,10 @@ async fn a_validator_that_runs_twice_is_found_out_and_the_evidence_stays() {
     let directory = net.folder.path().join("twin");
     let config = GroupConfig { threads: 1, timing: TIMING, ..patient(net.genesis.clone(), directory) };
     let twin = Group::join(config, Arc::new(key(3)), net.hub.join(Peer(9))).await.unwrap();
-    let deadline = Instant::now() + PATIENCE;
     let accused = |net: &Net| net.groups[..3].iter().flatten().any(|group| !group.accusations().is_empty());
     let mut nonce = 0;
     while !accused(&net) {
-        assert!(Instant::now() < deadline, "nobody was found out");
+        assert!(nonce < 5_000, "nobody was found out");
         committed(net.group(0), &submit(net.group(0), 1, nonce..nonce + 10).await).await;
         nonce += 10;
     }

@@ -9,7 +9,6 @@ mod net;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 use common::*;
 use hanse_consensus::{Peer, Recipient};
@@ -140,6 +139,15 @@ impl Net {
         let waited = tokio::time::timeout(PATIENCE, reached).await;
         assert!(waited.is_ok(), "{}: {:?}, {:?}", height(self.group(n)), self.progress(n), self.group(n).stopped());
     }
+
+    /// Starts a node that hears of one of the others when it has begun with blocks of those who have their outcomes.
+    async fn up_beginning_without(&mut self, other: u32, n: usize) {
+        let me = Peer(n as u32);
+        self.hub.cut(Peer(other), me);
+        self.up_in(n, SyncMode::Fast).await;
+        self.until_sync(n, |status| status.progress.applied > 0).await;
+        self.hub.heal(Peer(other), me);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,6 +163,7 @@ async fn a_node_that_applies_blocks_has_the_ledger_of_one_that_runs_them() {
         make(net.group(0), 2, 60).await;
         let end = height(net.group(0));
         net.up_in(1, SyncMode::Full).await;
+        net.reach(end).await;
         net.up_in(2, SyncMode::Fast).await;
         net.reach(end).await;
         net.same_ledgers(0, 1);
@@ -210,7 +219,12 @@ async fn who_lies_about_outcomes_is_left_alone_and_named() {
         make(net.group(0), 2, 60).await;
         let end = height(net.group(0));
         net.reach(end).await;
+        // The liar is asked first.
+        let honest = [Peer(0), Peer(2)];
+        honest.iter().for_each(|peer| net.hub.cut(*peer, Peer(3)));
         net.up_in(3, SyncMode::Fast).await;
+        net.until_sync(3, |status| !status.lies.is_empty()).await;
+        honest.iter().for_each(|peer| net.hub.heal(*peer, Peer(3)));
         net.reach(end).await;
         net.same_ledgers(0, 3);
         let status = net.group(3).sync().unwrap();
@@ -237,7 +251,7 @@ async fn outcomes_come_of_who_has_them_and_blocks_of_which_nobody_has_are_run() 
     // One has forgotten everything old, the other some.
     net.group(0).ledger().prune_history(end).unwrap();
     net.group(1).ledger().prune_history(Height(20)).unwrap();
-    net.up_in(2, SyncMode::Fast).await;
+    net.up_beginning_without(0, 2).await;
     net.reach(end).await;
     net.same_ledgers(1, 2);
     let status = net.group(2).sync().unwrap();
@@ -249,7 +263,7 @@ async fn outcomes_come_of_who_has_them_and_blocks_of_which_nobody_has_are_run() 
     // It has the outcomes of all blocks now, of those that it has run too: the next one need run none but the newest.
     assert_eq!(net.group(2).ledger().history_from(), Height(0));
     net.down(1).await;
-    net.up_in(3, SyncMode::Fast).await;
+    net.up_beginning_without(0, 3).await;
     net.reach(end).await;
     net.same_ledgers(2, 3);
     let status = net.group(3).sync().unwrap();
@@ -265,14 +279,13 @@ async fn a_node_that_stops_on_its_way_goes_on_where_it_was_in_either_mode() {
     make(net.group(0), 2, 120).await;
     let end = height(net.group(0));
     net.reach(end).await;
-    let (begun, mut applied) = (Instant::now(), 0);
+    let mut applied = 0;
     for (part, mode) in [(1, SyncMode::Fast), (2, SyncMode::Full), (3, SyncMode::Fast)] {
         net.up_in(2, mode).await;
         let wanted = Height(end.0 * part / 4);
         net.follow(2, wanted).await;
         applied += net.progress(2).applied;
         net.down(2).await;
-        assert!(begun.elapsed() < PATIENCE);
     }
     net.up_in(2, SyncMode::Fast).await;
     assert!(height(net.group(2)) >= Height(end.0 * 3 / 4), "what was durable is lost");

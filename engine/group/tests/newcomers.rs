@@ -7,12 +7,11 @@ mod net;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
 
 use common::*;
 use hanse_consensus::{Peer, Recipient};
 use hanse_group::network::{Frame, Module, Transport};
-use hanse_group::snapshots::FetchStage;
+use hanse_group::snapshots::{FetchLimits, FetchStage};
 use hanse_group::{Group, GroupConfig, Network, OfferRules, SyncMessage, SyncMode};
 use hanse_ledger::LedgerError;
 use hanse_types::genesis::{ConsensusKind, Genesis};
@@ -74,9 +73,14 @@ impl Net {
         chunks
     }
 
-    /// Starts a node that begins with a snapshot, if it has no block.
+    /// Starts a node that begins with a snapshot, if it has no block, however late it hears of one.
     async fn up_new(&mut self, n: usize) {
-        let config = GroupConfig { sync_mode: SyncMode::Snapshot, ..self.config(n) };
+        self.up_hoping(n, FetchLimits { wait_ms: PATIENCE.as_millis() as u64, ..FetchLimits::default() }).await;
+    }
+
+    /// The same, as long as this allows.
+    async fn up_hoping(&mut self, n: usize, fetch: FetchLimits) {
+        let config = GroupConfig { sync_mode: SyncMode::Snapshot, fetch, ..self.config(n) };
         let network = self.hub.join(Peer(n as u32));
         self.groups[n] = Some(Group::join(config, Arc::new(key(n)), network).await.unwrap());
     }
@@ -91,11 +95,17 @@ impl Net {
 
     /// Waits until a node offers a snapshot of this height at least.
     async fn offered(&self, n: usize, height: u64) {
-        let deadline = Instant::now() + PATIENCE;
-        let offers = |group: &Group| group.sync().map(|status| status.offers).unwrap_or_default();
-        while offers(self.group(n)).first().is_none_or(|newest| newest.0 < height) {
-            assert!(Instant::now() < deadline, "{:?}", self.group(n).sync());
-            tokio::task::yield_now().await;
+        self.until_sync(n, |status| status.offers.first().is_some_and(|newest| newest.0 >= height)).await;
+    }
+
+    /// Has blocks made until these nodes offer a snapshot of the 40th at least. One that still makes a snapshot would pass over the
+    /// next.
+    async fn make_snapshots(&self, nodes: &[usize]) {
+        for (from, height) in [(1, 20), (5, 40)] {
+            make(self.group(0), from, EVERY + 2).await;
+            for n in nodes {
+                self.offered(*n, height).await;
+            }
         }
     }
 
@@ -118,11 +128,8 @@ async fn a_new_node_begins_with_a_snapshot_of_several_while_more_blocks_are_made
         for n in 0..3 {
             chunks.push(net.up_offering(n, false).await);
         }
-        make(net.group(0), 1, 50).await;
+        net.make_snapshots(&[0, 1, 2]).await;
         net.reach(height(net.group(0))).await;
-        for n in 0..3 {
-            net.offered(n, 40).await;
-        }
         let (stop, busy) = (Arc::new(AtomicBool::new(false)), net.group(0).clone());
         let stopped = stop.clone();
         let load = tokio::spawn(async move {
@@ -155,16 +162,10 @@ async fn who_sends_other_chunks_is_named_and_the_snapshot_comes_of_the_others() 
     net.up_offering(0, false).await;
     // It answers first, as it is the first to be asked.
     let liar = net.up_offering(1, true).await;
-    make(net.group(0), 1, 45).await;
-    net.offered(0, 40).await;
-    net.offered(1, 40).await;
+    net.make_snapshots(&[0, 1]).await;
     net.hub.cut(Peer(0), Peer(2));
     net.up_new(2).await;
-    let deadline = Instant::now() + PATIENCE;
-    while net.group(2).sync().is_none_or(|status| status.lies.is_empty()) {
-        assert!(Instant::now() < deadline, "{:?}", net.group(2).sync());
-        tokio::task::yield_now().await;
-    }
+    net.until_sync(2, |status| !status.lies.is_empty()).await;
     net.hub.heal(Peer(0), Peer(2));
     let ready = tokio::time::timeout(PATIENCE, net.group(2).snapshot_ready()).await;
     let status = net.group(2).sync().unwrap();
@@ -180,8 +181,7 @@ async fn who_sends_other_chunks_is_named_and_the_snapshot_comes_of_the_others() 
 async fn a_node_that_is_stopped_on_its_way_begins_all_the_same_and_keeps_what_it_accepted() {
     let mut net = Net::of(small_blocks(ConsensusKind::Bft, 1), 2);
     net.up_offering(0, false).await;
-    make(net.group(0), 1, 45).await;
-    net.offered(0, 40).await;
+    net.make_snapshots(&[0]).await;
     // While nobody is there, it accepts transactions; they outlive the change of ledgers.
     net.down(0).await;
     net.up_new(1).await;
@@ -208,7 +208,7 @@ async fn where_nobody_has_a_snapshot_blocks_are_fetched() {
     let mut net = Net::of(small_blocks(ConsensusKind::Bft, 1), 2);
     net.up_offering(0, false).await;
     make(net.group(0), 1, 10).await;
-    net.up_new(1).await;
+    net.up_hoping(1, FetchLimits::default()).await;
     net.reach(height(net.group(0))).await;
     net.agree();
     assert_eq!(net.group(1).ledger().first(), Height(1));
@@ -219,7 +219,7 @@ async fn where_nobody_has_a_snapshot_blocks_are_fetched() {
 async fn validators_that_are_all_new_wait_for_no_snapshot() {
     let mut net = Net::of(small_blocks(ConsensusKind::Bft, 4), 4);
     for n in 0..4 {
-        net.up_new(n).await;
+        net.up_hoping(n, FetchLimits::default()).await;
     }
     make(net.group(0), 1, 3).await;
     net.reach(height(net.group(0))).await;

@@ -370,9 +370,10 @@ async fn a_hundred_thousand_replays_execute_nothing_twice() {
         attack.round(round).await;
     }
     let exact = ["1 ms before it expires", "when it expires", "1 ms after it expires"];
-    let deadline = Instant::now() + PATIENCE;
+    let mut passes = 0;
     while exact.iter().any(|kind| attack.attempts.of(kind) < CAUGHT) {
-        assert!(Instant::now() < deadline, "the clock was not caught at enough expirations");
+        passes += 1;
+        assert!(passes < 1_000, "the clock was not caught at enough expirations");
         attack.follow_the_clock().await;
         attack.restart().await;
     }

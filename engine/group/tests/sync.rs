@@ -108,7 +108,12 @@ async fn who_sends_other_blocks_is_left_alone_and_named_and_the_node_catches_up_
     }
     make(net.group(0), 1, 100).await;
     net.reach(height(net.group(0))).await;
+    // The liar is asked first.
+    let honest = [Peer(0), Peer(2)];
+    honest.iter().for_each(|peer| net.hub.cut(*peer, Peer(3)));
     net.up(3).await;
+    net.until_sync(3, |status| !status.lies.is_empty()).await;
+    honest.iter().for_each(|peer| net.hub.heal(*peer, Peer(3)));
     net.reach(height(net.group(0))).await;
     net.agree();
     let status = net.group(3).sync().unwrap();
@@ -128,9 +133,9 @@ async fn a_node_that_stops_on_its_way_goes_on_where_it_was() {
         let end = height(net.group(0));
         net.reach(end).await;
         net.up(2).await;
-        let deadline = Instant::now() + PATIENCE;
         let mut at = Height(0);
         for part in [1, 2, 3] {
+            let deadline = Instant::now() + PATIENCE;
             let mut tip = net.group(2).tip();
             let wanted = Height(end.0 * part / 4);
             tokio::time::timeout_at(deadline.into(), tip.wait_for(|header| header.height >= wanted))

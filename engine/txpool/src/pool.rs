@@ -23,9 +23,12 @@ pub struct PoolLimits {
     /// Most canonical bytes of one sender.
     pub sender_bytes: usize,
     /// How long the oldest may wait for its block, from its submission on, in milliseconds, while more is admitted; twice
-    /// the chain's block interval, if that is longer; and what deciding takes besides. What comes faster than blocks take it is refused soon, so that what
-    /// is admitted does not wait for long.
+    /// the chain's block interval, if that is longer; and what deciding takes besides. What comes faster than blocks take it
+    /// is refused soon, so that what is admitted does not wait for long.
     pub wait_ms: u64,
+    /// How many may wait for however long. Where few do, not they are why: a disk stands still, or a proposer is missed, and
+    /// who is turned away gains nothing.
+    pub wait_count: usize,
     /// Most gas that the transactions of one batch may ask for together; a batch has one transaction at least.
     pub batch_gas: Gas,
 }
@@ -38,6 +41,7 @@ impl Default for PoolLimits {
             sender_count: 50_000,
             sender_bytes: 64 << 20,
             wait_ms: 400,
+            wait_count: 256,
             batch_gas: Gas(u64::MAX),
         }
     }
@@ -62,7 +66,7 @@ pub struct PoolStatus {
     pub waiting_since: Option<Timestamp>,
     /// When the first was submitted of those in blocks under way; none if there are none.
     pub sealed_since: Option<Timestamp>,
-    /// From when on it admits nothing more unless blocks take what waits; none if nothing waits.
+    /// From when on it admits nothing more unless blocks take what waits; none if few wait.
     pub closes_at: Option<Timestamp>,
 }
 
@@ -486,7 +490,8 @@ impl Pool {
 
     /// From when on nothing more is admitted, as things are.
     fn closes_at(&self) -> Option<Timestamp> {
-        Some(self.waiting_since()?.plus_ms(self.wait_ms()))
+        let since = self.waiting_since().filter(|_| self.waiting.len() >= self.limits.wait_count)?;
+        Some(since.plus_ms(self.wait_ms()))
     }
 
     fn check_wait(&self, now: Timestamp) -> Result<(), Refusal> {

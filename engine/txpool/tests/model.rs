@@ -18,6 +18,7 @@ const LIMITS: PoolLimits = PoolLimits {
     bytes: usize::MAX,
     sender_bytes: usize::MAX,
     wait_ms: u64::MAX,
+    wait_count: 0,
     batch_gas: hanse_types::Gas(u64::MAX),
 };
 const BLOCK: usize = 5;

@@ -225,7 +225,7 @@ fn stricter_parameters_hold_for_what_already_waits() {
 #[test]
 fn what_comes_faster_than_blocks_take_it_is_refused_soon() {
     let world = World::new(params());
-    let limits = PoolLimits { wait_ms: 2 * params().block_interval_ms + 100, ..PoolLimits::default() };
+    let limits = PoolLimits { wait_ms: 2 * params().block_interval_ms + 100, wait_count: 2, ..PoolLimits::default() };
     let closes_ms = 1 + limits.wait_ms;
     let mut quick = world.pool(PoolLimits { wait_ms: 1, ..limits });
     assert_eq!(quick.wait_ms(), 2 * params().block_interval_ms);
@@ -251,6 +251,21 @@ fn what_comes_faster_than_blocks_take_it_is_refused_soon() {
     pool.committed(&block(1, at(closes_ms + 1), &sealed.batch)).unwrap();
     pool.seal(place(2, closes_ms + 2));
     assert!(pool.submit(world.plain(6), at(closes_ms + 2), at(closes_ms + 2)).is_ok());
+}
+
+#[test]
+fn few_may_wait_for_however_long() {
+    let world = World::new(params());
+    let mut pool = world.pool(PoolLimits { wait_ms: 1, wait_count: 3, ..PoolLimits::default() });
+    submit(&mut pool, &world, 0..1, 1);
+    submit(&mut pool, &world, 1..3, 100_000);
+    assert_eq!(pool.status().closes_at, Some(at(1 + pool.wait_ms())));
+    let slow = pool.submit(world.plain(3), at(100_000), at(100_000)).unwrap_err();
+    assert_eq!(slow, Refusal::PoolSlow { count: 3, waited_ms: 99_999 });
+    assert_eq!(pool.expire(at(100_000)).len(), 0, "none has expired");
+    pool.seal(place(1, 100_000));
+    assert_eq!(pool.status().closes_at, None);
+    submit(&mut pool, &world, 3..4, 100_000);
 }
 
 #[test]

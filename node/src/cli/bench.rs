@@ -201,7 +201,7 @@ impl Bench {
         let context = self.context().await?;
         let setup = tokio::task::block_in_place(|| self.load.setup(&context, &funder))?;
         self.progress.phase("setting up", setup.len());
-        let plan = Plan { rate: None, until: None, ..self.plan() };
+        let plan = Plan { rate: None, ..self.plan() };
         let done = self.drive(setup, &plan, Recorder::new(Instant::now())).await?;
         match (done.failed, self.load.funds()) {
             (0, _) => Ok(()),
@@ -222,7 +222,7 @@ impl Bench {
         }
         let transactions = self.sign(count).await?;
         self.progress.phase("warming up", count);
-        let plan = Plan { rate: None, until: None, ..self.plan() };
+        let plan = Plan { rate: None, ..self.plan() };
         let done = self.drive(transactions, &plan, Recorder::new(Instant::now())).await?;
         Ok(done.committed() as f64 / done.active().as_secs_f64().max(f64::MIN_POSITIVE))
     }
@@ -263,7 +263,7 @@ impl Bench {
         let mut cpu = Cpu::default();
         loop {
             self.progress.phase("sending", round.transactions);
-            let plan = Plan { until: round.until(), ..self.plan() };
+            let plan = Plan { time: round.time, ..self.plan() };
             let (began, before, seen) = (Instant::now(), self.cpu_times(), recorder.committed());
             recorder = self.drive(transactions, &plan, recorder).await?;
             let took = began.elapsed();
@@ -285,7 +285,7 @@ impl Bench {
 
     fn plan(&self) -> Plan {
         let BenchArgs { batch, connections, wait, rate, .. } = self.args;
-        Plan { batch: batch as usize, connections: connections as usize, wait: wait.into(), rate, until: None }
+        Plan { batch: batch as usize, connections: connections as usize, wait: wait.into(), rate, time: None }
     }
 
     async fn context(&self) -> Result<ChainContext, Failure> {

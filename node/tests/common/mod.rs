@@ -19,6 +19,14 @@ use serde_json::Value;
 /// The program under test.
 const HANSE: &str = env!("CARGO_BIN_EXE_hanse");
 
+/// Logs are read whole, whatever the time of day.
+const ONE_FILE: [(&str, &str); 4] = [
+    ("HANSE_LOG__SYSTEM_PERIOD", "never"),
+    ("HANSE_LOG__BRIEF_PERIOD", "never"),
+    ("HANSE_LOG__EVENT_PERIOD", "never"),
+    ("HANSE_LOG__EXCEPTION_PERIOD", "never"),
+];
+
 /// A running `hanse dev`.
 pub(crate) struct Node {
     process: Child,
@@ -49,14 +57,14 @@ impl Node {
     /// Runs the service that `hanse init node` made in this folder, with further variables.
     pub(crate) fn serve(folder: &Path, variables: &[(&str, &str)]) -> Node {
         let mut program = Command::new(HANSE);
-        program.current_dir(folder).args(["start", "--json", "--config", "node/hanse.toml"]);
+        program.current_dir(folder).args(["start", "--json", "--config", "node/hanse.toml"]).envs(ONE_FILE);
         Node::ready(program.envs(variables.iter().copied()), folder)
     }
 
     /// Runs a node by this configuration, with further variables.
     pub(crate) fn serve_by(folder: &Path, configuration: &str, variables: &[(&str, &str)]) -> Node {
         let mut program = Command::new(HANSE);
-        program.current_dir(folder).args(["start", "--json", "--config", configuration]);
+        program.current_dir(folder).args(["start", "--json", "--config", configuration]).envs(ONE_FILE);
         Node::ready(program.envs(variables.iter().copied()), folder)
     }
 

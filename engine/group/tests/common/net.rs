@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hanse_consensus::Peer;
 use hanse_consensus::bft::Timing;
-use hanse_group::{Durability, Group, GroupConfig, Hub, Network, WaitError};
+use hanse_group::{Durability, Group, GroupConfig, Hub, Network, SyncStatus, WaitError};
 use hanse_types::crypto::{SecretKey, Signer};
 use hanse_types::genesis::{ConsensusKind, Genesis, Validator};
 use hanse_types::{Height, StateCommitment, Status, TxId};
@@ -98,6 +98,15 @@ impl Net {
             let waited = tokio::time::timeout(PATIENCE, reached).await;
             assert!(waited.is_ok(), "a node is at {}, not at {wanted}; stopped: {:?}", height(group), group.stopped());
             waited.unwrap().unwrap();
+        }
+    }
+
+    /// Waits until a node's sync is as wanted.
+    pub async fn until_sync(&self, n: usize, wanted: impl Fn(&SyncStatus) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.group(n).sync().is_some_and(|status| wanted(&status)) {
+            assert!(Instant::now() < deadline, "{:?}", self.group(n).sync());
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 

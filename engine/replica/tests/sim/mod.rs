@@ -30,6 +30,7 @@ const LIMITS: PoolLimits = PoolLimits {
     sender_count: 20,
     sender_bytes: 1 << 20,
     wait_ms: 500,
+    wait_count: 8,
     batch_gas: Gas(u64::MAX),
 };
 

@@ -2,7 +2,7 @@
 //!
 //! Each round is signed while nothing is sent, then sent; the pauses between are not counted. A short load is one round.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Transactions of one round: less than a hundred megabytes.
 const ROUND: usize = 200_000;
@@ -38,13 +38,6 @@ pub(super) struct Round {
     pub(super) transactions: usize,
     /// How long to send, if that ends it.
     pub(super) time: Option<Duration>,
-}
-
-impl Round {
-    /// When it ends, if it begins now.
-    pub(super) fn until(&self) -> Option<Instant> {
-        self.time.map(|time| Instant::now() + time)
-    }
 }
 
 impl Rounds {

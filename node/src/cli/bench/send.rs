@@ -25,8 +25,8 @@ pub(super) struct Plan {
     pub(super) wait: WaitMany,
     /// Transactions per second; each connection's next batch when the one before is committed, if none.
     pub(super) rate: Option<u32>,
-    /// After which nothing is sent any more.
-    pub(super) until: Option<Instant>,
+    /// For how long, from the first one on, if that ends it.
+    pub(super) time: Option<Duration>,
 }
 
 /// Transactions that are sent together, with their ids.
@@ -77,10 +77,12 @@ pub(super) async fn send(
 ) -> Result<(), Failure> {
     let count = transactions.len();
     let queue = Queue::new(transactions, genesis, plan.batch);
+    let started = Instant::now();
+    let until = plan.time.map(|time| started + time);
     match plan.rate {
-        None => drop(try_join_all((0..plan.connections).map(|_| in_turn(client, &queue, plan, tracker))).await?),
+        None => drop(try_join_all((0..plan.connections).map(|_| in_turn(client, &queue, plan, until, tracker))).await?),
         Some(rate) => {
-            let schedule = Schedule::new(rate, plan, count);
+            let schedule = Schedule::new(started, rate, plan, count);
             drop(try_join_all((0..plan.connections).map(|_| at_rate(client, &queue, &schedule, plan, tracker))).await?);
         }
     }
@@ -89,8 +91,14 @@ pub(super) async fn send(
 }
 
 /// One connection of a closed loop.
-async fn in_turn(client: &Client, queue: &Queue, plan: &Plan, tracker: &Tracker) -> Result<(), Failure> {
-    while plan.until.is_none_or(|until| Instant::now() < until)
+async fn in_turn(
+    client: &Client,
+    queue: &Queue,
+    plan: &Plan,
+    until: Option<Instant>,
+    tracker: &Tracker,
+) -> Result<(), Failure> {
+    while until.is_none_or(|until| Instant::now() < until)
         && let Some(batch) = queue.next()?
     {
         let done = tracker.submitting(&batch.ids, Instant::now());
@@ -149,12 +157,11 @@ struct Schedule {
 }
 
 impl Schedule {
-    fn new(rate: u32, plan: &Plan, count: usize) -> Schedule {
-        let started = Instant::now();
+    fn new(started: Instant, rate: u32, plan: &Plan, count: usize) -> Schedule {
         let interval = Duration::from_secs_f64(plan.batch as f64 / f64::from(rate));
-        let by_time = |until: Instant| (until - started).as_secs_f64() / interval.as_secs_f64();
-        let offers = plan.until.map_or(count.div_ceil(plan.batch) as u64, |until| by_time(until).ceil() as u64);
-        Schedule { started, interval, offers, until: plan.until, next: AtomicU64::new(0) }
+        let by_time = |time: Duration| (time.as_secs_f64() / interval.as_secs_f64()).ceil() as u64;
+        let offers = plan.time.map_or(count.div_ceil(plan.batch) as u64, by_time);
+        Schedule { started, interval, offers, until: plan.time.map(|time| started + time), next: AtomicU64::new(0) }
     }
 
     /// The next batch's time.

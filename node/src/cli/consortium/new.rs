@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -370,6 +371,9 @@ fn is_host_name(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_label) && !is_number
 }
 
+/// Where free ports are looked for: below those that systems give to whoever wants any, so that nobody has a node's while it is down.
+const FREE_PORTS: Range<u16> = 10_000..30_000;
+
 /// So many ports from the first one on; free ones if that is 0.
 fn ports(first: u16, count: usize) -> Result<Vec<u16>, Failure> {
     if first > 0 {
@@ -377,10 +381,19 @@ fn ports(first: u16, count: usize) -> Result<Vec<u16>, Failure> {
         let last = u16::try_from(usize::from(first) + count - 1).map_err(|_| needed())?;
         return Ok((first..=last).collect());
     }
-    let bind = |_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    // All are held until all are known, so that none is given twice.
-    let held: Vec<TcpListener> = (0..count).map(bind).collect::<Result<_, _>>()?;
-    Ok(held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect::<Result<_, std::io::Error>>()?)
+    // From anywhere on, so that two who look at the same time do not find the same.
+    let anywhere = getrandom::u32().map_err(|error| Failure::error(error.to_string()))? as usize;
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let looked_at = FREE_PORTS.cycle().skip(anywhere % FREE_PORTS.len()).take(FREE_PORTS.len());
+    let free: Vec<u16> = looked_at.filter(is_free).take(count).collect();
+    if free.len() < count {
+        let (first, end) = (FREE_PORTS.start, FREE_PORTS.end);
+        return Err(Failure::error(format!(
+            "{count} ports are needed, and {} are free from {first} to {end}",
+            free.len()
+        )));
+    }
+    Ok(free)
 }
 
 fn text_of(written: &Written) -> String {
