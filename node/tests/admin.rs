@@ -105,7 +105,7 @@ fn commands_find_the_listener_and_say_what_is_wrong_where_they_do_not() {
     // Lines are written behind what they tell, and a node that ends does not wait for a disk that stands still.
     let deadline = Instant::now() + Duration::from_secs(60);
     while told().len() < 6 && Instant::now() < deadline {
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(20));
     }
     node.stop();
 

@@ -233,7 +233,8 @@ impl Group {
         }
     }
 
-    /// The pool's status, if anything of so many is taken now.
+    /// The pool's status, if anything of so many is taken now. Where few wait, and for long, more may be let in than the pool takes;
+    /// it refuses the rest.
     fn status_if_open(&self, count: usize) -> Result<PoolStatus, SubmitError> {
         if !self.is_running() {
             return Err(SubmitError::Stopped);

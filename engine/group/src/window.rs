@@ -22,7 +22,8 @@ use hanse_txpool::{Pool, PoolStatus};
 use hanse_types::Timestamp;
 use parking_lot::Mutex;
 
-/// What is let in however slow blocks are.
+/// What is let in however slow blocks are. A pool that is too slow lets in as many besides (`PoolLimits::wait_count`), so whoever it
+/// turns away is one of many.
 const LEAST: usize = 256;
 
 /// What is let in before anything is known.

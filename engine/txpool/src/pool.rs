@@ -26,8 +26,8 @@ pub struct PoolLimits {
     /// the chain's block interval, if that is longer; and what deciding takes besides. What comes faster than blocks take it
     /// is refused soon, so that what is admitted does not wait for long.
     pub wait_ms: u64,
-    /// How many may wait for however long. Where few do, not they are why: a disk stands still, or a proposer is missed, and
-    /// who is turned away gains nothing.
+    /// How many may wait for however long. Where few wait, it is not because of them: a disk stands still, or a proposer is missed,
+    /// and nobody gains if they are turned away.
     pub wait_count: usize,
     /// Most gas that the transactions of one batch may ask for together; a batch has one transaction at least.
     pub batch_gas: Gas,

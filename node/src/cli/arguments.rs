@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use hanse_types::Address;
 use serde_json::{Map, Value};
 
-use super::Common;
 use super::exit::Failure;
+use super::{COMMIT_TIMEOUTS, Common};
 
 /// An argument of a method, as the ABI describes it.
 pub(crate) struct Parameter<'a> {
@@ -71,10 +71,19 @@ pub(crate) fn take_common(words: Vec<String>, common: &mut Common) -> Result<Vec
             "-q" | "--quiet" => common.quiet = true,
             "--rpc" => common.rpc = value()?,
             "--password-file" => common.password_file = Some(value()?.into()),
+            "--commit-timeout" => common.commit_timeout = commit_timeout(&value()?)?,
             _ => rest.push(word),
         }
     }
     Ok(rest)
+}
+
+fn commit_timeout(text: &str) -> Result<u64, Failure> {
+    let seconds = text.parse().ok().filter(|seconds| COMMIT_TIMEOUTS.contains(seconds));
+    seconds.ok_or_else(|| {
+        let (least, most) = (COMMIT_TIMEOUTS.start(), COMMIT_TIMEOUTS.end());
+        Failure::usage(format!("--commit-timeout {text:?} is not a number of seconds from {least} to {most}"))
+    })
 }
 
 fn find(name: &str, parameters: &[Parameter<'_>]) -> Option<usize> {
@@ -183,6 +192,8 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
     use super::*;
     use serde_json::json;
 
@@ -238,16 +249,13 @@ mod tests {
 
     #[test]
     fn options_of_hanse_may_come_last() {
-        let mut common = Common {
-            rpc: String::new(),
-            group: None,
-            json: false,
-            quiet: false,
-            from: String::new(),
-            password_file: None,
-        };
-        assert_eq!(take_common(words("--the_amount 5 -q --json"), &mut common).unwrap(), words("--the_amount 5"));
-        assert!(common.quiet && common.json);
+        let mut common = Common::at("http://127.0.0.1:1");
+        let mut left = |line: &str| take_common(words(line), &mut common);
+        assert_eq!(left("--the_amount 5 -q --json --commit-timeout 7").unwrap(), words("--the_amount 5"));
+        for wrong in ["0", "86401", "soon"] {
+            assert!(left(&format!("--commit-timeout={wrong}")).is_err(), "{wrong}");
+        }
+        assert!(common.quiet && common.json && common.commit_timeout() == Duration::from_secs(7));
     }
 
     #[test]

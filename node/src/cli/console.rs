@@ -176,8 +176,7 @@ mod tests {
     use super::*;
 
     fn common() -> Common {
-        let (rpc, from) = ("http://127.0.0.1:1".into(), "alice".into());
-        Common { rpc, group: None, from, json: false, quiet: false, password_file: None }
+        Common::at("http://127.0.0.1:1")
     }
 
     #[test]

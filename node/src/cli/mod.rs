@@ -50,9 +50,12 @@ mod trace;
 mod watch;
 
 use std::io::Write;
+use std::ops::RangeInclusive;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, FromArgMatches, Parser, Subcommand};
+use hanse_client::submit::COMMIT_TIMEOUT;
 
 use crate::dev::{self, DevArgs};
 use exit::Failure;
@@ -96,6 +99,28 @@ pub(crate) struct Common {
     /// File with the password of the key, instead of HANSE_KEY_PASSWORD or a question
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) password_file: Option<std::path::PathBuf>,
+    /// How long a transaction is awaited until it is in a block; then its outcome is unknown, and the exit code 5
+    #[arg(long, global = true, env = "HANSE_COMMIT_TIMEOUT", default_value_t = COMMIT_TIMEOUT.as_secs(), value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(COMMIT_TIMEOUTS))]
+    commit_timeout: u64,
+}
+
+/// For how many seconds a transaction may be awaited.
+const COMMIT_TIMEOUTS: RangeInclusive<u64> = 1..=86_400;
+
+impl Common {
+    /// The default of all but the node.
+    #[cfg(test)]
+    fn at(rpc: &str) -> Common {
+        let commit_timeout = COMMIT_TIMEOUT.as_secs();
+        let (rpc, from) = (rpc.into(), "alice".into());
+        Common { rpc, group: None, json: false, quiet: false, from, password_file: None, commit_timeout }
+    }
+
+    /// How long a transaction is awaited.
+    pub(crate) fn commit_timeout(&self) -> Duration {
+        Duration::from_secs(self.commit_timeout)
+    }
 }
 
 #[derive(Debug, Subcommand)]

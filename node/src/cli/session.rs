@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use hanse_client::submit::COMMIT_TIMEOUT;
 use hanse_client::views::{ChainInfo, ReceiptView};
 use hanse_client::{ChainContext, Client, ClientError, Contract};
 use hanse_types::crypto::{CryptoSuite, PublicKey, SecretKey};
@@ -83,7 +82,7 @@ impl Session {
 
     /// Submits a transaction and waits until it is in a block, through broken connections and restarts of the node.
     pub(crate) async fn submit(&self, signed: &SignedTransaction) -> Result<ReceiptView, Failure> {
-        Ok(self.client.submit_and_wait(signed, COMMIT_TIMEOUT).await?.receipt()?)
+        Ok(self.client.submit_and_wait(signed, self.common.commit_timeout()).await?.receipt()?)
     }
 
     /// A contract by name or address.

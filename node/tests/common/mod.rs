@@ -19,6 +19,8 @@ use serde_json::Value;
 /// The program under test.
 const HANSE: &str = env!("CARGO_BIN_EXE_hanse");
 
+/// How long commands wait for their transactions: on a machine that stands still at times.
+const PATIENCE_SECONDS: &str = "60";
 /// Logs are read whole, whatever the time of day.
 const ONE_FILE: [(&str, &str); 4] = [
     ("HANSE_LOG__SYSTEM_PERIOD", "never"),
@@ -134,18 +136,22 @@ impl Node {
         (read(&mut output), read(&mut errors))
     }
 
+    /// The program, against this node.
+    fn command(&self) -> Command {
+        let mut command = Command::new(HANSE);
+        let patience = ("HANSE_COMMIT_TIMEOUT", PATIENCE_SECONDS);
+        command.env("HANSE_RPC", &self.url).env("HANSE_KEYS", &self.keys).envs([patience]);
+        command
+    }
+
     /// Runs a command against this node.
     pub(crate) fn hanse(&self, args: &[&str]) -> Output {
-        let mut command = Command::new(HANSE);
-        command.env("HANSE_RPC", &self.url).env("HANSE_KEYS", &self.keys);
-        command.args(args).stdin(Stdio::null()).output().unwrap()
+        self.command().args(args).stdin(Stdio::null()).output().unwrap()
     }
 
     /// Runs a command against this node on a terminal, with its history in this folder.
     pub(crate) fn on_a_terminal(&self, folder: &Path, args: &[&str]) -> terminal::Terminal {
-        let mut command = Command::new(HANSE);
-        command.env("HANSE_RPC", &self.url).env("HANSE_KEYS", &self.keys).env("XDG_STATE_HOME", folder);
-        terminal::Terminal::start(command.args(args))
+        terminal::Terminal::start(self.command().env("XDG_STATE_HOME", folder).args(args))
     }
 
     /// Runs a command that must succeed; its result in JSON.
@@ -157,9 +163,14 @@ impl Node {
 
     /// The same with further variables.
     pub(crate) fn run_with(&self, variables: &[(&str, &str)], args: &[&str]) -> Value {
-        let mut command = Command::new(HANSE);
-        command.env("HANSE_RPC", &self.url).env("HANSE_KEYS", &self.keys).envs(variables.iter().copied());
-        let output = command.arg("--json").args(args).stdin(Stdio::null()).output().unwrap();
+        let output = self
+            .command()
+            .envs(variables.iter().copied())
+            .arg("--json")
+            .args(args)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
         assert!(output.status.success(), "hanse {args:?}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     }

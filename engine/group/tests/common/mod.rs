@@ -71,6 +71,7 @@ pub fn call(group: &Group, from: u8, nonce: u64, contract: Address, method: &str
         ref_height: tip.header.height,
         ref_hash: prefix(&tip.hash),
         timestamp: now(),
+        // Longer than a slow disk takes for all blocks of a test; the chain allows ten minutes.
         expiration: now().plus_ms(8 * 60_000),
         gas_limit: Gas(50_000_000),
         business_id: Vec::new(),

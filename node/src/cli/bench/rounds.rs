@@ -69,11 +69,15 @@ impl Rounds {
         }
     }
 
-    /// A round was done, which took so long.
+    /// A round was done, which took so long. At a rate it counts with the time in which it made offers: what came before and after
+    /// them took none away.
     pub(super) fn done(&mut self, round: Round, took: Duration) {
         match &mut self.left {
             Amount::Transactions(left) => *left = left.saturating_sub(round.transactions),
-            Amount::Time(left) => *left = left.saturating_sub(took.max(Duration::from_millis(100))),
+            Amount::Time(left) => {
+                let took = round.time.filter(|_| self.rate.is_some()).unwrap_or(took);
+                *left = left.saturating_sub(took.max(Duration::from_millis(100)));
+            }
         }
     }
 }
@@ -112,6 +116,9 @@ mod tests {
             rounds.done(round, round.time.unwrap());
         }
         assert_eq!(times, [10, 10, 5]);
+        let mut at_rate = in_rounds(Amount::Time(Duration::from_secs(25)), Some(500));
+        at_rate.done(at_rate.next(0.0).unwrap(), Duration::from_secs(14));
+        assert_eq!(at_rate.next(0.0).unwrap().time, Some(LONGEST), "it makes offers for 15 s more");
         let overload = in_rounds(Amount::Time(Duration::from_secs(60)), Some(400_000)).next(0.0).unwrap();
         assert_eq!(overload, Round { transactions: OFFERED, time: Some(LONGEST) });
     }

@@ -25,7 +25,7 @@ pub(super) struct Plan {
     pub(super) wait: WaitMany,
     /// Transactions per second; each connection's next batch when the one before is committed, if none.
     pub(super) rate: Option<u32>,
-    /// For how long, from the first one on, if that ends it.
+    /// How long to send, from the first offer on; until all is sent, if none.
     pub(super) time: Option<Duration>,
 }
 
@@ -159,7 +159,8 @@ struct Schedule {
 impl Schedule {
     fn new(started: Instant, rate: u32, plan: &Plan, count: usize) -> Schedule {
         let interval = Duration::from_secs_f64(plan.batch as f64 / f64::from(rate));
-        let by_time = |time: Duration| (time.as_secs_f64() / interval.as_secs_f64()).ceil() as u64;
+        // Not by the interval, which is rounded.
+        let by_time = |time: Duration| (time.as_secs_f64() * f64::from(rate) / plan.batch as f64).ceil() as u64;
         let offers = plan.time.map_or(count.div_ceil(plan.batch) as u64, by_time);
         Schedule { started, interval, offers, until: plan.time.map(|time| started + time), next: AtomicU64::new(0) }
     }
@@ -233,4 +234,23 @@ fn check(error: &RpcError) -> Result<i32, Failure> {
 /// Whether the same may be accepted later.
 fn passes(code: i32) -> bool {
     ErrorCode::of(code).is_some_and(|code| code.retry == Retry::Later)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_makes_as_many_offers_as_its_time_has_room_for() {
+        let offers = |rate, batch, seconds, count| {
+            let time = Some(Duration::from_secs(seconds)).filter(|time| !time.is_zero());
+            let plan = Plan { batch, connections: 1, wait: WaitMany::None, rate: Some(rate), time };
+            let schedule = Schedule::new(Instant::now(), rate, &plan, count);
+            let due = std::iter::from_fn(|| schedule.next()).collect::<Vec<_>>();
+            assert!(due.iter().all(|due| schedule.until.is_none_or(|until| *due < until)), "{rate} {batch}");
+            due.len()
+        };
+        assert_eq!([offers(500, 50, 7, 0), offers(6_000, 500, 10, 0), offers(3_000, 100, 10, 0)], [70, 120, 300]);
+        assert_eq!([offers(600, 500, 10, 0), offers(7, 5, 3, 0), offers(7, 5, 0, 12)], [12, 5, 3]);
+    }
 }

@@ -4,7 +4,7 @@
 //! group of theirs; it takes part in a group when an administrator has made it a member.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -16,7 +16,9 @@ use super::super::ca;
 use super::super::exit::Failure;
 use super::super::init::{failed, make_folder};
 use super::super::output::{Output, fields};
-use super::new::{AUTHORITIES, CERTIFICATE, GENESIS, Place, configuration, make_key, peer_address, write_genesis_of};
+use super::new::{
+    AUTHORITIES, CERTIFICATE, GENESIS, Place, configuration, make_key, peer_address, ports, write_genesis_of,
+};
 use super::{Nodes, name_of};
 use crate::config::{self, Config, Loaded};
 use crate::groups::read_genesis;
@@ -65,7 +67,8 @@ pub(super) fn run(args: &AddArgs, common: &Common, output: Output) -> Result<(),
     let genesis = read_genesis(&args.folder.join(GENESIS)).map_err(|error| Failure::usage(error.to_string()))?;
     let known = others.iter().map(|other| Loaded::read(&other.join(config::FILE), std::iter::empty()));
     let known: Vec<Loaded> = known.collect::<Result<_, _>>()?;
-    let (requests, network) = free_addresses()?;
+    let free = ports(0, 2)?;
+    let [requests, network] = [free[0], free[1]].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let place = Place { name, folder, is_seed: false, requests, network, address: of_socket(network) };
     let authority = authority(args, common)?;
 
@@ -107,13 +110,6 @@ fn text(added: &Added) -> String {
         ("key", added.key.to_string()),
     ];
     fields(lines.into_iter().chain(added.organisation.clone().map(|name| ("organisation", name))))
-}
-
-/// Where it takes requests and connections: ports that are free, one and another.
-fn free_addresses() -> std::io::Result<(SocketAddr, SocketAddr)> {
-    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let (one, other) = (bind()?, bind()?);
-    Ok((one.local_addr()?, other.local_addr()?))
 }
 
 /// The authority that certifies it; none in a chain without certificates.

@@ -1,6 +1,7 @@
 //! `hanse chain new`: a folder for each node of a new chain.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -375,7 +376,7 @@ fn is_host_name(text: &str) -> bool {
 const FREE_PORTS: Range<u16> = 10_000..30_000;
 
 /// So many ports from the first one on; free ones if that is 0.
-fn ports(first: u16, count: usize) -> Result<Vec<u16>, Failure> {
+pub(super) fn ports(first: u16, count: usize) -> Result<Vec<u16>, Failure> {
     if first > 0 {
         let needed = || Failure::usage(format!("--port {first}: {count} ports are needed from there on"));
         let last = u16::try_from(usize::from(first) + count - 1).map_err(|_| needed())?;
@@ -383,17 +384,19 @@ fn ports(first: u16, count: usize) -> Result<Vec<u16>, Failure> {
     }
     // From anywhere on, so that two who look at the same time do not find the same.
     let anywhere = getrandom::u32().map_err(|error| Failure::error(error.to_string()))? as usize;
-    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
-    let looked_at = FREE_PORTS.cycle().skip(anywhere % FREE_PORTS.len()).take(FREE_PORTS.len());
-    let free: Vec<u16> = looked_at.filter(is_free).take(count).collect();
-    if free.len() < count {
-        let (first, end) = (FREE_PORTS.start, FREE_PORTS.end);
-        return Err(Failure::error(format!(
-            "{count} ports are needed, and {} are free from {first} to {end}",
-            free.len()
-        )));
+    let mut free = Vec::with_capacity(count);
+    for port in FREE_PORTS.cycle().skip(anywhere % FREE_PORTS.len()).take(FREE_PORTS.len()) {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(_) => free.push(port),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+            Err(error) => return Err(Failure::error(format!("can't listen on port {port}: {error}"))),
+        }
+        if free.len() == count {
+            return Ok(free);
+        }
     }
-    Ok(free)
+    let (first, last, found) = (FREE_PORTS.start, FREE_PORTS.end - 1, free.len());
+    Err(Failure::error(format!("{count} ports are needed, and {found} are free from {first} to {last}")))
 }
 
 fn text_of(written: &Written) -> String {
