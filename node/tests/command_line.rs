@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Output;
 
 use common::Node;
+use hanse_client::codes;
 use serde_json::Value;
 
 fn code(output: &Output) -> i32 {
@@ -184,4 +185,17 @@ fn a_program_is_told_in_json_what_it_got_wrong() {
     }
     let help = common::hanse(Path::new("."), &["--json", "tx", "--help"]);
     assert!(help.status.success() && text(&help.stdout).contains("trace"), "help is no error");
+}
+
+#[test]
+fn a_command_waits_for_its_block_as_long_as_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    // No block comes before the command ends.
+    let node = Node::start_with(folder.path(), &["--block-interval", "600000"]);
+    let (exit, error) = node.fail(&["contract", "call", "account", "transfer", "bob", "5", "--commit-timeout", "1"]);
+    assert_eq!((exit, &error["code"]), (5, &Value::from(codes::OUTCOME_UNKNOWN.code)));
+    let id = error["hint"].as_str().unwrap().rsplit(' ').next().unwrap().to_owned();
+    assert_eq!(node.run(&["tx", "status", &id])["state"], "waiting");
+    assert_eq!(code(&node.hanse(&["status", "--commit-timeout", "0"])), 2);
+    node.stop();
 }
