@@ -191,7 +191,7 @@ fn a_program_is_told_in_json_what_it_got_wrong() {
 fn a_command_waits_for_its_block_as_long_as_it_is_told() {
     let folder = tempfile::tempdir().unwrap();
     // No block comes before the command ends.
-    let node = Node::start_with(folder.path(), &["--block-interval", "600000"]);
+    let node = Node::start_with(folder.path(), &["--block-interval", "60000"]);
     let (exit, error) = node.fail(&["contract", "call", "account", "transfer", "bob", "5", "--commit-timeout", "1"]);
     assert_eq!((exit, &error["code"]), (5, &Value::from(codes::OUTCOME_UNKNOWN.code)));
     let id = error["hint"].as_str().unwrap().rsplit(' ').next().unwrap().to_owned();
