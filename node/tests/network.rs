@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -156,9 +157,17 @@ async fn a_node_that_was_never_there_fetches_the_chain_under_load_whatever_kills
     nodes.into_iter().for_each(Node::stop);
 }
 
+fn port_of(url: &Value) -> u16 {
+    url.as_str().unwrap().rsplit(':').next().unwrap().parse().unwrap()
+}
+
 #[test]
 fn a_chain_is_made_run_and_stopped_by_commands() {
     let consortium = Consortium::new(4);
+    // Free ones, and none that the system gives to others while a node is down.
+    let nodes = consortium.made["nodes"].as_array().unwrap();
+    let ports: BTreeSet<u16> = nodes.iter().map(|node| port_of(&node["rpc"])).collect();
+    assert!(ports.len() == 4 && ports.iter().all(|port| (10_000..30_000).contains(port)), "{ports:?}");
     let run = |args: &[&str]| -> Value {
         let output = hanse(consortium.folder(), &[&["--json", "chain"], args].concat());
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
