@@ -124,7 +124,8 @@ codes! {
     ALREADY_COMMITTED = 2011, "already_committed", AskAgain,
         "The same transaction is in a block already.", "Ask for its receipt; an equal call needs another nonce.";
     POOL_FULL = 2012, "pool_full", Later,
-        "The node holds as many waiting transactions as it may, or so many that they wait for too long.", "Wait a moment, then send it again.";
+        "The node holds as many waiting transactions as it may, or so many that they wait for too long.",
+        "Wait a moment, then send it again.";
     SENDER_LIMIT = 2013, "sender_limit", Later,
         "This sender has as many waiting transactions as one sender may.", "Wait for some to be committed.";
     NOT_PERMITTED = 2014, "not_permitted", Never,
