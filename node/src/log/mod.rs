@@ -8,7 +8,7 @@
 //! | exception | `hanse::exception` | transactions that failed, were dropped or refused, with the reason | the same |
 //!
 //! Every line has its time in UTC with milliseconds, and an id: of a transaction, of a block, or else the height that the
-//! chain had. A service writes files that are rotated and given up in time; `hanse dev` writes to standard error. Levels
+//! chain had. A service writes files that are rotated, synced as they grow and given up in time; `hanse dev` writes to standard error. Levels
 //! are changed while the node runs.
 //!
 //! It knows nothing of what is logged. Start reading at [`Log`].
@@ -33,6 +33,7 @@ pub(crate) use files::{FileLog, Lost, Period};
 pub(crate) use format::Format;
 pub(crate) use levels::{Levels, LevelsError};
 
+use files::Syncs;
 use lines::{Lines, Sinks};
 
 /// Names of the logs, in the order of [`Sinks`].
@@ -93,16 +94,17 @@ impl Log {
     /// Each log to its file.
     pub(crate) fn to_files(levels: Levels, format: Format, files: [FileLog; 4]) -> Result<Log, LogError> {
         let (mut lost, mut writers) = (Vec::new(), Vec::new());
+        let syncs = Syncs::start().map_err(|error| LogError::Start(error.to_string()))?;
         let [system, brief, event, exception] = files;
         let mut queued = |file: FileLog| -> Result<_, LogError> {
-            let (writer, guard, what_was_lost) = file.queued()?;
+            let (writer, guard, what_was_lost) = file.queued(&syncs)?;
             lost.push((file.name, what_was_lost));
             writers.push(guard);
             Ok(writer)
         };
         let (system, brief) = (queued(system)?, queued(brief)?);
         let mut direct = |file: FileLog| -> Result<_, LogError> {
-            let (writer, what_was_lost) = file.direct()?;
+            let (writer, what_was_lost) = file.direct(&syncs)?;
             lost.push((file.name, what_was_lost));
             Ok(Mutex::new(Box::new(writer) as Box<dyn std::io::Write + Send>))
         };
