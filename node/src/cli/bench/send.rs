@@ -109,7 +109,8 @@ async fn in_turn(
     Ok(())
 }
 
-/// Submits until all are accepted: what the node has no room for now is sent again after the next block, or soon.
+/// Submits until all are accepted: what the node has no room for now is sent again after the next block, or soon. It may
+/// take those of other connections for long; that it takes nothing of the whole load any more the tracker says.
 async fn insist(
     client: &Client,
     transactions: Vec<SignedTransaction>,
@@ -117,13 +118,9 @@ async fn insist(
     tracker: &Tracker,
 ) -> Result<(), Failure> {
     let mut waiting = transactions;
-    let mut progress = Instant::now();
     while !waiting.is_empty() {
         let height = tracker.height();
         let refused = submit(client, &waiting, wait).await?;
-        if refused.len() < waiting.len() {
-            progress = Instant::now();
-        }
         for refused in &refused {
             tracker.deferred(check(&refused.error)?);
         }
@@ -138,10 +135,6 @@ async fn insist(
             break;
         }
         tracker.block_after(height).await;
-        if progress.elapsed() > tracker.patience() {
-            let seconds = tracker.patience().as_secs();
-            return Err(Failure::new(Exit::Unknown, format!("the node took no transaction for {seconds} s")));
-        }
     }
     Ok(())
 }

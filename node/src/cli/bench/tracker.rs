@@ -67,11 +67,6 @@ impl Tracker {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long nothing may come.
-    pub(super) fn patience(&self) -> Duration {
-        self.patience
-    }
-
     /// Transactions with these ids are being submitted, all at once. The answer is told when none of them is under way
     /// any more.
     pub(super) fn submitting(&self, ids: &[Hash], due: Instant) -> oneshot::Receiver<()> {
