@@ -8,8 +8,8 @@
 //! | exception | `hanse::exception` | transactions that failed, were dropped or refused, with the reason | the same |
 //!
 //! Every line has its time in UTC with milliseconds, and an id: of a transaction, of a block, or else the height that the
-//! chain had. A service writes files that are rotated, synced as they grow and given up in time; `hanse dev` writes to standard error. Levels
-//! are changed while the node runs.
+//! chain had. A service writes files that are rotated, synced as they grow and given up in time; `hanse dev` writes to
+//! standard error. Levels are changed while the node runs.
 //!
 //! It knows nothing of what is logged. Start reading at [`Log`].
 
