@@ -104,3 +104,25 @@ fn a_load_that_does_not_wait_is_answered_before_the_disk() {
     assert_eq!(left_after_a_crash("pool"), 40);
     assert_eq!(left_after_a_crash("none"), 0);
 }
+
+#[test]
+fn a_connection_may_be_unlucky_for_longer_than_the_load_is_patient() {
+    let folder = tempfile::tempdir().unwrap();
+    let password = [("HANSE_KEY_PASSWORD", "load"), ("HANSE_FROM", "payer")];
+    let prepare = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hanse"));
+        command.current_dir(folder.path()).env("HANSE_KEYS", folder.path().join("keys")).envs(password).args(args);
+        let output = command.stdin(std::process::Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    prepare(&["key", "new", "payer"]);
+    let founding = ["--block-interval", "500", "--account", "payer=1000000000000"];
+    prepare(&[&["init", "node", "--plain-key", "--listen", "127.0.0.1:0"][..], &founding].concat());
+    // A block takes what one connection has, so the last of forty has its turn after twenty seconds.
+    let node = Node::serve(folder.path(), &[("HANSE_POOL__TRANSACTIONS", "20")]);
+    let load = ["bench", "--transactions", "800", "--accounts", "40", "--warm-up", "0", "--patience", "10"];
+    let report = node.run_with(&password, &[&load[..], &["--batch", "20", "--connections", "40"]].concat());
+    check(&report, 800);
+    assert!(report["elapsed_ms"].as_f64().unwrap() > 10_000.0, "{report}");
+    node.stop();
+}
