@@ -233,6 +233,21 @@ mod tests {
         command.render_help().to_string()
     }
 
+    #[test]
+    fn a_node_starts_whatever_variables_are_set_for_the_commands() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(crate::config::FILE);
+        std::fs::write(&file, "").unwrap();
+        let root = grammar();
+        let commands = all(&root, "");
+        let arguments = std::iter::once(&root).chain(commands.iter().map(|(_, command)| command));
+        let variables = arguments.flat_map(Command::get_arguments).filter_map(Arg::get_env);
+        let names: BTreeSet<String> = variables.map(|name| name.to_str().unwrap().to_owned()).collect();
+        assert!(names.contains("HANSE_RPC") && names.contains("HANSE_ADMIN_TOKEN_FILE"), "{names:?}");
+        let environment = names.into_iter().map(|name| (name, "x".to_owned()));
+        crate::config::Loaded::read(&file, environment).unwrap();
+    }
+
     /// The texts between backquotes.
     fn quoted(text: &str) -> impl Iterator<Item = &str> {
         text.split('`').skip(1).step_by(2)

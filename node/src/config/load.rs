@@ -16,6 +16,9 @@ use super::nearest;
 const PREFIX: &str = "HANSE_";
 const SEPARATOR: &str = "__";
 
+/// A variable of the command line which is one of the configuration but for an underscore.
+const OF_COMMANDS: &str = "HANSE_ADMIN_TOKEN_FILE";
+
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
@@ -121,12 +124,16 @@ impl Loaded {
 
     fn take_environment(&mut self, environment: impl Iterator<Item = (String, String)>, problems: &mut Problems) {
         let mut overrides: Vec<(String, String)> = environment.collect();
-        overrides.retain(|(name, _)| name.strip_prefix(PREFIX).is_some_and(|name| name.contains(SEPARATOR)));
+        overrides.retain(|(name, _)| name.starts_with(PREFIX));
         overrides.sort();
         for (name, text) in overrides {
             let origin = Origin::Environment { variable: name.clone() };
             let lower = name.to_lowercase();
             let Some((section, key)) = lower.strip_prefix("hanse_").and_then(|name| name.split_once(SEPARATOR)) else {
+                // Other variables begin so too; they are not the configuration's.
+                if let Some(meant) = lacking_an_underscore(&name) {
+                    problems.add(&origin, format!("overrides no key{}", nearest::hint(Some(meant))));
+                }
                 continue;
             };
             match self.config.get(section, key) {
@@ -169,6 +176,12 @@ impl Loaded {
     fn at(&self, text: &str, span: &Range<usize>) -> Origin {
         Origin::File { path: self.path.clone(), line: place(text, span).0 }
     }
+}
+
+/// The variable that was meant by one with a single underscore between its section and its key.
+fn lacking_an_underscore(name: &str) -> Option<String> {
+    let mut variables = all().map(|(section, key)| variable(section, key.name));
+    variables.find(|variable| variable.replacen(SEPARATOR, "_", 1) == name).filter(|_| name != OF_COMMANDS)
 }
 
 /// The text of a variable as a value of the kind that the key has.

@@ -26,8 +26,14 @@ fn the_environment_is_laid_over_the_file_and_the_file_over_defaults() {
 fn everything_that_is_wrong_is_told_at_once_with_its_place() {
     let text =
         "threads = 2\n[rcp]\n[rpc]\nlitsen = \"x\"\nrequests = 0\ndeep_reads = \"many\"\n[execution]\nthreads = true\n";
-    let environment =
-        [("HANSE_POOL__MIB", "lots"), ("HANSE_RPC__LISTN", "x"), ("HANSE_METRICS__ENABLED", "yes"), ("HANSE_A__B", "")];
+    let environment = [
+        ("HANSE_POOL__MIB", "lots"),
+        ("HANSE_RPC__LISTN", "x"),
+        ("HANSE_METRICS__ENABLED", "yes"),
+        ("HANSE_A__B", ""),
+        ("HANSE_POOL_WAIT_MS", "1"),
+        ("HANSE_POOL", "no variable of the configuration"),
+    ];
     let error = read(text, &environment).unwrap_err();
     assert_eq!(
         error.lines().collect::<Vec<_>>(),
@@ -40,6 +46,7 @@ fn everything_that_is_wrong_is_told_at_once_with_its_place() {
             "hanse.toml:8: execution.threads: invalid type: boolean `true`, expected usize",
             "HANSE_A__B: overrides no key",
             "HANSE_METRICS__ENABLED: metrics.enabled: \"yes\" is not true or false",
+            "HANSE_POOL_WAIT_MS: overrides no key; did you mean HANSE_POOL__WAIT_MS?",
             "HANSE_POOL__MIB: pool.mib: \"lots\" is not a number",
             "HANSE_RPC__LISTN: overrides no key; did you mean HANSE_RPC__LISTEN?",
         ]
