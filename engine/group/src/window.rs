@@ -8,9 +8,8 @@
 //! anybody was turned away. Where hardly any of it was used it stays as it is: whatever made them wait, others did not.
 //!
 //! What it takes to decide whatever is decided ([`crate::deciding`]), votes and syncs of disks, is allowed for, since a narrower
-//! window would hardly make it shorter ([`Aim`]). Where one validator decides alone that is little, and while others are turned
-//! away those that are let in should wait less than they may for a block to fill. A part of the window is a block: waiting for
-//! more would only let the disk and the cores rest.
+//! window would hardly make it shorter ([`Aim`]). While others are turned away those that are let in should wait hardly longer
+//! than if they were alone. A part of the window is a block: waiting for more would only let the disk and the cores rest.
 //!
 //! A window that is full stays shut until a good part of it is free: whoever comes with many transactions would otherwise
 //! have all of them decoded for the few that there is room for. Whoever comes with fewer than there is room for is let in.
@@ -154,10 +153,11 @@ pub(crate) struct Aim {
     /// While everybody is let in: what the operator allows, or what it may wait for its block to fill and a quarter more, or as
     /// much more as deciding takes.
     pub(crate) calm_ms: u64,
-    /// While others are turned away. Where one validator decides alone, blocks are full then before they have waited for
-    /// that long, so it is what the operator allows, or on a slow disk thrice what deciding takes: the block before is decided,
-    /// its own is, and the rest of the work has as long. Whoever is let in waits hardly longer than twice what he waits alone;
-    /// less would make batches that are too small to be verified and written well.
+    /// While others are turned away: less, so that whoever is let in waits no longer than twice what he waits alone. Where one
+    /// validator decides alone, blocks are full then before they have waited for the interval, so it is what the operator
+    /// allows, or on a slow disk thrice what deciding takes: the block before is decided, its own is, and the rest of the work
+    /// has as long. Where several do, it is what a transaction waits that is alone: the interval and deciding. Less would make
+    /// batches that are too small to be verified and written well, or to be worth their votes.
     pub(crate) crowded_ms: u64,
 }
 
@@ -166,9 +166,13 @@ impl Aim {
     pub(crate) fn of(pool: &Pool, deciding_ms: u64, decides_alone: bool) -> Aim {
         let (interval_ms, wait_ms) = (pool.params().block_interval_ms, pool.limits().wait_ms);
         let calm_ms = interval_ms.saturating_add(deciding_ms.max(interval_ms / 4)).max(wait_ms);
-        // Full blocks take longer to write: an aim that grew thrice as fast as that would never stop them from growing.
-        let alone_ms = wait_ms.max(deciding_ms.saturating_mul(3).min(calm_ms));
-        Aim { calm_ms, crowded_ms: if decides_alone { alone_ms } else { calm_ms } }
+        let crowded_ms = if decides_alone {
+            // Full blocks take longer to write: an aim that grew thrice as fast as that would never stop them from growing.
+            deciding_ms.saturating_mul(3).min(calm_ms)
+        } else {
+            interval_ms.saturating_add(deciding_ms)
+        };
+        Aim { calm_ms, crowded_ms: crowded_ms.max(wait_ms) }
     }
 }
 
@@ -258,7 +262,8 @@ mod tests {
         assert_eq!([both(180, 200, 0, true), both(400, 200, 0, true)], [(250, 180), (400, 400)]);
         // A disk that takes its time.
         assert_eq!([both(180, 200, 70, true), both(180, 200, 300, true)], [(270, 210), (500, 500)]);
-        assert_eq!([both(180, 200, 70, false), both(180, 20, 0, false)], [(270, 270), (180, 180)]);
+        assert_eq!([both(180, 200, 20, false), both(180, 200, 70, false)], [(250, 220), (270, 270)]);
+        assert_eq!([both(180, 20, 0, false), both(180, 200, 300, false)], [(180, 180), (500, 500)]);
         let aim = |wait_ms, block_interval_ms, deciding_ms| both(wait_ms, block_interval_ms, deciding_ms, false).0;
         assert_eq!([20, 200, 400, 1_000].map(|interval| aim(250, interval, 0)), [250, 250, 500, 1_250]);
         assert_eq!([aim(400, 200, 0), aim(250, 200, 40), aim(1, u64::MAX, 70)], [400, 250, u64::MAX]);

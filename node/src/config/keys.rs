@@ -257,9 +257,9 @@ sections! {
         /// Most transactions that wait for their signatures to be verified.
         verifying: usize = 10_000, in 1..=100_000_000;
         /// How long the oldest should wait until it is durable, in milliseconds, while others are turned away. Longer, where
-        /// one validates with a disk that takes a third of it or more; and where several do, if a quarter more than the chain's
-        /// block interval is longer, or as much more as their votes take. More is more throughput and longer waits when more
-        /// comes than the node takes. Where fewer than 256 wait for their block nobody is turned away for that.
+        /// one validates with a disk that takes a third of it or more; and where several do, if the chain's block interval and
+        /// what their votes take are longer together. More is more throughput and longer waits when more comes than the node
+        /// takes. Where fewer than 256 wait for their block nobody is turned away for that.
         wait_ms: u64 = 180, in 1..=86_400_000;
         /// Transactions that left the pool without being executed: how many are remembered, with what a retry needs.
         dropped: usize = DropLimits::default().count, in 1..=100_000_000;
