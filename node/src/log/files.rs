@@ -212,6 +212,8 @@ fn sync(file: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -296,6 +298,21 @@ mod tests {
         assert_eq!(files, vec![folder.path().join("brief.log"); 3]);
         for file in files {
             sync(&file).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_thread_opens_each_file_that_is_to_be_synced() {
+        let folder = tempfile::tempdir().unwrap();
+        let syncs = Syncs::start().unwrap();
+        for name in ["brief.log", "event.log"] {
+            // Who opens a pipe to write goes on when somebody opens it to read, and not before.
+            let pipe = folder.path().join(name);
+            assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+            assert!(syncs.ask(&pipe));
+            let (opened, is_opened) = sync_channel(1);
+            thread::spawn(move || opened.send(File::options().write(true).open(pipe).is_ok()));
+            assert_eq!(is_opened.recv_timeout(Duration::from_secs(60)), Ok(true));
         }
     }
 
