@@ -6,7 +6,8 @@
 //! until the last transaction is seen in a durable block.
 //!
 //! In the same run, before and after the load, the same cores verify signatures in batches and do nothing else: what that
-//! reaches is the yardstick. On one machine node and load share the cores; the CPU time of both is told apart.
+//! reaches is the yardstick. A load beside another leaves it out, which would take the other's cores. On one machine node and
+//! load share the cores; the CPU time of both is told apart.
 //!
 //! Start reading at [`run`]; [`workload`] says what is sent, [`send`] how, [`tracker`] what is measured.
 
@@ -32,6 +33,7 @@ use clap::{Args, ValueEnum};
 use hanse_client::ChainContext;
 use hanse_client::methods::{GetChainStatus, NoParams, WaitMany};
 use hanse_types::SignedTransaction;
+use hanse_types::genesis::CryptoSuite;
 
 use super::Common;
 use super::exit::{Exit, Failure};
@@ -97,6 +99,10 @@ pub(crate) struct BenchArgs {
     /// Clients that ask questions beside the load, five seconds of ten, to see what that costs it
     #[arg(long, default_value_t = 0, value_name = "CLIENTS", value_parser = clap::value_parser!(u32).range(0..=256))]
     queries: u32,
+    /// Leave out the yardstick, the signatures that the cores verify before and after the load: for a load beside another,
+    /// from which it would take the cores
+    #[arg(long)]
+    no_yardstick: bool,
     /// Seconds without a committed transaction after which it gives up
     #[arg(long, default_value_t = 30)]
     patience: u64,
@@ -169,16 +175,14 @@ pub(crate) async fn run(args: BenchArgs, common: &Common) -> Result<(), Failure>
     let (progress, crypto) = (Progress::new(session.output), session.chain.crypto);
     let bench = Bench { node: Process::listening_at(session.client.url()), session, args, load, progress };
 
-    let yardstick = tokio::task::block_in_place(|| Yardstick::new(crypto, bench.args.accounts))?;
-    bench.progress.phase("yardstick", 0);
-    let before = tokio::task::block_in_place(|| yardstick.measure())?;
+    let yardstick = bench.yardstick(crypto)?;
+    let before = bench.verified(yardstick.as_ref())?;
     bench.set_up(common).await?;
     let per_second = bench.warm_up().await?;
-    let (recorder, mut beside) = bench.measure(per_second, before).await?;
-    bench.progress.phase("yardstick", 0);
-    let after = tokio::task::block_in_place(|| yardstick.measure())?;
+    let (recorder, mut beside) = bench.measure(per_second).await?;
+    let after = bench.verified(yardstick.as_ref())?;
 
-    beside.verified_per_second = before.between(after);
+    beside.verified_per_second = before.zip(after).map(|(before, after)| before.between(after));
     beside.load_average = load_average;
     let validators = bench.session.client.call::<GetChainStatus>(NoParams {}).await?.validators;
     bench.report(&recorder, beside, validators)
@@ -195,6 +199,20 @@ struct Bench {
 }
 
 impl Bench {
+    /// What the machine does at most is found by this, unless it is to be left out.
+    fn yardstick(&self, crypto: CryptoSuite) -> Result<Option<Yardstick>, Failure> {
+        let new = || Yardstick::new(crypto, self.args.accounts);
+        (!self.args.no_yardstick).then(|| tokio::task::block_in_place(new)).transpose()
+    }
+
+    fn verified(&self, yardstick: Option<&Yardstick>) -> Result<Option<Verified>, Failure> {
+        let measure = |yardstick: &Yardstick| {
+            self.progress.phase("yardstick", 0);
+            tokio::task::block_in_place(|| yardstick.measure())
+        };
+        yardstick.map(measure).transpose()
+    }
+
     /// Makes what the load needs: accounts with funds, customers, records.
     async fn set_up(&self, common: &Common) -> Result<(), Failure> {
         let funder = self.session.signer()?;
@@ -228,7 +246,7 @@ impl Bench {
     }
 
     /// The load, round by round, with what runs beside it.
-    async fn measure(&self, per_second: f64, yardstick: Verified) -> Result<(Recorder, Beside), Failure> {
+    async fn measure(&self, per_second: f64) -> Result<(Recorder, Beside), Failure> {
         let rounds = Rounds::new(self.args.amount(), self.args.rate, Duration::from_secs(self.args.round));
         let round = rounds.next(per_second).ok_or_else(|| Failure::usage("there is nothing to send"))?;
         let transactions = self.sign(round.transactions).await?;
@@ -242,7 +260,7 @@ impl Bench {
         };
         let asked = (0..started.elapsed().as_secs()).filter(|second| beside::asks_in(*second)).count() as u64;
         let beside = Beside {
-            verified_per_second: yardstick,
+            verified_per_second: None,
             cpu,
             samples: samples.into_inner().unwrap_or_else(PoisonError::into_inner),
             questions: questions.answers(asked),

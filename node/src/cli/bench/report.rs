@@ -53,9 +53,11 @@ pub(super) struct Report {
     /// Batches of a fixed rate that were not offered: nothing was left to send, or no connection free in time.
     skipped: u64,
     /// Signatures that the same cores verify per second when they do nothing else, in this run,
-    verified_per_second: Verified,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verified_per_second: Option<Verified>,
     /// and what part of the library's is reached from end to end.
-    ratio_to_verification: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ratio_to_verification: Option<f64>,
     cpu: Cpu,
     #[serde(skip_serializing_if = "Option::is_none")]
     memory: Option<Memory>,
@@ -116,8 +118,8 @@ pub(super) struct Shape {
 
 /// What was measured beside the load.
 pub(super) struct Beside {
-    /// Before and after the load.
-    pub(super) verified_per_second: Verified,
+    /// Before and after the load, unless it is to be left out.
+    pub(super) verified_per_second: Option<Verified>,
     pub(super) cpu: Cpu,
     pub(super) samples: Vec<Sample>,
     pub(super) questions: Option<Answers>,
@@ -158,7 +160,7 @@ impl Report {
             refused: run.refusals().iter().map(|(code, count)| (name(*code), *count)).collect(),
             skipped: run.skipped,
             verified_per_second: beside.verified_per_second,
-            ratio_to_verification: rate / beside.verified_per_second.by_library,
+            ratio_to_verification: beside.verified_per_second.map(|verified| rate / verified.by_library),
             cpu: Cpu { transactions_per_node_second, ..beside.cpu },
             memory: memory(&beside.samples),
             loss_by_questions: beside.questions.and_then(|_| loss(&timeline)),
@@ -180,17 +182,10 @@ impl Report {
             ("throughput", format!("{} transactions/s", grouped(self.transactions_per_second as u64))),
             ("per core", self.core_text()),
             ("latency", self.latency_text()),
-            (
-                "yardstick",
-                format!(
-                    "{:.2} of {} signatures/s, which the same cores verify and do nothing else ({} by a node's \
-                     verifier)",
-                    self.ratio_to_verification,
-                    grouped(self.verified_per_second.by_library as u64),
-                    grouped(self.verified_per_second.by_node as u64)
-                ),
-            ),
         ];
+        if let (Some(verified), Some(ratio)) = (&self.verified_per_second, self.ratio_to_verification) {
+            lines.push(("yardstick", yardstick_text(verified, ratio)));
+        }
         if let Some(executions) = self.executions_per_second_per_core {
             let (all, done) = (self.validators, grouped(executions as u64));
             let text = format!(
@@ -245,6 +240,14 @@ impl Report {
             "{p50:.0} ms median, {p90:.0} ms 90 %, {p99:.0} ms 99 %, {p99_9:.0} ms 99.9 %, {max:.0} ms longest, {from}"
         )
     }
+}
+
+fn yardstick_text(verified: &Verified, ratio: f64) -> String {
+    format!(
+        "{ratio:.2} of {} signatures/s, which the same cores verify and do nothing else ({} by a node's verifier)",
+        grouped(verified.by_library as u64),
+        grouped(verified.by_node as u64)
+    )
 }
 
 fn questions_text(answers: &Answers, loss: f64) -> String {
