@@ -250,7 +250,7 @@ mod tests {
     fn pool_with(wait_ms: u64, block_interval_ms: u64) -> Pool {
         let params = Params { block_interval_ms, ..Params::default() };
         let limits = PoolLimits { wait_ms, ..PoolLimits::default() };
-        Pool::new(limits, params, History::new(Height(0), Timestamp(0), []))
+        Pool::new(limits, params, History::new(1, Height(0), Timestamp(0), []))
     }
 
     #[test]

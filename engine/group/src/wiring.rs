@@ -275,8 +275,9 @@ impl Parts {
         let identity = genesis.identity();
         let params = hanse_vm::system::params::load(&*ledger.state())?;
         let recent: Vec<Hash> = ledger.recent_hashes().into_iter().map(|(_, hash)| hash).collect();
-        let mut history = History::new(tip.header.height, tip.header.timestamp, recent.iter().copied());
-        history.load_window(ledger.window(tip.header.timestamp)?);
+        let (height, timestamp) = (tip.header.height, tip.header.timestamp);
+        let mut history = History::new(params.ref_block_window, height, timestamp, recent.iter().copied());
+        history.load_window(ledger.window(history.oldest(), timestamp)?);
         let verifier = Verifier::new(genesis.clone());
         let drops = Arc::new(Drops::load(&ledger, config.drops)?);
         let mut recovered = pool.install(|| recovery::read(&ledger, &drops, &verifier))?;

@@ -187,17 +187,17 @@ impl Ledger {
         heights.zip(current.recent.iter().copied()).collect()
     }
 
-    /// The transactions that a block must not repeat: those in the chain that expire after this time, with their
-    /// expirations.
+    /// The transactions that a block must not repeat: those of blocks from a height on that expire after a time, with their blocks'
+    /// heights and their expirations.
     ///
     /// # Errors
     /// If the store fails or is damaged.
-    pub fn window(&self, since: Timestamp) -> Result<Vec<(TxId, Timestamp)>, LedgerError> {
+    pub fn window(&self, from: Height, since: Timestamp) -> Result<Vec<(Height, TxId, Timestamp)>, LedgerError> {
         let current = self.current();
         let mut window = Vec::new();
-        for height in current.record.window.0..=current.height().0 {
-            let ids = open::ids(current.reader(), Height(height))?;
-            window.extend(ids.into_iter().filter(|(_, expiration)| *expiration > since));
+        for height in (current.record.window.max(from).0..=current.height().0).map(Height) {
+            let ids = open::ids(current.reader(), height)?.into_iter().filter(|(_, expiration)| *expiration > since);
+            window.extend(ids.map(|(id, expiration)| (height, id, expiration)));
         }
         Ok(window)
     }

@@ -117,8 +117,8 @@ fn a_process_that_is_killed_finds_everything_again() {
         assert_eq!(reopened.tip(), ledger.tip());
         assert_eq!(reopened.recent_hashes(), ledger.recent_hashes());
         assert_eq!(
-            reopened.window(hanse_types::Timestamp(0)).unwrap(),
-            ledger.window(hanse_types::Timestamp(0)).unwrap()
+            reopened.window(Height(0), hanse_types::Timestamp(0)).unwrap(),
+            ledger.window(Height(0), hanse_types::Timestamp(0)).unwrap()
         );
     }
 }

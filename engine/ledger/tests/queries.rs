@@ -123,19 +123,27 @@ fn the_window_holds_exactly_what_has_not_expired() {
         chain.grow(&ledger, &[count]);
         let now = ledger.tip().header.timestamp;
         for since in [now, now.plus_ms(150), now.plus_ms(10_000)] {
-            let all = chain.blocks.iter().flat_map(|block| block.content.transactions());
+            let all = chain
+                .blocks
+                .iter()
+                .flat_map(|block| block.content.transactions().iter().map(|verified| (block.header.height, verified)));
             let expected: BTreeSet<_> = all
-                .map(|verified| (verified.id(), verified.transaction().expiration))
-                .filter(|(_, expiration)| *expiration > since)
+                .map(|(height, verified)| (height, verified.id(), verified.transaction().expiration))
+                .filter(|(_, _, expiration)| *expiration > since)
                 .collect();
-            let window: BTreeSet<_> = ledger.window(since).unwrap().into_iter().collect();
+            let window: BTreeSet<_> = ledger.window(Height(0), since).unwrap().into_iter().collect();
             assert_eq!(window, expected);
+            for from in (0..=ledger.tip().header.height.0 + 1).map(Height) {
+                let newer = expected.iter().filter(|(height, ..)| *height >= from);
+                let window: BTreeSet<_> = ledger.window(from, since).unwrap().into_iter().collect();
+                assert!(window.iter().eq(newer), "{from}");
+            }
             let reopened = chain.open(std::sync::Arc::new(disk.restarted())).unwrap();
-            assert_eq!(reopened.window(since).unwrap(), ledger.window(since).unwrap());
+            assert_eq!(reopened.window(Height(0), since).unwrap(), ledger.window(Height(0), since).unwrap());
         }
     }
     // What has expired is not even looked at.
-    let kept = ledger.window(Timestamp(0)).unwrap().len();
+    let kept = ledger.window(Height(0), Timestamp(0)).unwrap().len();
     assert!(kept < chain.blocks.iter().map(|block| block.content.transactions().len()).sum::<usize>());
 }
 

@@ -9,13 +9,13 @@
 //! All of it is judged by the block's height and time, never by a clock, so everyone comes to the same answer. The
 //! lifetime is counted from the including block's time, not from the reference block's: in a quiet group the newest
 //! block may be days old, and transactions must still refer to it. What is remembered against duplicates stays
-//! bounded: whoever is committed is valid for one lifetime more at most.
+//! bounded: whoever is committed is valid for one lifetime more at most, and for as many blocks as a reference can lie back.
 
 use std::collections::HashSet;
 
 use hanse_types::{Height, Params, Timestamp, Transaction, TxId, Verified, limits};
 
-use crate::history::{History, REF_BLOCKS_MAX};
+use crate::history::History;
 use crate::refusal::{BlockRefusal, Refusal};
 
 /// Height and time of the block that a transaction is to be in.
@@ -110,7 +110,7 @@ fn check_reference(
     if height >= block_height || height > tip {
         return Err(Refusal::ReferenceUnknown { height, tip });
     }
-    let window = params.ref_block_window.min(REF_BLOCKS_MAX);
+    let window = params.ref_block_window.min(history.ref_blocks());
     let oldest = Height(block_height.0.saturating_sub(window));
     match history.prefix_of(height) {
         Some(_) if height < oldest => Err(Refusal::ReferenceTooOld { height, oldest }),

@@ -9,7 +9,7 @@
 //! chain's [`History`] and the block's place alone, so that a proposer and those who check its block judge alike.
 //!
 //! The promise behind it is that no transaction is executed twice: its identity covers all that was signed, it is
-//! valid for a bounded time, and the history remembers exactly the committed identities that are still valid.
+//! valid for a bounded time and a bounded number of blocks, and the history remembers the committed identities that are still valid.
 //!
 //! What it holds can outlive the process: it says what is to be kept elsewhere, under which number, and which numbers are
 //! done with ([`Pool::keep`], [`Pool::oldest`]); a new pool takes that in again ([`Pool::restore`]). Transactions go out in

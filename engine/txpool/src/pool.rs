@@ -371,7 +371,7 @@ impl Pool {
     }
 
     /// A block is durable: its transactions leave the pool, whether or not it was made here, and are remembered as
-    /// long as they are valid.
+    /// long as a block could include them.
     ///
     /// # Errors
     /// If the block is not the next; nothing is changed then.

@@ -82,18 +82,54 @@ fn the_reference_is_a_recent_block_of_this_chain() {
 #[test]
 fn after_a_restart_references_are_judged_as_before() {
     let count = REF_BLOCKS_MAX + 100;
-    let mut running = world().history();
+    let history =
+        |hashes: &mut dyn Iterator<Item = Hash>| History::new(REF_BLOCKS_MAX, Height(count), at(count), hashes);
+    let mut running = History::new(REF_BLOCKS_MAX, Height(0), at(0), [block_hash(Height(0))]);
     (1..=count).for_each(|height| running.append(&block(height, at(height), &[])).unwrap());
-    let newest = (count - REF_BLOCKS_MAX..=count).map(|height| block_hash(Height(height)));
-    let restarted = History::new(Height(count), at(count), newest);
-    let all = History::new(Height(count), at(count), (0..=count).map(|height| block_hash(Height(height))));
+    let restarted = history(&mut (count - REF_BLOCKS_MAX..=count).map(|height| block_hash(Height(height))));
+    let all = history(&mut (0..=count).map(|height| block_hash(Height(height))));
     for height in (0..=count + 2).map(Height) {
         assert_eq!(running.prefix_of(height), restarted.prefix_of(height), "{height}");
         assert_eq!(running.prefix_of(height), all.prefix_of(height), "{height}");
     }
     assert_eq!(running.prefix_of(Height(count)), Some(prefix(&block_hash(Height(count)))));
     assert_eq!(running.prefix_of(Height(99)), None);
-    assert!(History::new(Height(5), at(5), Vec::<Hash>::new()).prefix_of(Height(5)).is_none());
+    assert!(history(&mut std::iter::empty()).prefix_of(Height(count)).is_none());
+}
+
+#[test]
+fn a_window_that_was_made_shorter_is_judged_alike_by_who_ran_and_who_restarted() {
+    let founded = World::new(Params { ref_block_window: 40, ..Params::default() });
+    let referring = |height: u64, nonce: u64| {
+        let ref_hash = prefix(&block_hash(Height(height)));
+        founded.verified(Transaction { ref_height: Height(height), ref_hash, ..founded.call(0, nonce, 300_000) })
+    };
+    let mut running = founded.history();
+    let chain: Vec<_> = (1..=60).map(|height| block(height, at(height * 1000), &[referring(height - 1, 0)])).collect();
+    chain.iter().for_each(|block| running.append(block).unwrap());
+    let mut restarted = History::new(10, Height(60), at(60_000), (0..=60).map(|height| block_hash(Height(height))));
+    let newest = chain.iter().filter(|block| block.height >= restarted.oldest()).collect::<Vec<_>>();
+    restarted.load_window(
+        newest
+            .iter()
+            .flat_map(|block| block.transactions.iter().map(|(id, expiration)| (block.height, *id, *expiration))),
+    );
+    assert!(restarted.remembered() < running.remembered() && running.remembered() < 60);
+
+    let judge = |window: u64, history: &History, transaction: &Verified| {
+        let params = Params { ref_block_window: window, ..founded.params().clone() };
+        admission::check(transaction, &params, history, place(61, 61_000)).err().map(|refusal| refusal.code())
+    };
+    for (height, nonce) in (0..60).flat_map(|height| [(height, 0), (height, 1)]) {
+        let transaction = referring(height, nonce);
+        let code = judge(10, &running, &transaction);
+        assert_eq!(judge(10, &restarted, &transaction), code);
+        let expected = [Some("already_committed"), None][nonce as usize];
+        assert_eq!(code, if height < 51 { Some("reference_too_old") } else { expected }, "{height}, {nonce}");
+        // Whatever parameters say, a reference lies no further back than what is remembered.
+        let longest = judge(1_000, &running, &transaction);
+        assert_eq!(longest, if height < 21 { Some("reference_too_old") } else { expected }, "{height}, {nonce}");
+    }
 }
 
 #[test]

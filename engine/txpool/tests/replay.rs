@@ -3,9 +3,9 @@
 
 mod support;
 
-use hanse_txpool::{CommittedBlock, History, Place, Pool, PoolLimits, Refusal};
-use hanse_types::{Canonical, Height, Params, SignedTransaction, Timestamp, Verified};
-use support::{World, at, block, block_hash, ids};
+use hanse_txpool::{CommittedBlock, History, Place, Pool, PoolLimits, REF_BLOCKS_MAX, Refusal};
+use hanse_types::{Canonical, Height, Params, SignedTransaction, Timestamp, Transaction, TxId, Verified};
+use support::{World, at, block, block_hash, ids, prefix};
 
 const EXPIRES_MS: u64 = 5_000;
 
@@ -96,8 +96,9 @@ fn after_a_restart() {
     let world = World::new(Params::default());
     let (_, transaction, block) = committed(&world);
     let restart = |window: bool| {
-        let mut history = History::new(Height(1), at(100), [Height(0), Height(1)].map(block_hash));
-        history.load_window(block.transactions.iter().copied().filter(|_| window));
+        let hashes = [Height(0), Height(1)].map(block_hash);
+        let mut history = History::new(world.params().ref_block_window, Height(1), at(100), hashes);
+        history.load_window(loaded(&block).filter(|_| window));
         Pool::new(PoolLimits::default(), world.params().clone(), history)
     };
     assert_eq!(code(&mut restart(true), &transaction, at(200)), "already_committed");
@@ -131,15 +132,43 @@ fn a_block_is_committed_once_and_in_order() {
     assert_eq!(pool.history().height(), Height(1));
 }
 
+/// As a restarted node loads them.
+fn loaded(block: &CommittedBlock) -> impl Iterator<Item = (Height, TxId, Timestamp)> {
+    block.transactions.iter().map(|(id, expiration)| (block.height, *id, *expiration))
+}
+
 /// A thousand transactions, each tried again and again: while it waits, in every block from then on, across restarts
 /// at any height, until it is long forgotten. Whatever the pool accepts is put into a block.
 #[test]
 fn a_million_attempts() {
-    let world = World::new(Params { ref_block_window: 10_000, ..Params::default() });
-    let all: Vec<_> = (0..1_000).map(|n| world.verified(world.call(n % 8, n as u64, 100 + n as u64 * 9))).collect();
+    let remembered = execute_a_thousand(REF_BLOCKS_MAX, |n| (0, 100 + n * 9));
+    assert!(remembered > 900, "{remembered}");
+}
+
+/// The same, but they are forgotten since they refer to blocks that are too old, long before they expire.
+#[test]
+fn a_million_attempts_with_references_that_grow_old() {
+    for ref_blocks in [1, 2, 8, 9, 40, 250] {
+        let remembered = execute_a_thousand(ref_blocks, |n| (n, 590_000 + n)) as u64;
+        assert!(remembered <= ref_blocks + ref_blocks.div_ceil(8), "{ref_blocks}: {remembered}");
+    }
+}
+
+/// Tries to have each of a thousand transactions executed before and after each of a thousand blocks, where a reference can lie this
+/// many blocks back. `of` says of each the height of the block that it refers to, and when it expires. The most that was remembered.
+fn execute_a_thousand(ref_blocks: u64, of: impl Fn(u64) -> (u64, u64)) -> usize {
+    let world = World::new(Params { ref_block_window: ref_blocks, ..Params::default() });
+    let call = |n: u64| {
+        let (ref_height, expires_ms) = of(n);
+        let ref_hash = prefix(&block_hash(Height(ref_height)));
+        let ref_height = Height(ref_height);
+        world.verified(Transaction { ref_height, ref_hash, ..world.call(n as usize % 8, n, expires_ms) })
+    };
+    let all: Vec<_> = (0..1_000).map(call).collect();
     let mut pool = world.pool(PoolLimits::default());
     let mut chain = Vec::new();
     let mut times_executed = vec![0; all.len()];
+    let mut remembered = 0;
     for height in 1..=1_000 {
         let time = at(height * 10);
         for (n, transaction) in all.iter().enumerate() {
@@ -149,14 +178,16 @@ fn a_million_attempts() {
         let batch = pool.seal(Place { height: Height(height), timestamp: time }).batch;
         let block = block(height, time, &batch);
         pool.committed(&block).unwrap();
+        remembered = remembered.max(pool.status().remembered);
         chain.push(block);
         if height % 37 == 0 {
-            let mut history = History::new(Height(height), time, (0..=height).map(|height| block_hash(Height(height))));
-            let executed = chain.iter().flat_map(|block| block.transactions.iter().copied());
-            history.load_window(executed.filter(|(_, expiration)| *expiration > time));
+            let hashes = (0..=height).map(|height| block_hash(Height(height)));
+            let mut history = History::new(ref_blocks, Height(height), time, hashes);
+            history.load_window(chain.iter().flat_map(loaded).filter(|(_, _, expiration)| *expiration > time));
             pool = Pool::new(PoolLimits::default(), world.params().clone(), history);
         }
     }
-    assert_eq!(times_executed, vec![1; all.len()]);
+    assert_eq!(times_executed, vec![1; all.len()], "{ref_blocks}");
     assert_eq!(chain.iter().map(|block| block.transactions.len()).sum::<usize>(), all.len());
+    remembered
 }

@@ -57,9 +57,9 @@ fn what_is_enough_waits_for_no_more() {
 
 #[test]
 fn a_batch_is_full_by_count_bytes_or_gas() {
+    let params = || Params { ref_block_window: 100, ..params() };
     let world = World::new(params());
     let bytes = world.plain(0).byte_count() as u64;
-    let params = || Params { ref_block_window: 100, ..params() };
     let by_count = (params(), PoolLimits::default(), 4);
     let by_bytes = (Params { block_bytes_max: 3 * bytes, ..params() }, PoolLimits::default(), 3);
     let by_gas = (params(), PoolLimits { batch_gas: Gas(2_500), ..PoolLimits::default() }, 2);

@@ -51,9 +51,9 @@ pub struct Params {
     /// Most gas that one transaction may ask for.
     pub tx_gas_max: Gas,
     /// Longest time between the block that includes a transaction and the transaction's expiration, in milliseconds.
-    /// Bounds the window in which duplicates must be remembered.
+    /// Bounds for how long duplicates must be remembered.
     pub tx_lifetime_ms_max: u64,
-    /// How many blocks back a reference block may lie.
+    /// How many blocks back a reference block may lie. Bounds for how many blocks duplicates must be remembered.
     pub ref_block_window: u64,
     /// Most pages of 64 KiB that a contract's memory may have.
     pub memory_pages_max: u32,

@@ -18,8 +18,8 @@ use hanse_types::crypto::{CryptoSuite, PublicKey, SecretKey, Signer};
 use hanse_types::genesis::{ConsensusKind, Validator};
 use hanse_types::hash::Domain;
 use hanse_types::{
-    Block, Canonical, Certificate, Dag, Epoch, Gas, Hash, Header, Height, SignedTransaction, Timestamp, ValidatorSet,
-    Verified, merkle,
+    Block, Canonical, Certificate, Dag, Epoch, Gas, Hash, Header, Height, Params, SignedTransaction, Timestamp,
+    ValidatorSet, Verified, merkle,
 };
 
 use crate::support::{GENESIS_TIME, World, block_hash};
@@ -350,7 +350,8 @@ impl Node {
     }
 
     fn history(&self) -> History {
-        let mut history = History::new(Height(0), GENESIS_TIME, [block_hash(Height(0))]);
+        let mut history =
+            History::new(Params::default().ref_block_window, Height(0), GENESIS_TIME, [block_hash(Height(0))]);
         for Committed { block, transactions, .. } in &self.chain {
             let header = block.header();
             let ends = |transaction: &Verified| (transaction.id(), transaction.transaction().expiration);

@@ -471,10 +471,12 @@ impl Simulation {
     fn history(&self) -> History {
         let tip = Height(self.chain.len() as u64);
         let time = self.chain.last().map_or(GENESIS_TIME, |block| block.header.timestamp);
-        let mut history = History::new(tip, time, (0..=tip.0).map(|height| self.hash_of(Height(height))));
-        let transactions = self.chain.iter().flat_map(|block| &block.transactions);
-        let committed = transactions.map(|tx| (tx.id(), tx.transaction().expiration));
-        history.load_window(committed.filter(|(_, expiration)| *expiration > time));
+        let hashes = (0..=tip.0).map(|height| self.hash_of(Height(height)));
+        let mut history = History::new(self.world.params().ref_block_window, tip, time, hashes);
+        let transactions =
+            self.chain.iter().flat_map(|block| block.transactions.iter().map(|tx| (block.header.height, tx)));
+        let committed = transactions.map(|(height, tx)| (height, tx.id(), tx.transaction().expiration));
+        history.load_window(committed.filter(|(_, _, expiration)| *expiration > time));
         history
     }
 

@@ -85,9 +85,11 @@ impl Whole {
         now: Timestamp,
     ) -> Result<(Whole, u64), String> {
         let (tip, hashes) = (ledger.tip(), recent(&ledger));
-        let mut history = History::new(tip.header.height, tip.header.timestamp, hashes.iter().rev().copied());
-        history.load_window(ledger.window(tip.header.timestamp).map_err(|error| error.to_string())?);
         let params = hanse_vm::system::params::load(&*ledger.state()).map_err(|error| error.to_string())?;
+        let (height, timestamp) = (tip.header.height, tip.header.timestamp);
+        let mut history = History::new(params.ref_block_window, height, timestamp, hashes.iter().rev().copied());
+        let window = ledger.window(history.oldest(), timestamp);
+        history.load_window(window.map_err(|error| error.to_string())?);
         let mut pool = Pool::new(PoolLimits::default(), params, history).of_several();
         let taken_over = queue.restore(&ledger, &mut pool, now)?;
         let held = hanse_group::held::read(&ledger, &real.verifier).map_err(|error| error.to_string())?;

@@ -61,7 +61,7 @@ impl World {
     }
 
     pub fn history(&self) -> History {
-        History::new(Height(0), GENESIS_TIME, [block_hash(Height(0))])
+        History::new(self.params().ref_block_window, Height(0), GENESIS_TIME, [block_hash(Height(0))])
     }
 
     /// A call that refers to the genesis block and expires so many milliseconds after it.

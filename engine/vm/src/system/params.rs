@@ -83,7 +83,8 @@ fn set(host: &mut Host, (name, value): (String, u64)) -> Result<Vec<u8>, Stop> {
 /// Sets a parameter by its name; booleans are 0 and 1.
 ///
 /// The window of reference blocks never grows: a node knows as many blocks' hashes as the genesis asks for, and more only as
-/// long as it runs, so a block that refers to an older one would be good for some validators and bad for others.
+/// long as it runs, so a block that refers to an older one would be good for some validators and bad for others. And which transactions
+/// older blocks held is forgotten.
 fn set_by_name(params: &mut Params, name: &str, value: u64) -> Result<(), String> {
     let narrow = |value: u64| u32::try_from(value).map_err(|_| format!("{name} can't be {value}"));
     let flag = |value: u64| match value {
