@@ -7,6 +7,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(feature = "rocksdb")]
+mod background;
 pub mod batch;
 mod closing;
 pub mod memory;

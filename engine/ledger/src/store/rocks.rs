@@ -14,7 +14,7 @@ use rocksdb::{
     WriteOptions,
 };
 
-use super::{Batch, Closed, Closing, Operation, Pair, RangeQuery, Read, Store, Table};
+use super::{Batch, Closed, Closing, Operation, Pair, RangeQuery, Read, Store, Table, background};
 use crate::error::StoreError;
 use crate::options::LedgerOptions;
 
@@ -233,6 +233,8 @@ impl Read for RocksSnapshot {
 }
 
 fn database_options(options: &LedgerOptions) -> Options {
+    // Whatever is opened first would start them otherwise.
+    background::start();
     let mut database = Options::default();
     database.create_if_missing(true);
     database.create_missing_column_families(true);
@@ -245,7 +247,7 @@ fn database_options(options: &LedgerOptions) -> Options {
     // while others wait for it. RocksDB allows it with this way of recovery since 9.1, if nothing is ever written without the
     // log; a checkpoint copies such logs instead of linking them.
     database.set_recycle_log_file_num(8);
-    database.set_max_background_jobs(2);
+    database.set_max_background_jobs(background::JOBS);
     database.set_bytes_per_sync(1 << 20);
     database.set_log_level(LogLevel::Warn);
     database.set_max_log_file_size(INFO_LOG_BYTES);
