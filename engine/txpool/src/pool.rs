@@ -331,11 +331,13 @@ impl Pool {
 
     /// Takes in what another pool had admitted and had kept, in its old place, before anything is admitted. Bounds do not
     /// count, for it was promised a place; what became of it meanwhile does: it is dropped with the reason when its turn
-    /// comes, if it is not includable any more. What is there already is left as it is.
+    /// comes, if it is not includable any more. What is there already is left as it is, and what a block holds is left out: a ledger
+    /// that began with a snapshot does not find it, but knows its id.
     pub fn restore(&mut self, kept: Kept, now: Timestamp) {
         let Kept { arrival, transaction } = kept;
         self.next_arrival = self.next_arrival.max(arrival.saturating_add(1));
-        if !self.contains(&transaction.id()) {
+        let is_new = admission::check_not_committed(&transaction, &self.history).is_ok();
+        if is_new && !self.contains(&transaction.id()) {
             self.enter(arrival, &transaction);
             let since = self.waits_since(now);
             self.wait(arrival, Entry { transaction, since, kept: true });

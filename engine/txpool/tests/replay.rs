@@ -3,7 +3,7 @@
 
 mod support;
 
-use hanse_txpool::{CommittedBlock, History, Place, Pool, PoolLimits, REF_BLOCKS_MAX, Refusal};
+use hanse_txpool::{CommittedBlock, History, Kept, Place, Pool, PoolLimits, REF_BLOCKS_MAX, Refusal};
 use hanse_types::{Canonical, Height, Params, SignedTransaction, Timestamp, Transaction, TxId, Verified};
 use support::{World, at, block, block_hash, ids, prefix};
 
@@ -105,6 +105,21 @@ fn after_a_restart() {
     assert_eq!(code(&mut restart(true), &transaction, at(EXPIRES_MS)), "expired");
     // The window is what refuses it.
     assert!(restart(false).submit(transaction.clone(), at(200), at(200)).is_ok());
+}
+
+#[test]
+fn after_a_restart_when_it_was_kept() {
+    let world = World::new(Params::default());
+    let (_, transaction, block) = committed(&world);
+    let other = world.verified(world.call(0, 2, EXPIRES_MS));
+    let mut history = History::new(1_000, Height(1), at(100), [Height(0), Height(1)].map(block_hash));
+    history.load_window(loaded(&block));
+    let mut pool = Pool::new(PoolLimits::default(), world.params().clone(), history);
+    for (arrival, transaction) in [(7, &transaction), (8, &other)] {
+        pool.restore(Kept { arrival, transaction: transaction.clone() }, at(200));
+    }
+    assert_eq!(pool.oldest(), 8, "what a block holds is done with");
+    assert_eq!(ids(&pool.seal(Place { height: Height(2), timestamp: at(300) }).batch), [other.id()]);
 }
 
 #[test]
