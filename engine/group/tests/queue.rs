@@ -174,6 +174,8 @@ async fn the_queue_is_emptied_as_blocks_come() {
 
 /// How long a payment lives that is to expire before a block comes: by the group's clock, which the test moves.
 const SHORT: Duration = Duration::from_secs(60);
+/// Moves the clock past that: it counts whole milliseconds, so it may be up to two behind the one that transactions are dated by.
+const LONGER: Duration = Duration::from_secs(61);
 /// How long a block waits for more.
 const INTERVAL: Duration = Duration::from_secs(120);
 
@@ -202,7 +204,7 @@ async fn what_was_dropped_is_known_over_restarts_within_bounds() {
     for outcome in &mut outcomes {
         assert!(std::future::poll_fn(|context| Poll::Ready(outcome.as_mut().poll(context))).await.is_pending());
     }
-    group.advance_clock(SHORT).await;
+    group.advance_clock(LONGER).await;
     for outcome in outcomes {
         assert_eq!(outcome.await, Err(WaitError::Dropped { reason: "expired".into() }));
     }
@@ -223,7 +225,7 @@ async fn what_was_dropped_is_known_over_restarts_within_bounds() {
     };
     check(&group).await;
     let group = open_with(crashed(&store), genesis, folder.path(), limits).await;
-    group.advance_clock(SHORT).await;
+    group.advance_clock(LONGER).await;
     check(&group).await;
 
     // As it was it can't be executed; made anew it can, once.
