@@ -33,6 +33,7 @@ use crate::observe::Observation;
 use crate::queue::{Answers, Job, Queue};
 use crate::snapshots::Offers;
 use crate::submit_error::SubmitError;
+use crate::suspects::names;
 use crate::sync::{Lie, Lies, Progress, Teller};
 use crate::window::{Aim, Window};
 use crate::workers::{Execute, ExecuteJob, WriteJob};
@@ -74,8 +75,6 @@ pub(crate) struct Driver {
     pub(crate) hold: Vec<Verified>,
     /// Writes that were handed out and not reported.
     pub(crate) writing: usize,
-    /// Whether this start was counted, as something waited.
-    pub(crate) counts_starts: bool,
 }
 
 impl Driver {
@@ -107,9 +106,6 @@ impl Driver {
         // What only the pool has is not lost by a stop.
         let (kept, needed_from) = (self.replica.keep_all(), self.replica.oldest());
         self.queue.push(Job::Keep { kept, answers: None }, needed_from);
-        if self.counts_starts {
-            self.queue.push(Job::End, needed_from);
-        }
         self.set_stopped("it was told to stop");
         self.feed.close();
         debug!("group driver stopped");
@@ -212,7 +208,8 @@ impl Driver {
             edges = block.stats.edges,
             "block executed"
         );
-        self.acquit(block.content.transactions());
+        let acquitted = self.replica.acquit(block.content.transactions());
+        self.acquit(acquitted);
         self.deciding.shown(block.header.height, block.hash, self.clock.now());
         self.chain.executed(block);
         self.tell(Input::Executed { header, shown, amendments });
@@ -223,7 +220,8 @@ impl Driver {
             Checked::Good(made) => {
                 self.observation.executed(made.header.height, took);
                 let amendments = made.amendments.clone();
-                self.acquit(made.content.transactions());
+                let acquitted = self.replica.acquit(made.content.transactions());
+                self.acquit(acquitted);
                 self.chain.executed(Arc::new(*made));
                 (Verdict::Good, amendments)
             }
@@ -307,16 +305,16 @@ impl Driver {
                 self.dropped(dropped, needed_from);
             }
             Output::Execute(work) => {
-                let trial = self.replica.try_alone(&work.batch);
-                self.execute(work.height(), work.parent(), Execute::Make(work), trial);
+                let places = self.replica.pool().places(&work.batch);
+                self.execute(work.height(), work.parent(), Execute::Make(work, places));
             }
             Output::Check(shown) => {
                 let Header { height, parent, .. } = *shown.block.header();
-                self.execute(height, parent, Execute::Check(shown), None);
+                self.execute(height, parent, Execute::Check(shown));
             }
             Output::Apply(shown, outcomes) => {
                 let Header { height, parent, .. } = *shown.block.header();
-                self.execute(height, parent, Execute::Apply(shown, outcomes), None);
+                self.execute(height, parent, Execute::Apply(shown, outcomes));
             }
             Output::Hold { transactions, .. } => self.hold = transactions,
             Output::Sign(intent) => self.sign(intent),
@@ -343,12 +341,12 @@ impl Driver {
         }
     }
 
-    fn execute(&mut self, height: Height, parent: Hash, what: Execute, trial: Option<Suspicion>) {
+    fn execute(&mut self, height: Height, parent: Hash, what: Execute) {
         let Some((base, recent_hashes)) = self.chain.base(&parent) else {
             let reason = format!("its parent {parent} is not at the end of this chain; this is a bug in the node");
             return self.tell(Input::Failed { height, stage: Stage::Execution, reason });
         };
-        if self.jobs.try_send(ExecuteJob { what, base, recent_hashes, trial }).is_err() {
+        if self.jobs.try_send(ExecuteJob { what, base, recent_hashes }).is_err() {
             self.not_taken(height, Stage::Execution);
         }
     }
@@ -356,14 +354,23 @@ impl Driver {
     /// A block could not be run: what that may be put down to is marked before the group stops.
     fn not_run(&mut self, height: Height, failure: RunFailure) {
         let RunFailure { reason, blamed, alone } = failure;
-        let Blamed { kept, suspects, convicted } = self.replica.blame(&blamed, alone, &reason);
+        let Blamed { kept, suspects, acquitted, convicted } = self.replica.blame(&blamed, alone, &reason);
         if !kept.is_empty() {
             self.push(Job::Keep { kept, answers: None });
         }
-        for Suspicion { id, .. } in &suspects {
-            error!(tx = %id, height = height.0, reason, "the node failed, maybe by this: after a start it is run alone");
+        if !suspects.is_empty() {
+            let which = names(suspects.iter().map(|suspicion| &suspicion.id));
+            let (height, count) = (height.0, suspects.len());
+            error!(
+                which,
+                count,
+                height,
+                reason,
+                "the node failed, maybe by one of these: after a start they run apart from others"
+            );
         }
         self.suspect(suspects);
+        self.acquit(acquitted);
         if let Some(convicted) = convicted {
             self.observation.dropped(std::iter::once(convicted.refusal.code()));
             self.dropped(vec![convicted], self.replica.oldest());
@@ -377,9 +384,8 @@ impl Driver {
         }
     }
 
-    /// These were run, and the node stands.
-    fn acquit(&mut self, transactions: &[Verified]) {
-        let acquitted = self.replica.acquit(transactions);
+    /// What was under suspicion at these places is so no more.
+    fn acquit(&self, acquitted: Vec<Arrival>) {
         if !acquitted.is_empty() {
             self.push(Job::Acquit(acquitted));
         }

@@ -40,6 +40,7 @@ pub mod queries;
 mod queue;
 pub mod recovery;
 mod report;
+mod running;
 pub mod snapshots;
 pub mod status;
 mod submit_error;

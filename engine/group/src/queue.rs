@@ -66,10 +66,8 @@ pub(crate) enum Job {
     Drop(Vec<DroppedTransaction>),
     /// Transactions that may have brought the node down.
     Suspect(Vec<Suspicion>),
-    /// Some of these that did not.
-    Acquit(Vec<Suspicion>),
-    /// The group ends in peace: its starts are counted no more.
-    End,
+    /// The places of some of these that did not.
+    Acquit(Vec<Arrival>),
     /// What a failed transaction is replaced by, if it is.
     Renew { id: TxId, renewal: Option<Renewal>, done: oneshot::Sender<()> },
 }
@@ -161,8 +159,7 @@ impl Writer {
             }
             Job::Drop(dropped) => self.drops.record(write, dropped),
             Job::Suspect(suspects) => suspects.iter().for_each(|suspicion| write.mark(&mark(*suspicion))),
-            Job::Acquit(suspects) => suspects.iter().for_each(|suspicion| write.unmark(suspicion.arrival)),
-            Job::End => write.forget_starts(),
+            Job::Acquit(places) => places.iter().for_each(|arrival| write.unmark(*arrival)),
             Job::Renew { id, renewal: Some(renewal), .. } => write.renew(id, renewal),
             Job::Renew { id, renewal: None, .. } => write.forget_renewal(id),
         }
@@ -190,7 +187,7 @@ impl Writer {
             }
             // Whoever asked may have gone.
             Job::Renew { done, .. } => drop(done.send(())),
-            Job::Suspect(_) | Job::Acquit(_) | Job::End => {}
+            Job::Suspect(_) | Job::Acquit(_) => {}
         }
     }
 }

@@ -3,12 +3,13 @@
 //! What is in the chain by now, or was recorded as dropped, is done with; the rest is verified anew and gets its old
 //! place. Whether it can still be in a block is the pool's to judge, which drops it with the reason if not.
 
-use hanse_ledger::{Ledger, LedgerError, SuspectMark};
+use hanse_ledger::{Ledger, LedgerError};
 use hanse_txpool::{Arrival, Kept};
 use hanse_types::SignedTransaction;
 use hanse_types::crypto::verified::{Verifier, VerifyError};
 
 use crate::drops::Drops;
+use crate::suspects::Suspects;
 
 /// Entries that are read at a time.
 const PAGE: usize = 4_096;
@@ -23,9 +24,7 @@ pub(crate) struct Recovered {
     /// How many entries there were that are done with.
     pub(crate) done_with: usize,
     /// Those that may have brought an earlier process down, as [`suspects`](crate::suspects) judges.
-    pub(crate) suspects: Vec<SuspectMark>,
-    /// Whether starts are being counted.
-    pub(crate) counts_starts: bool,
+    pub(crate) suspects: Suspects,
 }
 
 /// Why the queue could not be taken over.

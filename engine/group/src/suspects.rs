@@ -1,30 +1,109 @@
 //! Judges, when a group is opened, which of the transactions that an earlier process left may have brought it down.
 //!
-//! A failure that the process outlives is marked when it happens, at the transactions that it may have been. One that ends the
-//! process leaves no time for that, and blocks are too frequent to announce each on the disk before it is run. So the starts
-//! of the process are counted, with one small write each, as long as accepted transactions wait and no block comes: after
-//! [`STARTS`] of them, the first batch is suspected. Suspects are run alone, each announced before ([`announce`]); one whose
-//! trial did not end [`TRIALS`] times is dropped. Twice, for a process may be killed for other reasons; those who made it can
-//! try it again.
+//! A failure that the process outlives is marked when it happens, at the transactions that it may have been. Of one that ends
+//! the process is known which batch it was running ([`running`](crate::running)). But most processes that end so are killed by
+//! somebody, and no transaction is to blame. So a batch is suspected only after it happened [`ENDS`] times and no block came
+//! between, and suspicion costs little: suspects run apart from others, so many at once that all of them are few blocks. (A
+//! block for each would be more blocks than the references of the last ones may lie back, and they would be lost.) If the
+//! process ends in one of these batches, it is divided in the same way, and the others are acquitted, until the suspect is
+//! alone: adaptive group testing (R. Dorfman, "The detection of defective members of large populations", 1943). One in whose
+//! run alone the process ended [`TRIALS`] times is dropped; those who made it can try it again.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
-use hanse_ledger::{DroppedTransaction, Ledger, LedgerError, QueueWrite, Starts, SuspectMark};
-use hanse_txpool::{Arrival, Kept, Refusal, Suspicion, admission};
-use hanse_types::{Height, Params, Timestamp};
+use hanse_ledger::{DroppedTransaction, Interrupted, Ledger, LedgerError, QueueWrite, SuspectMark};
+use hanse_txpool::{Arrival, Kept, Pool, Refusal, Suspicion};
+use hanse_types::{Height, Params, Timestamp, TxId};
 use tracing::warn;
 
 use crate::drops::Drops;
 use crate::recovery::Recovered;
 use crate::report;
 
-/// Starts without a block after which the first batch is suspected.
-const STARTS: u32 = 2;
-/// Trials that did not end after which a suspect is dropped.
-const TRIALS: u8 = 2;
+/// Processes that ended while they ran a batch after the same block, after which the last of these is suspected.
+const ENDS: u32 = 2;
+/// Trials alone that did not end after which a suspect is dropped.
+const TRIALS: u8 = 3;
+/// Most batches into which suspects are divided.
+const PARTS: usize = 32;
+/// Ids that a line of the log names at most.
+const NAMED: usize = 8;
+
+/// Those of the transactions that wait which may have brought the node down.
+#[derive(Debug, Default)]
+pub(crate) struct Suspects {
+    marks: BTreeMap<Arrival, SuspectMark>,
+    /// Most of those that were not tried alone yet in a batch.
+    at_once: usize,
+}
+
+impl Suspects {
+    /// Those of them that wait still.
+    fn among(waiting: &[Kept], marks: &[SuspectMark]) -> Suspects {
+        // Mostly there are none, and it is not worth while to look at what waits.
+        let candidates = if marks.is_empty() { &[] } else { waiting };
+        let known = candidates.iter().filter_map(|kept| find(marks, kept));
+        Suspects { marks: known.map(|mark| (mark.arrival, *mark)).collect(), at_once: 1 }
+    }
+
+    /// The process ended while it ran what is at these places. Of several suspects it was one of these, and one alone has one
+    /// more trial that did not end. Whether there are any: a batch is of suspects or of others.
+    fn tried(&mut self, places: &RangeInclusive<Arrival>) -> bool {
+        match self.marks.range(places.clone()).count() {
+            0 => return false,
+            1 => self.marks.range_mut(places.clone()).for_each(|(_, mark)| mark.trials = mark.trials.saturating_add(1)),
+            _ => self.marks.retain(|arrival, _| places.contains(arrival)),
+        }
+        true
+    }
+
+    fn add(&mut self, suspects: &[Kept]) {
+        for Kept { arrival, transaction } in suspects {
+            let mark = SuspectMark { arrival: *arrival, id: transaction.id(), trials: 0 };
+            self.marks.entry(*arrival).or_insert(mark);
+        }
+    }
+
+    /// Takes those that had all their trials out of what waits.
+    fn convict(&mut self, waiting: &mut Vec<Kept>) -> Vec<Kept> {
+        let convicted: BTreeMap<_, _> = self.marks.extract_if(.., |_, mark| mark.trials >= TRIALS).collect();
+        waiting.extract_if(.., |kept| convicted.contains_key(&kept.arrival)).collect()
+    }
+
+    /// Divides those that are to be tried into few batches, and far fewer than blocks may come before a reference is too old.
+    fn divide(&mut self, params: &Params) {
+        let window = usize::try_from(params.ref_block_window).unwrap_or(usize::MAX);
+        let untried = self.marks.values().filter(|mark| mark.trials == 0).count();
+        self.at_once = untried.div_ceil(PARTS.min(window / 8).max(2)).max(1);
+    }
+
+    /// What makes them durable, in the place of what is.
+    fn note(&self, before: &[SuspectMark], write: &mut QueueWrite) {
+        let gone = before.iter().filter(|mark| !self.marks.contains_key(&mark.arrival));
+        gone.for_each(|mark| write.unmark(mark.arrival));
+        let is_new = |mark: &&SuspectMark| at_place(before, mark.arrival) != Some(*mark);
+        self.marks.values().filter(is_new).for_each(|mark| write.mark(mark));
+    }
+
+    fn report(&self) {
+        if !self.marks.is_empty() {
+            let (count, at_once, which) =
+                (self.marks.len(), self.at_once, names(self.marks.values().map(|mark| &mark.id)));
+            warn!(count, at_once, which, "transactions may have brought the node down; they are run apart from others");
+        }
+    }
+
+    /// Puts them under suspicion.
+    pub(crate) fn suspect(self, pool: &mut Pool) {
+        for SuspectMark { id, trials, .. } in self.marks.into_values() {
+            pool.suspect(&id, if trials == 0 { self.at_once } else { 1 });
+        }
+    }
+}
 
 /// Judges what waits: notes the suspects in it, and takes out who is convicted; how many these are. All of it is durable when
-/// this returns.
+/// this returns. `interrupted` is what the process before was running when it ended, if it was.
 ///
 /// # Errors
 /// If the ledger can't be read or written.
@@ -32,18 +111,22 @@ pub(crate) fn judge(
     ledger: &Ledger,
     drops: &Drops,
     recovered: &mut Recovered,
+    interrupted: Option<RangeInclusive<Arrival>>,
     params: &Params,
     now: Timestamp,
 ) -> Result<u64, LedgerError> {
-    let marks = ledger.suspects()?;
-    let mut write = QueueWrite::default();
-    let convicted = take_convicted(recovered, &marks);
-    let (height, mut suspects) = (ledger.height(), suspects_among(&recovered.waiting, &marks));
-    let open: BTreeSet<Arrival> = suspects.iter().map(|mark| mark.arrival).collect();
-    marks.iter().filter(|mark| !open.contains(&mark.arrival)).for_each(|mark| write.unmark(mark.arrival));
-    if count_starts(ledger, recovered, &mut write)? > STARTS {
-        suspect_first_batch(&recovered.waiting, params, &mut suspects, &mut write);
+    let (height, marks, mut write) = (ledger.height(), ledger.suspects()?, QueueWrite::default());
+    let mut suspects = Suspects::among(&recovered.waiting, &marks);
+    if let Some(places) = interrupted
+        && !suspects.tried(&places)
+        && let batch @ [_, ..] = at_places(&recovered.waiting, &places)
+        && is_again(ledger, &mut write)?
+    {
+        suspects.add(batch);
     }
+    let convicted = suspects.convict(&mut recovered.waiting);
+    suspects.divide(params);
+    suspects.note(&marks, &mut write);
     let dropped: Vec<_> = convicted.into_iter().map(|kept| record(kept, height, now)).collect();
     drops.pending(dropped.iter().map(|dropped| dropped.id));
     if !dropped.is_empty() {
@@ -54,73 +137,36 @@ pub(crate) fn judge(
     }
     drops.recorded(&dropped);
     dropped.iter().for_each(|dropped| report::dropped(&ledger.genesis().group_id, dropped));
-    for SuspectMark { id, trials, .. } in &suspects {
-        warn!(tx = %id, trials, "a transaction may have brought the node down; it is run alone");
-    }
+    suspects.report();
     recovered.suspects = suspects;
     Ok(dropped.len() as u64)
 }
 
-/// Announces a trial, and that the one before it ended, if there was one; both are durable when this returns. In one write,
-/// for the block of the one before need not be durable yet: if this trial ends the process, it did not end that one's.
-///
-/// # Errors
-/// If the ledger can't be written.
-pub(crate) fn announce(ledger: &Ledger, suspicion: Suspicion, ended: Option<Suspicion>) -> Result<(), LedgerError> {
-    let mut write = QueueWrite::default();
-    ended.iter().for_each(|ended| write.unmark(ended.arrival));
-    write.mark(&mark(suspicion));
-    ledger.write_queue(&write)
-}
-
-/// A suspicion as it is kept.
-pub(crate) fn mark(suspicion: Suspicion) -> SuspectMark {
-    let Suspicion { id, arrival, trials } = suspicion;
-    SuspectMark { arrival, id, trials }
+fn at_place(marks: &[SuspectMark], arrival: Arrival) -> Option<&SuspectMark> {
+    marks.binary_search_by_key(&arrival, |mark| mark.arrival).ok().map(|at| &marks[at])
 }
 
 fn find<'a>(marks: &'a [SuspectMark], kept: &Kept) -> Option<&'a SuspectMark> {
-    let at = marks.binary_search_by_key(&kept.arrival, |mark| mark.arrival).ok()?;
-    Some(&marks[at]).filter(|mark| mark.id == kept.transaction.id())
+    at_place(marks, kept.arrival).filter(|mark| mark.id == kept.transaction.id())
 }
 
-fn take_convicted(recovered: &mut Recovered, marks: &[SuspectMark]) -> Vec<Kept> {
-    let is_convicted = |kept: &Kept| find(marks, kept).is_some_and(|mark| mark.trials >= TRIALS);
-    let waiting = std::mem::take(&mut recovered.waiting);
-    let (convicted, waiting) = waiting.into_iter().partition(is_convicted);
-    recovered.waiting = waiting;
-    convicted
+fn at_places<'a>(waiting: &'a [Kept], places: &RangeInclusive<Arrival>) -> &'a [Kept] {
+    let before = |arrival| waiting.partition_point(|kept| kept.arrival < arrival);
+    &waiting[before(*places.start())..before(places.end().saturating_add(1))]
 }
 
-fn suspects_among(waiting: &[Kept], marks: &[SuspectMark]) -> Vec<SuspectMark> {
-    // Mostly there are none, and it is not worth while to look at what waits.
-    let candidates = if marks.is_empty() { &[] } else { waiting };
-    candidates.iter().filter_map(|kept| find(marks, kept).copied()).collect()
-}
-
-/// Counts this start, if something waits for a block: which it is since the newest block came.
-fn count_starts(ledger: &Ledger, recovered: &mut Recovered, write: &mut QueueWrite) -> Result<u32, LedgerError> {
-    let (height, noted) = (ledger.height(), ledger.starts()?);
-    recovered.counts_starts = !recovered.waiting.is_empty();
-    if !recovered.counts_starts {
-        noted.iter().for_each(|_| write.forget_starts());
-        return Ok(0);
-    }
-    let before = noted.filter(|noted| noted.height == height).map_or(0, |noted| noted.count);
+/// Counts a process that ended while it ran a batch; whether it is to be suspected.
+fn is_again(ledger: &Ledger, write: &mut QueueWrite) -> Result<bool, LedgerError> {
+    let height = ledger.height();
+    let before = ledger.interrupted()?.filter(|noted| noted.height == height).map_or(0, |noted| noted.count);
     let count = before.saturating_add(1);
-    write.note_starts(&Starts { height, count });
-    Ok(count)
-}
-
-/// The first batch of a start is a beginning of what waits, of as many as fit into a block at most.
-fn suspect_first_batch(waiting: &[Kept], params: &Params, suspects: &mut Vec<SuspectMark>, write: &mut QueueWrite) {
-    let known: BTreeSet<Arrival> = suspects.iter().map(|mark| mark.arrival).collect();
-    let first = waiting.iter().take(admission::block_tx_count_max(params));
-    for Kept { arrival, transaction } in first.filter(|kept| !known.contains(&kept.arrival)) {
-        let mark = SuspectMark { arrival: *arrival, id: transaction.id(), trials: 0 };
-        write.mark(&mark);
-        suspects.push(mark);
+    let is_again = count >= ENDS;
+    if is_again {
+        write.forget_interrupted();
+    } else {
+        write.note_interrupted(&Interrupted { height, count });
     }
+    Ok(is_again)
 }
 
 fn record(Kept { arrival, transaction }: Kept, height: Height, timestamp: Timestamp) -> DroppedTransaction {
@@ -133,5 +179,96 @@ fn record(Kept { arrival, transaction }: Kept, height: Height, timestamp: Timest
         reason: refusal.code().to_owned(),
         message: refusal.to_string(),
         signed: transaction.signed().clone(),
+    }
+}
+
+/// The mark of one that was not tried yet.
+pub(crate) fn mark(suspicion: Suspicion) -> SuspectMark {
+    let Suspicion { id, arrival } = suspicion;
+    SuspectMark { arrival, id, trials: 0 }
+}
+
+/// Ids for a line of the log, but not thousands.
+pub(crate) fn names<'a>(ids: impl ExactSizeIterator<Item = &'a TxId>) -> String {
+    let more = ids.len().saturating_sub(NAMED);
+    let named: Vec<_> = ids.take(NAMED).map(TxId::to_string).collect();
+    if more > 0 { format!("{} and {more} more", named.join(" ")) } else { named.join(" ") }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn suspects(arrivals: std::ops::Range<Arrival>) -> Suspects {
+        let mark = |arrival| (arrival, SuspectMark { arrival, id: TxId::default(), trials: 0 });
+        Suspects { marks: arrivals.map(mark).collect(), at_once: 1 }
+    }
+
+    fn params(ref_block_window: u64) -> Params {
+        Params { ref_block_window, ..Params::default() }
+    }
+
+    proptest! {
+        /// Whichever it is, it is alone after few starts, and all the others were run in few blocks.
+        #[test]
+        fn a_culprit_is_alone_after_few_starts_and_few_blocks(count in 1u64..100_000, at in any::<prop::sample::Index>(), window in 16u64..1_000) {
+            let (culprit, params) = (at.index(count as usize) as u64, params(window));
+            let (mut found, mut starts) = (suspects(0..count), 0);
+            loop {
+                found.divide(&params);
+                let all: Vec<Arrival> = found.marks.keys().copied().collect();
+                let batches: Vec<&[Arrival]> = all.chunks(found.at_once).collect();
+                prop_assert!(batches.len() <= PARTS.min(window as usize / 8));
+                let tried = batches.iter().position(|batch| batch.contains(&culprit)).unwrap();
+                found.marks.retain(|arrival, _| *arrival >= batches[tried][0]);
+                prop_assert!(found.tried(&(batches[tried][0]..=*batches[tried].last().unwrap())));
+                starts += 1;
+                if batches[tried].len() == 1 {
+                    break;
+                }
+                prop_assert_eq!(found.marks.keys().copied().collect::<Vec<_>>(), batches[tried]);
+            }
+            prop_assert_eq!(found.marks[&culprit].trials, 1);
+            let parts = PARTS.min(window as usize / 8) as f64;
+            prop_assert!(f64::from(starts) <= (count as f64).log(parts) + 2.0, "{starts} starts");
+        }
+    }
+
+    #[test]
+    fn one_that_was_tried_alone_accuses_no_other_and_acquits_none() {
+        let mut found = suspects(0..5);
+        assert!(found.tried(&(2..=2)));
+        found.divide(&params(1_000));
+        assert_eq!((found.marks.len(), found.marks[&2].trials, found.at_once), (5, 1, 1));
+        assert!(!found.tried(&(5..=100)) && !suspects(0..0).tried(&(0..=9)));
+    }
+
+    #[test]
+    fn only_what_changes_is_written() {
+        let before: Vec<_> = suspects(0..5).marks.into_values().collect();
+        let mut write = QueueWrite::default();
+        suspects(0..5).note(&before, &mut write);
+        assert!(write.is_empty());
+        let mut found = suspects(2..6);
+        found.marks.get_mut(&3).unwrap().trials = 1;
+        let mut expected = QueueWrite::default();
+        expected.unmark(0);
+        expected.unmark(1);
+        expected.mark(&found.marks[&3]);
+        expected.mark(&found.marks[&5]);
+        found.note(&before, &mut write);
+        assert_eq!(format!("{write:?}"), format!("{expected:?}"));
+    }
+
+    #[test]
+    fn a_line_of_the_log_names_few() {
+        let ids = vec![TxId::default(); 10];
+        assert_eq!(names(ids[..1].iter()), ids[0].to_string());
+        assert!(names(ids[..8].iter()).ends_with(&ids[0].to_string()));
+        assert!(names(ids.iter()).ends_with(" and 2 more"));
     }
 }

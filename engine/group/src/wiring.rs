@@ -44,6 +44,7 @@ use crate::queries::Queries;
 use crate::queue;
 use crate::recovery::{self, Recovered, RecoveryError};
 use crate::report;
+use crate::running::Running;
 use crate::snapshots::SyncMode;
 #[cfg(feature = "rocksdb")]
 use crate::snapshots::fetch::{self, Fetch};
@@ -281,11 +282,11 @@ impl Parts {
         let verifier = Verifier::new(genesis.clone());
         let drops = Arc::new(Drops::load(&ledger, config.drops)?);
         let mut recovered = pool.install(|| recovery::read(&ledger, &drops, &verifier))?;
-        let convicted = suspects::judge(&ledger, &drops, &mut recovered, &params, clock.now())?;
+        let (running, interrupted) = Running::open(&config.directory);
+        let convicted = suspects::judge(&ledger, &drops, &mut recovered, interrupted, &params, clock.now())?;
         if convicted > 0 {
             config.observer.dropped(ENGINE_FAILED, convicted);
         }
-        let counts_starts = recovered.counts_starts;
         let mut waiting = Pool::new(config.pool, params, history);
         restore(&mut waiting, recovered, clock.now());
         let is_among = matches!(genesis.consensus, ConsensusKind::Bft | ConsensusKind::Raft);
@@ -309,7 +310,7 @@ impl Parts {
         let timelines = Arc::new(Timelines::default());
         let executor = Executor::new(execution, genesis.clone()).recording_to(timelines.clone());
         let (execute, executing) =
-            spawn_executor(executor, ledger.clone(), is_among, pool.clone(), events.clone()).map_err(threads)?;
+            spawn_executor(executor, running, is_among, pool.clone(), events.clone()).map_err(threads)?;
         let (reports, reporting) = report::spawn(ledger.genesis().group_id.clone()).map_err(threads)?;
         let (write, writing) =
             spawn_writer(ledger.clone(), votes, identity, signer, reports, events.clone()).map_err(threads)?;
@@ -386,7 +387,6 @@ impl Parts {
             timer: None,
             hold: Vec::new(),
             writing: 0,
-            counts_starts,
         };
         let tasks = Tasks {
             driver: tokio::spawn(driver.run(happened)),
@@ -449,15 +449,13 @@ fn headers_before(ledger: &Ledger, height: Height) -> Result<Vec<Header>, OpenEr
 
 /// Puts what an earlier process left where it was.
 fn restore(pool: &mut Pool, recovered: Recovered, now: Timestamp) {
-    let Recovered { waiting, next_arrival, done_with, suspects, counts_starts: _ } = recovered;
+    let Recovered { waiting, next_arrival, done_with, suspects } = recovered;
     if !waiting.is_empty() || done_with > 0 {
         info!(waiting = waiting.len(), done_with, "took over the queue of accepted transactions");
     }
     waiting.into_iter().for_each(|kept| pool.restore(kept, now));
     pool.resume(next_arrival);
-    for suspect in suspects {
-        pool.suspect(&suspect.id, suspect.trials);
-    }
+    suspects.suspect(pool);
 }
 
 /// What threads are for.

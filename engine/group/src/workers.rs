@@ -1,5 +1,6 @@
 //! The threads that run blocks and make things durable, for the driver.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::JoinHandle;
@@ -9,17 +10,17 @@ use hanse_consensus::Intent;
 use hanse_consensus::raft::Record;
 use hanse_ledger::{Ledger, NewBlock};
 use hanse_replica::{Shown, Work};
-use hanse_txpool::Suspicion;
+use hanse_txpool::Arrival;
 use hanse_types::crypto::Signer;
 use hanse_types::{Certificate, ChainIdentity, Hash, Outcomes, Verified};
 
-use crate::blame::{RunFailure, Tried};
+use crate::blame::Tried;
 use crate::event::{Event, Events, Made};
 use crate::execution::{Base, ExecutedBlock, ExecutionError, Executor};
 use crate::guarded::guarded;
 use crate::held;
 use crate::report::Reports;
-use crate::suspects;
+use crate::running::Running;
 use crate::votes::Votes;
 
 /// Work that may be handed to a thread before it takes it: a replica has two blocks of its own under way at most, and two
@@ -31,14 +32,12 @@ pub(crate) struct ExecuteJob {
     pub(crate) what: Execute,
     pub(crate) base: Base,
     pub(crate) recent_hashes: Vec<Hash>,
-    /// That its only transaction is under suspicion, to be durable before it is run.
-    pub(crate) trial: Option<Suspicion>,
 }
 
 /// What is to be done with it.
 pub(crate) enum Execute {
-    /// It is to be made.
-    Make(Work),
+    /// It is to be made, of what the pool has at these places.
+    Make(Work, Option<RangeInclusive<Arrival>>),
     /// It was made by another node.
     Check(Box<Shown>),
     /// The same, and it is decided and came with its outcomes.
@@ -66,25 +65,22 @@ pub(crate) enum WriteJob {
 /// Starts the thread that runs blocks; `shows` if what it makes is shown to others.
 pub(crate) fn spawn_executor(
     mut executor: Executor,
-    ledger: Ledger,
+    mut running: Running,
     shows: bool,
     pool: Arc<rayon::ThreadPool>,
     events: Events,
 ) -> std::io::Result<(SyncSender<ExecuteJob>, JoinHandle<()>)> {
     let (sender, jobs): (_, Receiver<ExecuteJob>) = mpsc::sync_channel(JOBS);
     let run = move || {
-        let mut ended = None;
-        for ExecuteJob { what, base, recent_hashes, trial } in jobs {
+        for ExecuteJob { what, base, recent_hashes } in jobs {
             let start = Instant::now();
             let event = match what {
-                Execute::Make(work) => {
+                Execute::Make(work, places) => {
                     let (height, tried) = (work.height(), Tried::new(&work.batch, true));
                     let make = || pool.install(|| made(executor.make(work, &base, recent_hashes)?, shows));
-                    let result = match trial.map_or(Ok(()), |trial| announced(&ledger, trial, ended.take())) {
-                        Ok(()) => tried.run(make),
-                        Err(reason) => Err(RunFailure::by_none(reason)),
-                    };
-                    ended = trial.filter(|_| result.is_ok()).or(ended);
+                    running.begin(places);
+                    let result = tried.run(make);
+                    running.end();
                     Event::Executed { height, result, took: start.elapsed() }
                 }
                 Execute::Check(shown) => {
@@ -108,10 +104,6 @@ pub(crate) fn spawn_executor(
     };
     let thread = std::thread::Builder::new().name("hanse-execute".into()).spawn(run)?;
     Ok((sender, thread))
-}
-
-fn announced(ledger: &Ledger, trial: Suspicion, ended: Option<Suspicion>) -> Result<(), String> {
-    guarded(|| suspects::announce(ledger, trial, ended))
 }
 
 fn made(block: ExecutedBlock, shows: bool) -> Result<Made, ExecutionError> {

@@ -15,8 +15,12 @@ use hanse_group::{Durability, FailedPlace, Failure, Group, GroupConfig, Hub, Tra
 use hanse_ledger::{Ledger, LedgerOptions, MemoryStore};
 use hanse_types::crypto::{SecretKey, Signer};
 use hanse_types::genesis::{ConsensusKind, Genesis, Validator};
-use hanse_types::{Address, Height, SignedTransaction, StateCommitment, Status, TxId};
+use hanse_types::{Address, Height, Params, SignedTransaction, StateCommitment, Status, TxId};
 use harm::{Harm, HarmfulStore, POISON};
+
+fn params(params: Params) -> Genesis {
+    Genesis { params, ..genesis(StateCommitment::Merkle) }
+}
 
 fn ledger_on(store: &HarmfulStore, genesis: &Genesis) -> Ledger {
     let initial = hanse_vm::system::genesis_state(genesis);
@@ -24,7 +28,10 @@ fn ledger_on(store: &HarmfulStore, genesis: &Genesis) -> Ledger {
 }
 
 async fn open_on(store: &HarmfulStore, folder: &Path) -> Group {
-    let genesis = genesis(StateCommitment::Merkle);
+    open_of(store, folder, genesis(StateCommitment::Merkle)).await
+}
+
+async fn open_of(store: &HarmfulStore, folder: &Path, genesis: Genesis) -> Group {
     let ledger = ledger_on(store, &genesis);
     let config = GroupConfig { threads: 2, ..patient(genesis, folder.to_owned()) };
     Group::open_on(ledger, config, Arc::new(validator())).await.unwrap()
@@ -46,10 +53,15 @@ fn id(group: &Group, transaction: &SignedTransaction) -> TxId {
 
 /// Ten payments, the poison, ten payments: all promised to outlive a crash. The ids, and which of them is the poison.
 async fn submit_all(group: &Group) -> (Vec<TxId>, usize) {
-    let mut all: Vec<_> = (0..20).map(|nonce| transfer(group, 1, 2, 1, nonce)).collect();
-    all.insert(10, poison(group, 0));
+    (submit_among(group, 20, 10).await, 10)
+}
+
+/// So many payments, with the poison at this place.
+async fn submit_among(group: &Group, count: u64, place: usize) -> Vec<TxId> {
+    let mut all: Vec<_> = (0..count).map(|nonce| transfer(group, 1, 2, 1, nonce)).collect();
+    all.insert(place, poison(group, 0));
     let answers = group.submit_many(all, Durability::Disk).await;
-    (answers.into_iter().map(Result::unwrap).collect(), 10)
+    answers.into_iter().map(Result::unwrap).collect()
 }
 
 async fn has_stopped(group: &Group) {
@@ -137,13 +149,82 @@ async fn a_transaction_that_ends_the_process_is_found_by_its_starts() {
         starts += 1;
         assert!(starts < 10, "it is not found");
     }
-    // Two without a block, then two trials, and the one that drops it.
+    // Until it is suspected, the process ended twice; then come three trials, and the start that drops it.
     assert_eq!(starts, 5);
     let culprit = ids.remove(at);
     committed_in_order(&group, &ids).await;
     assert_dropped(&group, culprit, "the process ended").await;
     group.stop().await;
-    assert_eq!(group.ledger().starts().unwrap(), None);
+    assert_eq!(group.ledger().interrupted().unwrap(), None);
+}
+
+/// A chain where a reference may lie few blocks back.
+fn short_window() -> Genesis {
+    params(Params { ref_block_window: 40, ..genesis(StateCommitment::Merkle).params })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn suspicion_costs_few_blocks_so_that_none_that_waits_becomes_too_old_for_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = new_store(Harm::Hang);
+    let group = open_of(&store, folder.path(), short_window()).await;
+    let ids = submit_among(&group, 600, 0).await;
+    // It is killed in its first block, twice, as if by somebody; then nothing is wrong.
+    tokio::time::timeout(PATIENCE, store.has_harmed()).await.unwrap();
+    let store = store.crashed(Harm::Hang);
+    open_of(&store, folder.path(), short_window()).await;
+    tokio::time::timeout(PATIENCE, store.has_harmed()).await.unwrap();
+    let group = open_of(&store.crashed(Harm::None), folder.path(), short_window()).await;
+    assert_eq!(group.ledger().suspects().unwrap().len(), ids.len());
+    committed_in_order(&group, &ids).await;
+    assert!(height(&group) <= Height(40 / 8), "{:?}", height(&group));
+    group.stop().await;
+    assert_eq!((group.ledger().suspects().unwrap(), group.ledger().interrupted().unwrap()), (vec![], None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_ends_the_process_is_found_among_many() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = new_store(Harm::Hang);
+    let mut group = open_of(&store, folder.path(), short_window()).await;
+    let mut ids = submit_among(&group, 600, 400).await;
+    let mut starts = 0;
+    while !matches!(group.status(ids[400]).await.unwrap(), TransactionStatus::Dropped(_)) {
+        tokio::time::timeout(PATIENCE, store.has_harmed()).await.unwrap();
+        store = store.crashed(Harm::Hang);
+        group = open_of(&store, folder.path(), short_window()).await;
+        starts += 1;
+        assert!(starts < 20, "it is not found");
+    }
+    // Until it is suspected, the process ended twice; then it is one of 121, of 25 and of 5, and alone three times.
+    assert_eq!(starts, 8);
+    let culprit = ids.remove(400);
+    committed_in_order(&group, &ids).await;
+    assert_dropped(&group, culprit, "the process ended").await;
+    group.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_ends_between_blocks_accuses_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let slow = || params(Params { block_interval_ms: 120_000, ..genesis(StateCommitment::Merkle).params });
+    let mut store = new_store(Harm::None);
+    let mut group = open_of(&store, folder.path(), slow()).await;
+    // One block is made, so that there is one to be between.
+    let first = transfer(&group, 1, 3, 1, 1_000);
+    let first = group.submit(first, Durability::Disk).await.unwrap();
+    group.advance_clock(std::time::Duration::from_secs(121)).await;
+    group.wait(first, PATIENCE).await.unwrap();
+    let ids = submit_among(&group, 5, 2).await;
+    for _ in 0..5 {
+        store = store.crashed(Harm::None);
+        group = open_of(&store, folder.path(), slow()).await;
+        assert_eq!(group.status(ids[0]).await, Ok(TransactionStatus::Waiting));
+    }
+    assert_eq!((group.ledger().suspects().unwrap(), group.ledger().interrupted().unwrap()), (vec![], None));
+    group.advance_clock(std::time::Duration::from_secs(121)).await;
+    committed_in_order(&group, &ids).await;
+    group.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -67,4 +67,4 @@ pub use snapshot::{Manifest, SnapshotError};
 #[cfg(feature = "rocksdb")]
 pub use store::RocksStore;
 pub use store::{Closed, MemoryStore, Store};
-pub use suspects::{Starts, SuspectMark};
+pub use suspects::{Interrupted, SuspectMark};

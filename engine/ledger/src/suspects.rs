@@ -1,8 +1,8 @@
 //! What is durable of transactions that may have brought the node down while it ran them.
 //!
-//! A suspect lies in the queue like any other; here is its mark, under its place there, with how often it was begun to be run
-//! alone. And here is how often the process was started since the newest block came, for failures that leave no time to mark
-//! anything. Marks outlive what they are of: whoever reads them compares with the queue, and removes those that are done with
+//! A suspect lies in the queue like any other; here is its mark, under its place there, with how often the process ended while
+//! it was run alone. And here is how often that happened since the newest block came while a batch was run of which none is
+//! marked. Marks outlive what they are of: whoever reads them compares with the queue, and removes those that are done with
 //! before places in the queue are given anew.
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -15,7 +15,7 @@ use crate::store::{RangeQuery, Table};
 
 /// What starts a key of the table of exceptions.
 const SUSPECT: u8 = b's';
-const STARTS: &[u8] = b"u";
+const INTERRUPTED: &[u8] = b"u";
 
 /// An accepted transaction that may have brought the node down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -24,16 +24,16 @@ pub struct SuspectMark {
     pub arrival: u64,
     /// Its identity.
     pub id: TxId,
-    /// How often it was begun to be run alone and not seen to end.
+    /// How often the process ended while it was run alone.
     pub trials: u8,
 }
 
-/// How often the process was started on the same chain.
+/// How often the process ended while it ran a batch, on the same chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct Starts {
+pub struct Interrupted {
     /// The newest block.
     pub height: Height,
-    /// Starts with this block as the newest, the last one included.
+    /// Ends with this block as the newest.
     pub count: u32,
 }
 
@@ -49,15 +49,15 @@ impl QueueWrite {
         self.0.remove(Table::Exception, &suspect_key(arrival));
     }
 
-    /// Notes the starts, in the place of what was noted before.
-    pub fn note_starts(&mut self, starts: &Starts) {
-        let bytes = borsh::to_vec(starts).expect("a bounded value encodes into memory");
-        self.0.put(Table::Exception, STARTS, &bytes);
+    /// Notes how often processes were interrupted, in the place of what was noted before.
+    pub fn note_interrupted(&mut self, interrupted: &Interrupted) {
+        let bytes = borsh::to_vec(interrupted).expect("a bounded value encodes into memory");
+        self.0.put(Table::Exception, INTERRUPTED, &bytes);
     }
 
-    /// Forgets the starts.
-    pub fn forget_starts(&mut self) {
-        self.0.remove(Table::Exception, STARTS);
+    /// Forgets that.
+    pub fn forget_interrupted(&mut self) {
+        self.0.remove(Table::Exception, INTERRUPTED);
     }
 }
 
@@ -79,13 +79,15 @@ impl Ledger {
         self.shared.store.range(Table::Exception, query)?.into_iter().map(read).collect()
     }
 
-    /// The starts that were noted, if any.
+    /// How often processes were interrupted, if that was noted.
     ///
     /// # Errors
     /// If the store fails or holds damaged bytes.
-    pub fn starts(&self) -> Result<Option<Starts>, LedgerError> {
-        let Some(bytes) = self.shared.store.get(Table::Exception, STARTS)? else { return Ok(None) };
-        borsh::from_slice(&bytes).map(Some).map_err(|error| LedgerError::damaged("the record of starts", error))
+    pub fn interrupted(&self) -> Result<Option<Interrupted>, LedgerError> {
+        let Some(bytes) = self.shared.store.get(Table::Exception, INTERRUPTED)? else { return Ok(None) };
+        borsh::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| LedgerError::damaged("the record of interrupted processes", error))
     }
 }
 

@@ -1,10 +1,10 @@
 //! What the driver says of transactions by which it failed, or did not.
 //!
 //! A failure of what runs transactions stops the replica, and would do so again after every start, for what was accepted
-//! comes back. So those that it may have been are put under suspicion, to be run alone from then on.
+//! comes back. So those that it may have been are put under suspicion, to be run apart from others from then on.
 
 use hanse_consensus::Consensus;
-use hanse_txpool::{Dropped, Kept, Suspicion};
+use hanse_txpool::{Arrival, Dropped, Kept, Suspicion};
 use hanse_types::{TxId, Verified};
 
 use crate::replica::Replica;
@@ -16,6 +16,8 @@ pub struct Blamed {
     pub kept: Vec<Kept>,
     /// The suspects.
     pub suspects: Vec<Suspicion>,
+    /// The places of others that were suspects, and are no more.
+    pub acquitted: Vec<Arrival>,
     /// A suspect that was run alone.
     pub convicted: Option<Dropped>,
 }
@@ -26,13 +28,15 @@ impl<C: Consensus> Replica<C> {
     pub fn blame(&mut self, ids: &[TxId], alone: bool, reason: &str) -> Blamed {
         if let [id] = ids
             && alone
-            && self.pool.suspicion(id).is_some_and(|suspicion| suspicion.trials > 0)
+            && self.pool.suspicion(id).is_some()
         {
             return Blamed { convicted: self.pool.convict(id, reason.to_owned()), ..Blamed::default() };
         }
-        let suspects = ids.iter().filter_map(|id| self.pool.suspect(id, 0)).collect();
+        let was_of_suspects = !ids.is_empty() && ids.iter().all(|id| self.pool.suspicion(id).is_some());
+        let suspects: Vec<_> = ids.iter().filter_map(|id| self.pool.suspect(id, 1)).collect();
+        let acquitted = if was_of_suspects { self.pool.acquit_all_but(&suspects) } else { Vec::new() };
         let kept = ids.iter().filter_map(|id| self.pool.keep(id)).collect();
-        Blamed { kept, suspects, convicted: None }
+        Blamed { kept, suspects, acquitted, convicted: None }
     }
 
     /// These had brought the node down before, and are about to be submitted again: they are under suspicion at once. In the
@@ -41,14 +45,8 @@ impl<C: Consensus> Replica<C> {
         self.pool.suspect_on_arrival(ids);
     }
 
-    /// A batch is about to be run: if it is a suspect alone, its suspicion, which must be durable before.
-    pub fn try_alone(&mut self, batch: &[Verified]) -> Option<Suspicion> {
-        let [suspect] = batch else { return None };
-        self.pool.try_alone(&suspect.id())
-    }
-
-    /// These were run and nothing failed: the suspicions that there were.
-    pub fn acquit(&mut self, transactions: &[Verified]) -> Vec<Suspicion> {
+    /// These were run and nothing failed: the places of those that were suspects.
+    pub fn acquit(&mut self, transactions: &[Verified]) -> Vec<Arrival> {
         if !self.pool.has_suspects() {
             return Vec::new();
         }

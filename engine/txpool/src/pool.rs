@@ -84,8 +84,8 @@ pub struct Pool {
     pub(crate) sealed: BTreeMap<Arrival, Entry>,
     /// Both of them.
     pub(crate) arrivals: HashMap<TxId, Arrival>,
-    /// Those that may have brought the node down, with how often each was begun to be run alone.
-    pub(crate) suspects: BTreeMap<Arrival, u8>,
+    /// Those that may have brought the node down, with how many of them may be in a batch with each, itself included.
+    pub(crate) suspects: BTreeMap<Arrival, usize>,
     /// Those that are under suspicion as soon as they come.
     pub(crate) suspect_on_arrival: Vec<TxId>,
     /// How many transactions are a batch, however short they have waited.
@@ -322,7 +322,7 @@ impl Pool {
         self.next_arrival += 1;
         self.enter(arrival, &transaction);
         if self.suspect_on_arrival.contains(&id) {
-            self.suspect(&id, 0);
+            self.suspect(&id, 1);
         }
         let since = self.waits_since(since.min(now));
         self.wait(arrival, Entry { transaction, since, kept: false });

@@ -2,8 +2,8 @@
 //!
 //! A batch is ready when it is full, when its oldest transaction has waited the chain's block interval, or when it is so
 //! large that waiting for more gains nothing, if somebody said from where on that is ([`Pool::seal_from`]). It takes
-//! transactions in the order of their arrival; none overtakes another, so none starves. One that is under suspicion is a
-//! batch alone.
+//! transactions in the order of their arrival; none overtakes another, so none starves. One that is under suspicion is in no
+//! batch with those that are not, and with few of those that are.
 
 use hanse_types::{Timestamp, TxId, Verified};
 
@@ -68,8 +68,7 @@ impl Pool {
         while let Some((arrival, oldest)) = self.waiting.first_key_value() {
             let arrival = *arrival;
             let checked = admission::check_place(&oldest.transaction, &self.params, &self.history, place);
-            let is_suspect = self.suspects.contains_key(&arrival);
-            if checked.is_ok() && !(if is_suspect { room.take_all() } else { room.take(&oldest.transaction) }) {
+            if checked.is_ok() && !room.take(&oldest.transaction, self.suspects.get(&arrival).copied()) {
                 break;
             }
             let Some(entry) = self.take_waiting(arrival) else { break };
@@ -109,7 +108,10 @@ impl Pool {
 
 /// What still fits into a batch.
 struct Room {
-    empty: bool,
+    taken: usize,
+    /// Whether those taken are suspects.
+    of_suspects: bool,
+    /// Most of them.
     count: usize,
     bytes: u64,
     gas: u64,
@@ -118,28 +120,23 @@ struct Room {
 impl Room {
     fn new(pool: &Pool) -> Room {
         let (count, bytes) = (admission::block_tx_count_max(&pool.params), admission::block_bytes_max(&pool.params));
-        Room { empty: true, count, bytes, gas: pool.limits.batch_gas.0 }
+        Room { taken: 0, of_suspects: false, count, bytes, gas: pool.limits.batch_gas.0 }
     }
 
-    /// Takes room for a transaction, if it fits. The first always fits: by bytes it was checked, and of gas it needs
-    /// no more than the chain allows.
-    fn take(&mut self, transaction: &Verified) -> bool {
+    /// Takes room for a transaction, if it fits; if it is a suspect, in a batch of so many at most. The first always fits: by
+    /// bytes it was checked, and of gas it needs no more than the chain allows.
+    fn take(&mut self, transaction: &Verified, suspect: Option<usize>) -> bool {
         let (bytes, gas) = (transaction.byte_count() as u64, transaction.transaction().gas_limit.0);
-        let fits = self.count > 0 && bytes <= self.bytes && gas <= self.gas;
-        if !fits && !self.empty {
+        let count = suspect.unwrap_or(usize::MAX).min(self.count);
+        let fits = self.taken < count && bytes <= self.bytes && gas <= self.gas;
+        if self.taken > 0 && !(fits && self.of_suspects == suspect.is_some()) {
             return false;
         }
-        self.empty = false;
-        self.count = self.count.saturating_sub(1);
+        self.of_suspects = suspect.is_some();
+        self.taken += 1;
+        self.count = count;
         self.bytes = self.bytes.saturating_sub(bytes);
         self.gas = self.gas.saturating_sub(gas);
         true
-    }
-
-    /// Takes all the room for one transaction, if nothing else has taken any.
-    fn take_all(&mut self) -> bool {
-        let is_free = std::mem::replace(&mut self.empty, false);
-        self.count = 0;
-        is_free
     }
 }

@@ -1,9 +1,13 @@
 //! Transactions that may have brought the node down while it ran them.
 //!
-//! A suspect keeps its place, but is in no batch with others: if the node fails again, it is known by which it did. It is
-//! acquitted when it was run and the node still stood, and convicted, so dropped, when it was not.
+//! A suspect keeps its place, but is in no batch with those that are not, and in one with so many suspects only as it may
+//! share it with: if the node fails again, it is one of these. It is acquitted when it was run and the node still stood, and
+//! convicted, so dropped, when it was alone and the node did not.
 
-use hanse_types::TxId;
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use hanse_types::{TxId, Verified};
 
 use crate::pool::{Arrival, Pool};
 use crate::refusal::Refusal;
@@ -16,20 +20,18 @@ pub struct Suspicion {
     pub id: TxId,
     /// Its place.
     pub arrival: Arrival,
-    /// How often it was begun to be run alone and not seen to end.
-    pub trials: u8,
 }
 
 impl Pool {
-    /// Puts a transaction under suspicion, with the trials that it had; none if it is not here. What is known of one that
-    /// is under suspicion already stays.
-    pub fn suspect(&mut self, id: &TxId, trials: u8) -> Option<Suspicion> {
+    /// Puts a transaction under suspicion, in batches of so many suspects at most; none if it is not here. One that is under
+    /// suspicion already stays in as small ones as it was.
+    pub fn suspect(&mut self, id: &TxId, at_once: usize) -> Option<Suspicion> {
         let arrival = *self.arrivals.get(id)?;
-        let trials = *self.suspects.entry(arrival).or_insert(trials);
-        Some(Suspicion { id: *id, arrival, trials })
+        self.suspects.entry(arrival).or_insert(at_once);
+        Some(Suspicion { id: *id, arrival })
     }
 
-    /// Names those that are under suspicion as soon as they come, in the place of those named before.
+    /// Names those that are under suspicion as soon as they come, in the place of those named before. Each is a batch alone.
     pub fn suspect_on_arrival(&mut self, ids: Vec<TxId>) {
         self.suspect_on_arrival = ids;
     }
@@ -42,22 +44,25 @@ impl Pool {
     /// The suspicion of a transaction, if there is one.
     pub fn suspicion(&self, id: &TxId) -> Option<Suspicion> {
         let arrival = *self.arrivals.get(id).filter(|_| self.has_suspects())?;
-        self.suspects.get(&arrival).map(|trials| Suspicion { id: *id, arrival, trials: *trials })
+        self.suspects.contains_key(&arrival).then_some(Suspicion { id: *id, arrival })
     }
 
-    /// A suspect is to be run alone: counts that, and gives its suspicion as it is then.
-    pub fn try_alone(&mut self, id: &TxId) -> Option<Suspicion> {
-        let Suspicion { arrival, trials, .. } = self.suspicion(id)?;
-        let trials = trials.saturating_add(1);
-        self.suspects.insert(arrival, trials);
-        Some(Suspicion { id: *id, arrival, trials })
+    /// The places of a batch, from its first to its last; none if these are not here any more.
+    pub fn places(&self, batch: &[Verified]) -> Option<RangeInclusive<Arrival>> {
+        let place = |transaction: &Verified| self.arrivals.get(&transaction.id()).copied();
+        Some(place(batch.first()?)?..=place(batch.last()?)?)
     }
 
-    /// A suspect was run, and the node still stands: it is one like any other. Its suspicion, if there was one.
-    pub fn acquit(&mut self, id: &TxId) -> Option<Suspicion> {
-        let suspicion = self.suspicion(id)?;
-        self.suspects.remove(&suspicion.arrival);
-        Some(suspicion)
+    /// A suspect was run, and the node still stands: it is one like any other. Its place, if it was a suspect.
+    pub fn acquit(&mut self, id: &TxId) -> Option<Arrival> {
+        let Suspicion { arrival, .. } = self.suspicion(id)?;
+        self.suspects.remove(&arrival).map(|_| arrival)
+    }
+
+    /// It was one of these suspects, so the others are acquitted. The places of those.
+    pub fn acquit_all_but(&mut self, suspects: &[Suspicion]) -> Vec<Arrival> {
+        let stay: BTreeSet<Arrival> = suspects.iter().map(|suspect| suspect.arrival).collect();
+        self.suspects.extract_if(.., |arrival, _| !stay.contains(arrival)).map(|(arrival, _)| arrival).collect()
     }
 
     /// The node failed while it ran a suspect alone: it leaves the pool, also from a block under way.

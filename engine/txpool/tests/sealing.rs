@@ -321,9 +321,9 @@ fn a_suspect_is_sealed_alone_in_its_place_until_it_is_acquitted_or_convicted() {
     let mut pool = world.pool(PoolLimits::default());
     let all = submit(&mut pool, &world, 0..6, 0);
     let ids: Vec<_> = all.iter().map(Verified::id).collect();
-    assert_eq!(pool.suspect(&ids[2], 0).map(|suspicion| suspicion.arrival), Some(2));
+    assert_eq!(pool.suspect(&ids[2], 1).map(|suspicion| suspicion.arrival), Some(2));
     assert!(pool.suspect(&ids[3], 1).is_some());
-    assert_eq!(pool.suspect(&world.plain(99).id(), 0), None);
+    assert_eq!(pool.suspect(&world.plain(99).id(), 1), None);
     let seal = |pool: &mut Pool, height| {
         let batch = pool.seal(place(height, 10_000)).batch;
         batch.iter().map(Verified::id).collect::<Vec<_>>()
@@ -331,11 +331,11 @@ fn a_suspect_is_sealed_alone_in_its_place_until_it_is_acquitted_or_convicted() {
 
     assert_eq!(seal(&mut pool, 1), ids[..2]);
     assert_eq!(seal(&mut pool, 1), ids[2..3]);
-    // A block that failed gives it back to its place, and the trial counts.
-    assert_eq!(pool.try_alone(&ids[2]).map(|suspicion| suspicion.trials), Some(1));
+    // A block that failed gives it back to its place.
+    assert_eq!(pool.places(&all[2..3]), Some(2..=2));
     pool.returned([ids[2]]);
     assert_eq!(seal(&mut pool, 1), ids[2..3]);
-    assert_eq!(pool.acquit(&ids[2]).map(|suspicion| suspicion.trials), Some(1));
+    assert_eq!(pool.acquit(&ids[2]), Some(2));
     assert_eq!(pool.acquit(&ids[2]), None);
 
     assert_eq!(seal(&mut pool, 1), ids[3..4]);
@@ -352,4 +352,30 @@ fn a_suspect_is_sealed_alone_in_its_place_until_it_is_acquitted_or_convicted() {
     submit(&mut pool, &world, 51..53, 0);
     assert_eq!(seal(&mut pool, 1), [late.id()]);
     assert_eq!(pool.status().waiting, 2);
+}
+
+#[test]
+fn suspects_share_a_batch_with_so_many_suspects_as_each_may_and_with_nobody_else() {
+    let world = World::new(Params { block_tx_count_max: 8, ref_block_window: 100, ..params() });
+    let mut pool = world.pool(PoolLimits::default());
+    let all = submit(&mut pool, &world, 0..15, 0);
+    // Eight that may be three in a batch; within them one that is to be alone; then two that may be many.
+    for (index, at_once) in [(2, 3), (3, 3), (4, 3), (5, 3), (6, 1), (7, 3), (8, 3), (9, 3), (10, 9), (11, 9)] {
+        assert_eq!(pool.suspect(&all[index].id(), at_once).map(|suspicion| suspicion.arrival), Some(index as u64));
+    }
+    let mut sealed = 0;
+    for (height, count) in [2, 3, 1, 1, 3, 2, 3].into_iter().enumerate() {
+        let batch = pool.seal(place(1 + height as u64, 10_000)).batch;
+        assert_eq!(batch, all[sealed..sealed + count], "after {sealed}");
+        assert_eq!(pool.places(&batch), Some(sealed as u64..=(sealed + count - 1) as u64));
+        sealed += count;
+    }
+    assert_eq!((sealed, pool.status().waiting), (15, 0));
+    assert_eq!((pool.places(&[]), pool.places(&[world.plain(99)])), (None, None));
+
+    // It was one of a batch: the others are suspects no more.
+    let left: Vec<_> = all[4..6].iter().filter_map(|suspect| pool.suspicion(&suspect.id())).collect();
+    assert_eq!(pool.acquit_all_but(&left), [2, 3, 6, 7, 8, 9, 10, 11]);
+    let is_suspect = |index: usize| pool.suspicion(&all[index].id()).is_some();
+    assert!((0..15).all(|index| is_suspect(index) == matches!(index, 4 | 5)));
 }

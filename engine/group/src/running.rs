@@ -1,0 +1,136 @@
+//! Says what this process is running, to the one after it, if it ends in the middle.
+//!
+//! A small file has the places in the queue of the transactions whose block is being made, and nothing between blocks. It is
+//! written without a sync: what the system has taken outlives the process, if not the machine, and a machine is not brought
+//! down by a transaction. So it costs microseconds for each block.
+//!
+//! It is an aid, and no record: where it can't be written or read, no process is known to have ended in the middle.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use hanse_txpool::Arrival;
+use tracing::warn;
+
+/// The file's name in the group's folder.
+const FILE: &str = "running";
+/// Its length: whether there are places, and two of them.
+const LENGTH: usize = 1 + 2 * size_of::<Arrival>();
+
+/// See the module.
+pub(crate) struct Running {
+    path: PathBuf,
+    /// None once it could not be written.
+    file: Option<File>,
+}
+
+impl Running {
+    /// Opens the file in a folder, reads what it says of the process before, and wipes it.
+    pub(crate) fn open(folder: &Path) -> (Running, Option<RangeInclusive<Arrival>>) {
+        let path = folder.join(FILE);
+        let opened = OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&path);
+        let (file, places) = match opened.and_then(|mut file| Ok((read(&mut file)?, file))) {
+            Ok((places, file)) => (Some(file), places),
+            Err(error) => {
+                report(&path, &error);
+                (None, None)
+            }
+        };
+        let mut running = Running { path, file };
+        running.end();
+        (running, places)
+    }
+
+    /// A block is about to be made of what is at these places.
+    pub(crate) fn begin(&mut self, places: Option<RangeInclusive<Arrival>>) {
+        self.write(places);
+    }
+
+    /// It is made, or failed, and the process still stands.
+    pub(crate) fn end(&mut self) {
+        self.write(None);
+    }
+
+    fn write(&mut self, places: Option<RangeInclusive<Arrival>>) {
+        let Some(file) = &mut self.file else { return };
+        // In one piece, far smaller than what a signal may cut.
+        if let Err(error) = file.rewind().and_then(|()| file.write_all(&encode(places))) {
+            report(&self.path, &error);
+            self.file = None;
+        }
+    }
+}
+
+fn report(path: &Path, error: &io::Error) {
+    let path = path.display();
+    warn!(%path, %error, "can't note what is being run; a transaction that ends the process would not be found");
+}
+
+fn encode(places: Option<RangeInclusive<Arrival>>) -> [u8; LENGTH] {
+    let mut bytes = [0; LENGTH];
+    if let Some(places) = places {
+        bytes[0] = 1;
+        bytes[1..9].copy_from_slice(&places.start().to_be_bytes());
+        bytes[9..].copy_from_slice(&places.end().to_be_bytes());
+    }
+    bytes
+}
+
+/// What a file says; none if it is new, or damaged.
+fn read(file: &mut File) -> io::Result<Option<RangeInclusive<Arrival>>> {
+    let mut bytes = Vec::with_capacity(LENGTH);
+    file.take(LENGTH as u64).read_to_end(&mut bytes)?;
+    Ok(decode(&bytes))
+}
+
+fn decode(bytes: &[u8]) -> Option<RangeInclusive<Arrival>> {
+    let ([1], rest) = bytes.split_first_chunk()? else { return None };
+    let (first, rest) = rest.split_first_chunk()?;
+    let (last, []) = rest.split_first_chunk()? else { return None };
+    Some(Arrival::from_be_bytes(*first)..=Arrival::from_be_bytes(*last))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_next_process_is_told_where_the_last_one_ended_and_only_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Running::open(folder.path());
+        let (mut running, before) = open();
+        assert_eq!(before, None);
+        running.begin(Some(7..=1 << 40));
+        running.end();
+        running.begin(Some(8..=8));
+        // Left as it is by a kill.
+        let (mut running, before) = open();
+        assert_eq!((before, open().1), (Some(8..=8), None));
+        running.begin(Some(9..=12));
+        running.end();
+        assert_eq!(open().1, None);
+        running.begin(Some(9..=12));
+        running.begin(None);
+        assert_eq!(open().1, None);
+    }
+
+    #[test]
+    fn what_does_not_read_says_nothing_and_what_can_t_be_written_stops_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        for bytes in [&[][..], &[1; 16], &[2; 17], &[0; 17]] {
+            std::fs::write(folder.path().join(FILE), bytes).unwrap();
+            assert_eq!(Running::open(folder.path()).1, None);
+        }
+        std::fs::write(folder.path().join(FILE), [1; 30]).unwrap();
+        let one = u64::from_be_bytes([1; 8]);
+        assert_eq!(Running::open(folder.path()).1, Some(one..=one));
+        let (mut running, before) = Running::open(&folder.path().join("away"));
+        assert_eq!(before, None);
+        running.begin(Some(1..=2));
+        running.end();
+    }
+}
