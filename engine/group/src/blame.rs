@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use hanse_replica::Batch;
 use hanse_scheduler::RunError;
 use hanse_types::{TxId, Verified};
 
@@ -15,8 +16,8 @@ pub(crate) struct RunFailure {
     pub(crate) reason: String,
     /// Those that it may be; none if it has nothing to do with them.
     pub(crate) blamed: Vec<TxId>,
-    /// Whether the block was made here, of this one transaction.
-    pub(crate) alone: bool,
+    /// Whose batch it was.
+    pub(crate) batch: Batch,
 }
 
 /// The transactions of a block that is about to be run.
@@ -49,8 +50,8 @@ impl Tried {
             ExecutionError::Content(hanse_ledger::ContentError::State(_)) => RunFailure::by_none(reason),
             ExecutionError::Run(RunError::Engine { index, .. } | RunError::Panicked { index, .. }) => {
                 let one = self.ids.get(*index).map(|id| vec![*id]);
-                let alone = self.alone();
-                RunFailure { reason, blamed: one.unwrap_or(self.ids), alone }
+                let batch = self.batch();
+                RunFailure { reason, blamed: one.unwrap_or(self.ids), batch }
             }
             ExecutionError::Content(_) | ExecutionError::Show(_) => self.by_any(reason),
         }
@@ -58,17 +59,21 @@ impl Tried {
 
     /// It could not be run, and nobody knows by which.
     fn by_any(self, reason: String) -> RunFailure {
-        RunFailure { reason, alone: self.alone(), blamed: self.ids }
+        RunFailure { reason, batch: self.batch(), blamed: self.ids }
     }
 
-    fn alone(&self) -> bool {
-        self.made_here && self.ids.len() == 1
+    fn batch(&self) -> Batch {
+        match self.ids.as_slice() {
+            _ if !self.made_here => Batch::Foreign,
+            [_] => Batch::Alone,
+            _ => Batch::Shared,
+        }
     }
 }
 
 impl RunFailure {
     /// One that has nothing to do with what the block holds.
     pub(crate) fn by_none(reason: String) -> RunFailure {
-        RunFailure { reason, blamed: Vec::new(), alone: false }
+        RunFailure { reason, blamed: Vec::new(), batch: Batch::Foreign }
     }
 }

@@ -180,10 +180,14 @@ impl Driver {
         self.replica.suspect_on_arrival(convicted.clone());
         let outputs = self.step(input);
         self.replica.suspect_on_arrival(Vec::new());
-        let (mut reply, mut held) = (Some(reply), None);
+        let (mut reply, mut held, mut again) = (Some(reply), None, Vec::new());
         for output in outputs {
             match output {
-                Output::Admitted(answers) => held = reply.take().map(|reply| Answers { answers, reply }),
+                Output::Admitted(answers) => {
+                    // One that waits already keeps the trials that it had.
+                    again = answers.iter().flatten().filter(|id| convicted.contains(id)).copied().collect();
+                    held = reply.take().map(|reply| Answers { answers, reply });
+                }
                 Output::Keep { kept, needed_from } => {
                     self.queue.push(Job::Keep { kept, answers: held.take() }, needed_from);
                 }
@@ -192,8 +196,7 @@ impl Driver {
         }
         // Nothing was promised that has to be kept.
         held.into_iter().for_each(Answers::give);
-        let again = convicted.iter().filter_map(|id| self.replica.pool().suspicion(id)).collect();
-        self.suspect(again);
+        self.suspect(again.iter().filter_map(|id| self.replica.pool().suspicion(id)).collect());
     }
 
     fn executed(&mut self, made: Made, took: Duration) {
@@ -353,20 +356,16 @@ impl Driver {
 
     /// A block could not be run: what that may be put down to is marked before the group stops.
     fn not_run(&mut self, height: Height, failure: RunFailure) {
-        let RunFailure { reason, blamed, alone } = failure;
-        let Blamed { kept, suspects, acquitted, convicted } = self.replica.blame(&blamed, alone, &reason);
+        let RunFailure { reason, blamed, batch } = failure;
+        let Blamed { kept, suspects, acquitted, convicted } = self.replica.blame(&blamed, batch, &reason);
         if !kept.is_empty() {
             self.push(Job::Keep { kept, answers: None });
         }
-        if !suspects.is_empty() {
-            let which = names(suspects.iter().map(|suspicion| &suspicion.id));
-            let (height, count) = (height.0, suspects.len());
+        if !blamed.is_empty() && convicted.is_none() {
+            let (height, count, which) = (height.0, blamed.len(), names(blamed.iter()));
             error!(
                 which,
-                count,
-                height,
-                reason,
-                "the node failed, maybe by one of these: after a start they run apart from others"
+                count, height, reason, "the node failed, maybe by these: after a start they run apart from others"
             );
         }
         self.suspect(suspects);

@@ -1,8 +1,9 @@
 //! Says what this process is running, to the one after it, if it ends in the middle.
 //!
-//! A small file has the places in the queue of the transactions whose block is being made, and nothing between blocks. It is
-//! written without a sync: what the system has taken outlives the process, if not the machine, and a machine is not brought
-//! down by a transaction. So it costs microseconds for each block.
+//! A small file has the places in the queue of the transactions whose block is being made, and nothing between blocks. What the
+//! system has taken outlives the process, so it is written without a sync, which costs microseconds for each block. A machine
+//! that stops takes it along: a transaction that stops all of it is not found. (While a sync takes its time, the process may be
+//! killed as well, and that would be put down to what has not even begun.)
 //!
 //! It is an aid, and no record: where it can't be written or read, no process is known to have ended in the middle.
 
@@ -27,40 +28,51 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Opens the file in a folder, reads what it says of the process before, and wipes it.
+    /// Opens the file in a folder, reads what it says of the process before, and wipes it. What can't be wiped would be said
+    /// again, so it is not said.
     pub(crate) fn open(folder: &Path) -> (Running, Option<RangeInclusive<Arrival>>) {
         let path = folder.join(FILE);
-        let opened = OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&path);
-        let (file, places) = match opened.and_then(|mut file| Ok((read(&mut file)?, file))) {
-            Ok((places, file)) => (Some(file), places),
+        match open(&path) {
+            Ok((file, places)) => (Running { path, file: Some(file) }, places),
             Err(error) => {
                 report(&path, &error);
-                (None, None)
+                (Running { path, file: None }, None)
             }
-        };
-        let mut running = Running { path, file };
-        running.end();
-        (running, places)
+        }
     }
 
     /// A block is about to be made of what is at these places.
     pub(crate) fn begin(&mut self, places: Option<RangeInclusive<Arrival>>) {
-        self.write(places);
+        self.note(places);
     }
 
     /// It is made, or failed, and the process still stands.
     pub(crate) fn end(&mut self) {
-        self.write(None);
+        self.note(None);
     }
 
-    fn write(&mut self, places: Option<RangeInclusive<Arrival>>) {
+    fn note(&mut self, places: Option<RangeInclusive<Arrival>>) {
         let Some(file) = &mut self.file else { return };
-        // In one piece, far smaller than what a signal may cut.
-        if let Err(error) = file.rewind().and_then(|()| file.write_all(&encode(places))) {
+        if let Err(error) = write(file, places) {
             report(&self.path, &error);
             self.file = None;
+            // What it says still is not so any more. If it can't be removed either, that is said once too often.
+            let _ = std::fs::remove_file(&self.path);
         }
     }
+}
+
+fn open(path: &Path) -> io::Result<(File, Option<RangeInclusive<Arrival>>)> {
+    let mut file = OpenOptions::new().create(true).read(true).write(true).truncate(false).open(path)?;
+    let places = read(&mut file)?;
+    write(&mut file, None)?;
+    Ok((file, places))
+}
+
+/// Writes in one piece, far smaller than what a signal may cut.
+fn write(file: &mut File, places: Option<RangeInclusive<Arrival>>) -> io::Result<()> {
+    file.rewind()?;
+    file.write_all(&encode(places))
 }
 
 fn report(path: &Path, error: &io::Error) {
@@ -89,7 +101,8 @@ fn decode(bytes: &[u8]) -> Option<RangeInclusive<Arrival>> {
     let ([1], rest) = bytes.split_first_chunk()? else { return None };
     let (first, rest) = rest.split_first_chunk()?;
     let (last, []) = rest.split_first_chunk()? else { return None };
-    Some(Arrival::from_be_bytes(*first)..=Arrival::from_be_bytes(*last))
+    let places = Arrival::from_be_bytes(*first)..=Arrival::from_be_bytes(*last);
+    (!places.is_empty()).then_some(places)
 }
 
 #[cfg(test)]
@@ -121,12 +134,13 @@ mod tests {
     #[test]
     fn what_does_not_read_says_nothing_and_what_can_t_be_written_stops_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        for bytes in [&[][..], &[1; 16], &[2; 17], &[0; 17]] {
+        let backwards = [&[1; 9][..], &[0; 8]].concat();
+        for bytes in [&[][..], &[1; 16], &[2; 17], &[0; 17], &backwards] {
             std::fs::write(folder.path().join(FILE), bytes).unwrap();
             assert_eq!(Running::open(folder.path()).1, None);
         }
         std::fs::write(folder.path().join(FILE), [1; 30]).unwrap();
-        let one = u64::from_be_bytes([1; 8]);
+        let one = Arrival::from_be_bytes([1; 8]);
         assert_eq!(Running::open(folder.path()).1, Some(one..=one));
         let (mut running, before) = Running::open(&folder.path().join("away"));
         assert_eq!(before, None);

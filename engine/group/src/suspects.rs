@@ -2,12 +2,12 @@
 //!
 //! A failure that the process outlives is marked when it happens, at the transactions that it may have been. Of one that ends
 //! the process is known which batch it was running ([`running`](crate::running)). But most processes that end so are killed by
-//! somebody, and no transaction is to blame. So a batch is suspected only after it happened [`ENDS`] times and no block came
-//! between, and suspicion costs little: suspects run apart from others, so many at once that all of them are few blocks. (A
-//! block for each would be more blocks than the references of the last ones may lie back, and they would be lost.) If the
-//! process ends in one of these batches, it is divided in the same way, and the others are acquitted, until the suspect is
-//! alone: adaptive group testing (R. Dorfman, "The detection of defective members of large populations", 1943). One in whose
-//! run alone the process ended [`TRIALS`] times is dropped; those who made it can try it again.
+//! somebody, and no transaction is to blame. So only what two processes were running when they ended is suspected, and
+//! suspicion costs little: suspects run apart from others, so many at once that all of them are few blocks. (A block for each
+//! would be more blocks than the references of the last ones may lie back, and they would be lost.) If the process ends in one
+//! of these batches, it is divided in the same way, and the others are acquitted, until the suspect is alone: adaptive group
+//! testing (R. Dorfman, "The detection of defective members of large populations", 1943). One that was alone when the process
+//! ended, [`TRIALS`] times, is dropped; those who made it can try it again.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -21,8 +21,6 @@ use crate::drops::Drops;
 use crate::recovery::Recovered;
 use crate::report;
 
-/// Processes that ended while they ran a batch after the same block, after which the last of these is suspected.
-const ENDS: u32 = 2;
 /// Trials alone that did not end after which a suspect is dropped.
 const TRIALS: u8 = 3;
 /// Most batches into which suspects are divided.
@@ -50,10 +48,14 @@ impl Suspects {
     /// The process ended while it ran what is at these places. Of several suspects it was one of these, and one alone has one
     /// more trial that did not end. Whether there are any: a batch is of suspects or of others.
     fn tried(&mut self, places: &RangeInclusive<Arrival>) -> bool {
-        match self.marks.range(places.clone()).count() {
-            0 => return false,
-            1 => self.marks.range_mut(places.clone()).for_each(|(_, mark)| mark.trials = mark.trials.saturating_add(1)),
-            _ => self.marks.retain(|arrival, _| places.contains(arrival)),
+        if !self.marks.contains_key(places.start()) {
+            return false;
+        }
+        if self.marks.range(places.clone()).count() == 1 {
+            self.marks.entry(*places.start()).and_modify(|mark| mark.trials = mark.trials.saturating_add(1));
+        } else {
+            // What was tried alone before is no matter of these.
+            self.marks.retain(|arrival, mark| places.contains(arrival) || mark.trials > 0);
         }
         true
     }
@@ -119,10 +121,10 @@ pub(crate) fn judge(
     let mut suspects = Suspects::among(&recovered.waiting, &marks);
     if let Some(places) = interrupted
         && !suspects.tried(&places)
-        && let batch @ [_, ..] = at_places(&recovered.waiting, &places)
-        && is_again(ledger, &mut write)?
+        && let batch = at_places(&recovered.waiting, &places)
+        && let Some(twice) = interrupted_twice(ledger, batch, &mut write)?
     {
-        suspects.add(batch);
+        suspects.add(at_places(batch, &twice));
     }
     let convicted = suspects.convict(&mut recovered.waiting);
     suspects.divide(params);
@@ -151,22 +153,31 @@ fn find<'a>(marks: &'a [SuspectMark], kept: &Kept) -> Option<&'a SuspectMark> {
 }
 
 fn at_places<'a>(waiting: &'a [Kept], places: &RangeInclusive<Arrival>) -> &'a [Kept] {
-    let before = |arrival| waiting.partition_point(|kept| kept.arrival < arrival);
-    &waiting[before(*places.start())..before(places.end().saturating_add(1))]
+    let start = waiting.partition_point(|kept| kept.arrival < *places.start());
+    let count = waiting[start..].partition_point(|kept| kept.arrival <= *places.end());
+    &waiting[start..start + count]
 }
 
-/// Counts a process that ended while it ran a batch; whether it is to be suspected.
-fn is_again(ledger: &Ledger, write: &mut QueueWrite) -> Result<bool, LedgerError> {
-    let height = ledger.height();
-    let before = ledger.interrupted()?.filter(|noted| noted.height == height).map_or(0, |noted| noted.count);
-    let count = before.saturating_add(1);
-    let is_again = count >= ENDS;
-    if is_again {
-        write.forget_interrupted();
-    } else {
-        write.note_interrupted(&Interrupted { height, count });
+/// The places of what both this batch and the one of a process before it had, when they ended. If that is nothing, this is noted
+/// for the next. Only of what is kept, for other places are given anew.
+fn interrupted_twice(
+    ledger: &Ledger,
+    batch: &[Kept],
+    write: &mut QueueWrite,
+) -> Result<Option<RangeInclusive<Arrival>>, LedgerError> {
+    let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(None) };
+    let now = Interrupted { first: first.arrival, last: last.arrival };
+    let twice = ledger.interrupted()?.and_then(|before| in_both(before, now));
+    match twice {
+        Some(_) => write.forget_interrupted(),
+        None => write.note_interrupted(&now),
     }
-    Ok(is_again)
+    Ok(twice)
+}
+
+fn in_both(one: Interrupted, other: Interrupted) -> Option<RangeInclusive<Arrival>> {
+    let both = one.first.max(other.first)..=one.last.min(other.last);
+    (!both.is_empty()).then_some(both)
 }
 
 fn record(Kept { arrival, transaction }: Kept, height: Height, timestamp: Timestamp) -> DroppedTransaction {
@@ -244,7 +255,12 @@ mod tests {
         assert!(found.tried(&(2..=2)));
         found.divide(&params(1_000));
         assert_eq!((found.marks.len(), found.marks[&2].trials, found.at_once), (5, 1, 1));
-        assert!(!found.tried(&(5..=100)) && !suspects(0..0).tried(&(0..=9)));
+        // What was run among others has nothing to do with those that are marked still.
+        assert!(!found.tried(&(5..=100)) && !suspects(3..5).tried(&(0..=9)));
+        assert_eq!(found.marks.values().map(|mark| mark.trials).sum::<u8>(), 1);
+        // And one of several is no reason to forget who was alone before.
+        assert!(found.tried(&(3..=4)));
+        assert_eq!(found.marks.keys().copied().collect::<Vec<_>>(), [2, 3, 4]);
     }
 
     #[test]
@@ -270,5 +286,18 @@ mod tests {
         assert_eq!(names(ids[..1].iter()), ids[0].to_string());
         assert!(names(ids[..8].iter()).ends_with(&ids[0].to_string()));
         assert!(names(ids.iter()).ends_with(" and 2 more"));
+    }
+
+    #[test]
+    fn what_both_of_two_processes_ran_is_suspected_wherever_the_chain_is_by_then() {
+        let both = |before: (u64, u64), now: (u64, u64)| {
+            let [before, now] = [before, now].map(|(first, last)| Interrupted { first, last });
+            in_both(before, now)
+        };
+        assert_eq!(both((5, 9), (5, 9)), Some(5..=9));
+        assert_eq!(both((5, 9), (7, 12)), Some(7..=9));
+        assert_eq!(both((7, 12), (5, 7)), Some(7..=7));
+        assert_eq!(both((5, 9), (10, 12)), None);
+        assert_eq!(both((10, 12), (0, 9)), None);
     }
 }

@@ -137,7 +137,7 @@ impl Group {
     }
 
     /// Opens a group as [`Group::open`] does, on a ledger that is open already: on another store than the usual one. Its
-    /// directory is for caches only.
+    /// directory is for caches, and for what says which block is being made.
     ///
     /// # Errors
     /// As there.

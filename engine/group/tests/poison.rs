@@ -135,7 +135,7 @@ async fn a_transaction_that_panics_inside_the_node_is_dropped_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_that_ends_the_process_is_found_by_its_starts() {
+async fn a_transaction_that_ends_the_process_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = new_store(Harm::Hang);
     let mut group = open_on(&store, folder.path()).await;
@@ -156,6 +156,27 @@ async fn a_transaction_that_ends_the_process_is_found_by_its_starts() {
     assert_dropped(&group, culprit, "the process ended").await;
     group.stop().await;
     assert_eq!(group.ledger().interrupted().unwrap(), None);
+
+    // Tried again it is alone at once, and whoever sends it once more does not take its trials back.
+    let sent = group.failed(FailedPlace::END, 1).unwrap().remove(0).signed;
+    let mut store = store.crashed(Harm::Hang);
+    let mut group = open_on(&store, folder.path()).await;
+    assert_eq!(group.retry(culprit).await, Ok(culprit));
+    for trials in 1..3 {
+        tokio::time::timeout(PATIENCE, store.has_harmed()).await.unwrap();
+        store = store.crashed(Harm::Hang);
+        group = open_on(&store, folder.path()).await;
+        let again = group.submit(sent.clone(), Durability::Disk).await;
+        assert!(matches!(&again, Err(error) if error.code() == "already_in_pool"), "{again:?}");
+        // What is kept after it says that all before is written.
+        group.submit(transfer(&group, 1, 2, 1, 1_000 + trials), Durability::Disk).await.unwrap();
+        let marks = group.ledger().suspects().unwrap();
+        assert_eq!(marks.iter().map(|mark| (mark.id, u64::from(mark.trials))).collect::<Vec<_>>(), [(culprit, trials)]);
+    }
+    tokio::time::timeout(PATIENCE, store.has_harmed()).await.unwrap();
+    let group = open_on(&store.crashed(Harm::Hang), folder.path()).await;
+    assert_dropped(&group, culprit, "the process ended").await;
+    group.stop().await;
 }
 
 /// A chain where a reference may lie few blocks back.
@@ -215,6 +236,8 @@ async fn a_process_that_ends_between_blocks_accuses_nobody() {
     let first = group.submit(first, Durability::Disk).await.unwrap();
     group.advance_clock(std::time::Duration::from_secs(121)).await;
     group.wait(first, PATIENCE).await.unwrap();
+    // While a block is made this says of what.
+    assert_eq!(std::fs::read(folder.path().join("running")).unwrap(), [0; 17]);
     let ids = submit_among(&group, 5, 2).await;
     for _ in 0..5 {
         store = store.crashed(Harm::None);

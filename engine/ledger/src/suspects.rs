@@ -1,12 +1,11 @@
 //! What is durable of transactions that may have brought the node down while it ran them.
 //!
 //! A suspect lies in the queue like any other; here is its mark, under its place there, with how often the process ended while
-//! it was run alone. And here is how often that happened since the newest block came while a batch was run of which none is
-//! marked. Marks outlive what they are of: whoever reads them compares with the queue, and removes those that are done with
+//! it was run alone. And here is what was run when a process ended before, and nothing of it was marked. Marks outlive what they are of: whoever reads them compares with the queue, and removes those that are done with
 //! before places in the queue are given anew.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use hanse_types::{Height, TxId};
+use hanse_types::TxId;
 
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
@@ -15,7 +14,7 @@ use crate::store::{RangeQuery, Table};
 
 /// What starts a key of the table of exceptions.
 const SUSPECT: u8 = b's';
-const INTERRUPTED: &[u8] = b"u";
+const INTERRUPTED: &[u8] = b"i";
 
 /// An accepted transaction that may have brought the node down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -28,13 +27,13 @@ pub struct SuspectMark {
     pub trials: u8,
 }
 
-/// How often the process ended while it ran a batch, on the same chain.
+/// What was run when a process ended, by its places in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Interrupted {
-    /// The newest block.
-    pub height: Height,
-    /// Ends with this block as the newest.
-    pub count: u32,
+    /// The first.
+    pub first: u64,
+    /// The last.
+    pub last: u64,
 }
 
 impl QueueWrite {
@@ -49,7 +48,7 @@ impl QueueWrite {
         self.0.remove(Table::Exception, &suspect_key(arrival));
     }
 
-    /// Notes how often processes were interrupted, in the place of what was noted before.
+    /// Notes what was run when a process ended, in the place of what was noted before.
     pub fn note_interrupted(&mut self, interrupted: &Interrupted) {
         let bytes = borsh::to_vec(interrupted).expect("a bounded value encodes into memory");
         self.0.put(Table::Exception, INTERRUPTED, &bytes);
@@ -79,7 +78,7 @@ impl Ledger {
         self.shared.store.range(Table::Exception, query)?.into_iter().map(read).collect()
     }
 
-    /// How often processes were interrupted, if that was noted.
+    /// What was run when a process ended, if that was noted.
     ///
     /// # Errors
     /// If the store fails or holds damaged bytes.
@@ -87,7 +86,7 @@ impl Ledger {
         let Some(bytes) = self.shared.store.get(Table::Exception, INTERRUPTED)? else { return Ok(None) };
         borsh::from_slice(&bytes)
             .map(Some)
-            .map_err(|error| LedgerError::damaged("the record of interrupted processes", error))
+            .map_err(|error| LedgerError::damaged("the record of an interrupted process", error))
     }
 }
 

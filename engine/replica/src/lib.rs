@@ -32,4 +32,4 @@ mod under_way;
 pub use blocks::answer;
 pub use interface::{Amendments, HaltReason, Input, Output, Shown, Stage, Work};
 pub use replica::{Replica, Whereabouts};
-pub use suspicion::Blamed;
+pub use suspicion::{Batch, Blamed};

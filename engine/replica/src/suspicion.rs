@@ -9,12 +9,23 @@ use hanse_types::{TxId, Verified};
 
 use crate::replica::Replica;
 
+/// Whose batch failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Batch {
+    /// One of this node's own, of one transaction.
+    Alone,
+    /// One of this node's own, of several.
+    Shared,
+    /// Another node's.
+    Foreign,
+}
+
 /// What comes of a failure for the transactions that it may have been. To be made durable, so that it outlives the process.
 #[derive(Debug, Default)]
 pub struct Blamed {
     /// Suspects that were not kept yet, and must be: what is not durable can't be marked.
     pub kept: Vec<Kept>,
-    /// The suspects.
+    /// The suspects that were none before.
     pub suspects: Vec<Suspicion>,
     /// The places of others that were suspects, and are no more.
     pub acquitted: Vec<Arrival>,
@@ -23,20 +34,23 @@ pub struct Blamed {
 }
 
 impl<C: Consensus> Replica<C> {
-    /// What runs transactions failed, and may have done so by these. `alone` if it was a batch of this node's own with nothing
-    /// else in it: then a suspect is convicted. To be called before the failure is reported.
-    pub fn blame(&mut self, ids: &[TxId], alone: bool, reason: &str) -> Blamed {
-        if let [id] = ids
-            && alone
-            && self.pool.suspicion(id).is_some()
-        {
-            return Blamed { convicted: self.pool.convict(id, reason.to_owned()), ..Blamed::default() };
+    /// What runs transactions failed, and may have done so by these of a batch. A suspect that was alone is convicted; of
+    /// several in a batch it was one of these. To be called before the failure is reported.
+    pub fn blame(&mut self, ids: &[TxId], batch: Batch, reason: &str) -> Blamed {
+        let known: Vec<_> = ids.iter().filter_map(|id| self.pool.suspicion(id)).collect();
+        let mut blamed = Blamed::default();
+        match (batch, known.as_slice()) {
+            (Batch::Alone, [suspect]) => {
+                blamed.convicted = self.pool.convict(&suspect.id, reason.to_owned());
+                return blamed;
+            }
+            // A batch is of suspects or of others, so it was of suspects.
+            (Batch::Shared, [_, ..]) => blamed.acquitted = self.pool.acquit_all_but(&known),
+            _ => {}
         }
-        let was_of_suspects = !ids.is_empty() && ids.iter().all(|id| self.pool.suspicion(id).is_some());
-        let suspects: Vec<_> = ids.iter().filter_map(|id| self.pool.suspect(id, 1)).collect();
-        let acquitted = if was_of_suspects { self.pool.acquit_all_but(&suspects) } else { Vec::new() };
-        let kept = ids.iter().filter_map(|id| self.pool.keep(id)).collect();
-        Blamed { kept, suspects, acquitted, convicted: None }
+        blamed.suspects = ids.iter().filter_map(|id| self.pool.suspect(id, 1)).collect();
+        blamed.kept = ids.iter().filter_map(|id| self.pool.keep(id)).collect();
+        blamed
     }
 
     /// These had brought the node down before, and are about to be submitted again: they are under suspicion at once. In the

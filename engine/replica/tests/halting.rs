@@ -5,7 +5,7 @@
 mod support;
 
 use hanse_consensus::{Disk, DiskError, Solo, VoteLog};
-use hanse_replica::{Amendments, Blamed, HaltReason, Input, Output, Replica, Stage, Work};
+use hanse_replica::{Amendments, Batch, Blamed, HaltReason, Input, Output, Replica, Stage, Work};
 use hanse_txpool::{PoolLimits, Refusal};
 use hanse_types::crypto::CryptoSuite;
 use hanse_types::{Gas, Hash, Header, Height, Params, Timestamp, TxId, ValidatorSet};
@@ -209,19 +209,20 @@ fn a_failure_is_put_down_to_fewer_each_time_until_one_is_alone() {
     let mut bench = Bench::new();
     bench.submit(0..6);
     let all: Vec<_> = (0..6).map(|nonce| bench.world.plain(nonce).id()).collect();
-    let blame = |bench: &mut Bench, ids: &[TxId], alone: bool| {
-        let Blamed { kept, suspects, acquitted, convicted } = bench.replica.blame(ids, alone, "it broke");
+    let blame = |bench: &mut Bench, ids: &[TxId], batch: Batch| {
+        let Blamed { kept, suspects, acquitted, convicted } = bench.replica.blame(ids, batch, "it broke");
         let suspects: Vec<_> = suspects.iter().map(|suspicion| suspicion.arrival).collect();
         (kept.len(), suspects, acquitted, convicted.map(|dropped| dropped.arrival))
     };
     // What is not kept can't be marked, so it is kept now.
-    assert_eq!(blame(&mut bench, &all[..4], false), (4, vec![0, 1, 2, 3], vec![], None));
-    // A batch of suspects: it is one of these. Of others, as in another node's block: it may be these too.
-    assert_eq!(blame(&mut bench, &all[1..3], false), (0, vec![1, 2], vec![0, 3], None));
-    assert_eq!(blame(&mut bench, &all[2..5], false), (1, vec![2, 3, 4], vec![], None));
+    assert_eq!(blame(&mut bench, &all[..4], Batch::Shared), (4, vec![0, 1, 2, 3], vec![], None));
+    // A batch of suspects: it is one of these. Another node's block may have such and others.
+    assert_eq!(blame(&mut bench, &all[1..3], Batch::Shared), (0, vec![], vec![0, 3], None));
+    assert_eq!(blame(&mut bench, &all[2..5], Batch::Foreign), (1, vec![3, 4], vec![], None));
+    assert_eq!(blame(&mut bench, &all[1..2], Batch::Foreign), (0, vec![], vec![], None));
     // One that nobody suspected may have been alone by chance.
-    assert_eq!(blame(&mut bench, &all[5..], true), (1, vec![5], vec![], None));
-    assert_eq!(blame(&mut bench, &all[5..], true), (0, vec![], vec![], Some(5)));
-    assert_eq!(blame(&mut bench, &[], false), (0, vec![], vec![], None));
+    assert_eq!(blame(&mut bench, &all[5..], Batch::Alone), (1, vec![5], vec![], None));
+    assert_eq!(blame(&mut bench, &all[5..], Batch::Alone), (0, vec![], vec![], Some(5)));
+    assert_eq!(blame(&mut bench, &[], Batch::Shared), (0, vec![], vec![], None));
     assert!([1, 2, 3, 4].iter().all(|at| bench.replica.pool().suspicion(&all[*at]).is_some()));
 }

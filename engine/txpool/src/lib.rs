@@ -18,7 +18,7 @@
 //! Where others make blocks too, "expired" is said when the chain says so ([`Pool::of_several`]), and what they pass on before
 //! the block that it refers to is here is judged when it is ([`Pool::admit_early`]).
 //!
-//! A transaction by which the node may have failed is given out alone ([`suspicion`]).
+//! Transactions by which the node may have failed are given out apart from others ([`suspicion`]).
 //!
 //! It does no I/O and reads no clock: time comes in as an argument. It does not know signatures (a
 //! [`Verified`](hanse_types::Verified) transaction has a good one), blocks under way, consensus or storage.

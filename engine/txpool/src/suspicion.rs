@@ -5,6 +5,7 @@
 //! convicted, so dropped, when it was alone and the node did not.
 
 use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
 use std::ops::RangeInclusive;
 
 use hanse_types::{TxId, Verified};
@@ -23,11 +24,12 @@ pub struct Suspicion {
 }
 
 impl Pool {
-    /// Puts a transaction under suspicion, in batches of so many suspects at most; none if it is not here. One that is under
-    /// suspicion already stays in as small ones as it was.
+    /// Puts a transaction under suspicion, in batches of so many suspects at most; none if it is not here, or is under suspicion
+    /// already.
     pub fn suspect(&mut self, id: &TxId, at_once: usize) -> Option<Suspicion> {
         let arrival = *self.arrivals.get(id)?;
-        self.suspects.entry(arrival).or_insert(at_once);
+        let Entry::Vacant(entry) = self.suspects.entry(arrival) else { return None };
+        entry.insert(at_once);
         Some(Suspicion { id: *id, arrival })
     }
 
