@@ -31,6 +31,7 @@ use crate::execution::{Base, Checked};
 use crate::feed::Feed;
 use crate::observe::Observation;
 use crate::queue::{Answers, Job, Queue};
+use crate::running::Making;
 use crate::snapshots::Offers;
 use crate::submit_error::SubmitError;
 use crate::suspects::names;
@@ -308,8 +309,8 @@ impl Driver {
                 self.dropped(dropped, needed_from);
             }
             Output::Execute(work) => {
-                let places = self.replica.pool().places(&work.batch);
-                self.execute(work.height(), work.parent(), Execute::Make(work, places));
+                let making = Making::new(self.replica.pool(), &work.batch);
+                self.execute(work.height(), work.parent(), Execute::Make(work, making));
             }
             Output::Check(shown) => {
                 let Header { height, parent, .. } = *shown.block.header();

@@ -20,6 +20,7 @@ use tracing::warn;
 use crate::drops::Drops;
 use crate::recovery::Recovered;
 use crate::report;
+use crate::running::{Making, Of};
 
 /// Trials alone that did not end after which a suspect is dropped.
 const TRIALS: u8 = 3;
@@ -45,19 +46,16 @@ impl Suspects {
         Suspects { marks: known.map(|mark| (mark.arrival, *mark)).collect(), at_once: 1 }
     }
 
-    /// The process ended while it ran what is at these places. Of several suspects it was one of these, and one alone has one
-    /// more trial that did not end. Whether there are any: a batch is of suspects or of others.
-    fn tried(&mut self, places: &RangeInclusive<Arrival>) -> bool {
-        if !self.marks.contains_key(places.start()) {
-            return false;
-        }
-        if self.marks.range(places.clone()).count() == 1 {
-            self.marks.entry(*places.start()).and_modify(|mark| mark.trials = mark.trials.saturating_add(1));
-        } else {
-            // What was tried alone before is no matter of these.
+    /// The process ended while it ran one alone: that has had one more trial.
+    fn tried(&mut self, arrival: Arrival) {
+        self.marks.entry(arrival).and_modify(|mark| mark.trials = mark.trials.saturating_add(1));
+    }
+
+    /// The process ended while it ran several together: it was one of these. That says nothing of those that were alone before.
+    fn narrow(&mut self, places: &RangeInclusive<Arrival>) {
+        if self.marks.range(places.clone()).next().is_some() {
             self.marks.retain(|arrival, mark| places.contains(arrival) || mark.trials > 0);
         }
-        true
     }
 
     fn add(&mut self, suspects: &[Kept]) {
@@ -73,11 +71,12 @@ impl Suspects {
         waiting.extract_if(.., |kept| convicted.contains_key(&kept.arrival)).collect()
     }
 
-    /// Divides those that are to be tried into few batches, and far fewer than blocks may come before a reference is too old.
-    fn divide(&mut self, params: &Params) {
+    /// Divides those that are to be tried into few batches, so that when all validators have made as many blocks, far fewer came
+    /// than before a reference is too old.
+    fn divide(&mut self, params: &Params, validators: usize) {
         let window = usize::try_from(params.ref_block_window).unwrap_or(usize::MAX);
         let untried = self.marks.values().filter(|mark| mark.trials == 0).count();
-        self.at_once = untried.div_ceil(PARTS.min(window / 8).max(2)).max(1);
+        self.at_once = untried.div_ceil(PARTS.min(window / 8 / validators.max(1)).max(2)).max(1);
     }
 
     /// What makes them durable, in the place of what is.
@@ -113,21 +112,22 @@ pub(crate) fn judge(
     ledger: &Ledger,
     drops: &Drops,
     recovered: &mut Recovered,
-    interrupted: Option<RangeInclusive<Arrival>>,
+    interrupted: Option<Making>,
     params: &Params,
     now: Timestamp,
 ) -> Result<u64, LedgerError> {
     let (height, marks, mut write) = (ledger.height(), ledger.suspects()?, QueueWrite::default());
     let mut suspects = Suspects::among(&recovered.waiting, &marks);
-    if let Some(places) = interrupted
-        && !suspects.tried(&places)
-        && let batch = at_places(&recovered.waiting, &places)
-        && let Some(twice) = interrupted_twice(ledger, batch, &mut write)?
-    {
-        suspects.add(at_places(batch, &twice));
+    match interrupted {
+        Some(Making { places, of: Of::Suspect }) => suspects.tried(*places.start()),
+        Some(Making { places, of: Of::Suspects }) => suspects.narrow(&places),
+        Some(Making { places, of: Of::Others }) => {
+            suspects.add(interrupted_twice(ledger, at_places(&recovered.waiting, &places), &mut write)?);
+        }
+        None => {}
     }
     let convicted = suspects.convict(&mut recovered.waiting);
-    suspects.divide(params);
+    suspects.divide(params, ledger.validators().len());
     suspects.note(&marks, &mut write);
     let dropped: Vec<_> = convicted.into_iter().map(|kept| record(kept, height, now)).collect();
     drops.pending(dropped.iter().map(|dropped| dropped.id));
@@ -158,19 +158,21 @@ fn at_places<'a>(waiting: &'a [Kept], places: &RangeInclusive<Arrival>) -> &'a [
     &waiting[start..start + count]
 }
 
-/// The places of what both this batch and the one of a process before it had, when they ended. If that is nothing, this is noted
-/// for the next. Only of what is kept, for other places are given anew.
-fn interrupted_twice(
+/// What both this batch and that of a process before had, when they ended. If that is nothing, this one is noted for the next:
+/// its places from the first to the last that is kept, for others are given anew.
+fn interrupted_twice<'a>(
     ledger: &Ledger,
-    batch: &[Kept],
+    batch: &'a [Kept],
     write: &mut QueueWrite,
-) -> Result<Option<RangeInclusive<Arrival>>, LedgerError> {
-    let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(None) };
+) -> Result<&'a [Kept], LedgerError> {
+    let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(&[]) };
     let now = Interrupted { first: first.arrival, last: last.arrival };
-    let twice = ledger.interrupted()?.and_then(|before| in_both(before, now));
-    match twice {
-        Some(_) => write.forget_interrupted(),
-        None => write.note_interrupted(&now),
+    let before = ledger.interrupted()?;
+    let twice = before.and_then(|before| in_both(before, now)).map_or(&[][..], |both| at_places(batch, &both));
+    if twice.is_empty() {
+        write.note_interrupted(&now);
+    } else {
+        write.forget_interrupted();
     }
     Ok(twice)
 }
@@ -226,40 +228,42 @@ mod tests {
     proptest! {
         /// Whichever it is, it is alone after few starts, and all the others were run in few blocks.
         #[test]
-        fn a_culprit_is_alone_after_few_starts_and_few_blocks(count in 1u64..100_000, at in any::<prop::sample::Index>(), window in 16u64..1_000) {
+        fn a_culprit_is_alone_after_few_starts_and_few_blocks(
+            count in 1u64..100_000,
+            at in any::<prop::sample::Index>(),
+            (validators, window) in (1usize..5, 64u64..2_000),
+        ) {
             let (culprit, params) = (at.index(count as usize) as u64, params(window));
+            let parts = PARTS.min(window as usize / 8 / validators);
             let (mut found, mut starts) = (suspects(0..count), 0);
             loop {
-                found.divide(&params);
+                found.divide(&params, validators);
                 let all: Vec<Arrival> = found.marks.keys().copied().collect();
                 let batches: Vec<&[Arrival]> = all.chunks(found.at_once).collect();
-                prop_assert!(batches.len() <= PARTS.min(window as usize / 8));
+                prop_assert!(batches.len() <= parts);
                 let tried = batches.iter().position(|batch| batch.contains(&culprit)).unwrap();
                 found.marks.retain(|arrival, _| *arrival >= batches[tried][0]);
-                prop_assert!(found.tried(&(batches[tried][0]..=*batches[tried].last().unwrap())));
                 starts += 1;
-                if batches[tried].len() == 1 {
-                    break;
-                }
+                let [first, .., last] = batches[tried] else { break };
+                found.narrow(&(*first..=*last));
                 prop_assert_eq!(found.marks.keys().copied().collect::<Vec<_>>(), batches[tried]);
             }
-            prop_assert_eq!(found.marks[&culprit].trials, 1);
-            let parts = PARTS.min(window as usize / 8) as f64;
-            prop_assert!(f64::from(starts) <= (count as f64).log(parts) + 2.0, "{starts} starts");
+            prop_assert!(f64::from(starts) <= (count as f64).log(parts as f64) + 2.0, "{starts} starts");
         }
     }
 
     #[test]
     fn one_that_was_tried_alone_accuses_no_other_and_acquits_none() {
-        let mut found = suspects(0..5);
-        assert!(found.tried(&(2..=2)));
-        found.divide(&params(1_000));
-        assert_eq!((found.marks.len(), found.marks[&2].trials, found.at_once), (5, 1, 1));
-        // What was run among others has nothing to do with those that are marked still.
-        assert!(!found.tried(&(5..=100)) && !suspects(3..5).tried(&(0..=9)));
-        assert_eq!(found.marks.values().map(|mark| mark.trials).sum::<u8>(), 1);
+        let mut found = suspects(0..6);
+        found.tried(2);
+        found.divide(&params(1_000), 1);
+        assert_eq!((found.marks.len(), found.marks[&2].trials, found.at_once), (6, 1, 1));
+        // What is not among them any more says nothing.
+        found.tried(7);
+        found.narrow(&(6..=100));
+        assert_eq!((found.marks.len(), found.marks.values().map(|mark| mark.trials).sum::<u8>()), (6, 1));
         // And one of several is no reason to forget who was alone before.
-        assert!(found.tried(&(3..=4)));
+        found.narrow(&(3..=4));
         assert_eq!(found.marks.keys().copied().collect::<Vec<_>>(), [2, 3, 4]);
     }
 

@@ -1,6 +1,5 @@
 //! The threads that run blocks and make things durable, for the driver.
 
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::JoinHandle;
@@ -10,7 +9,6 @@ use hanse_consensus::Intent;
 use hanse_consensus::raft::Record;
 use hanse_ledger::{Ledger, NewBlock};
 use hanse_replica::{Shown, Work};
-use hanse_txpool::Arrival;
 use hanse_types::crypto::Signer;
 use hanse_types::{Certificate, ChainIdentity, Hash, Outcomes, Verified};
 
@@ -20,7 +18,7 @@ use crate::execution::{Base, ExecutedBlock, ExecutionError, Executor};
 use crate::guarded::guarded;
 use crate::held;
 use crate::report::Reports;
-use crate::running::Running;
+use crate::running::{Making, Running};
 use crate::votes::Votes;
 
 /// Work that may be handed to a thread before it takes it: a replica has two blocks of its own under way at most, and two
@@ -36,8 +34,8 @@ pub(crate) struct ExecuteJob {
 
 /// What is to be done with it.
 pub(crate) enum Execute {
-    /// It is to be made, of what the pool has at these places.
-    Make(Work, Option<RangeInclusive<Arrival>>),
+    /// It is to be made, and this is to be said of that meanwhile.
+    Make(Work, Option<Making>),
     /// It was made by another node.
     Check(Box<Shown>),
     /// The same, and it is decided and came with its outcomes.
@@ -75,10 +73,10 @@ pub(crate) fn spawn_executor(
         for ExecuteJob { what, base, recent_hashes } in jobs {
             let start = Instant::now();
             let event = match what {
-                Execute::Make(work, places) => {
+                Execute::Make(work, making) => {
                     let (height, tried) = (work.height(), Tried::new(&work.batch, true));
                     let make = || pool.install(|| made(executor.make(work, &base, recent_hashes)?, shows));
-                    running.begin(places);
+                    running.begin(making.as_ref());
                     let result = tried.run(make);
                     running.end();
                     Event::Executed { height, result, took: start.elapsed() }

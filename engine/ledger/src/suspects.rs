@@ -1,8 +1,9 @@
 //! What is durable of transactions that may have brought the node down while it ran them.
 //!
 //! A suspect lies in the queue like any other; here is its mark, under its place there, with how often the process ended while
-//! it was run alone. And here is what was run when a process ended before, and nothing of it was marked. Marks outlive what they are of: whoever reads them compares with the queue, and removes those that are done with
-//! before places in the queue are given anew.
+//! it was run alone. And here is what a process was running when it ended, where nothing of that was marked. Marks outlive what
+//! they are of: whoever reads them compares with the queue, and removes those that are done with before places in the queue are
+//! given anew.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use hanse_types::TxId;

@@ -6,7 +6,7 @@ mod support;
 
 use hanse_consensus::{Disk, DiskError, Solo, VoteLog};
 use hanse_replica::{Amendments, Batch, Blamed, HaltReason, Input, Output, Replica, Stage, Work};
-use hanse_txpool::{PoolLimits, Refusal};
+use hanse_txpool::{Pool, PoolLimits, Refusal};
 use hanse_types::crypto::CryptoSuite;
 use hanse_types::{Gas, Hash, Header, Height, Params, Timestamp, TxId, ValidatorSet};
 use support::{World, at, block_hash, ids};
@@ -28,11 +28,20 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        let world = World::new(Params { block_tx_count_max: 2, ..Params::default() });
+        let world = Bench::world();
+        Bench::on(world.pool(PoolLimits::default()))
+    }
+
+    fn world() -> World {
+        World::new(Params { block_tx_count_max: 2, ..Params::default() })
+    }
+
+    fn on(pool: Pool) -> Bench {
+        let world = Bench::world();
         let validators = ValidatorSet::from_genesis(&world.genesis).unwrap();
         let tip = (Height(0), block_hash(Height(0)));
         let solo = Solo::new(world.genesis.identity(), validators, tip, None).unwrap();
-        let replica = Replica::new(world.pool(PoolLimits::default()), solo);
+        let replica = Replica::new(pool, solo);
         Bench { world, replica, log: VoteLog::open(Memory, None).unwrap() }
     }
 
@@ -207,7 +216,6 @@ fn parameters_changed_by_a_block_hold_for_the_next() {
 #[test]
 fn a_failure_is_put_down_to_fewer_each_time_until_one_is_alone() {
     let mut bench = Bench::new();
-    bench.submit(0..6);
     let all: Vec<_> = (0..6).map(|nonce| bench.world.plain(nonce).id()).collect();
     let blame = |bench: &mut Bench, ids: &[TxId], batch: Batch| {
         let Blamed { kept, suspects, acquitted, convicted } = bench.replica.blame(ids, batch, "it broke");
@@ -215,10 +223,19 @@ fn a_failure_is_put_down_to_fewer_each_time_until_one_is_alone() {
         (kept.len(), suspects, acquitted, convicted.map(|dropped| dropped.arrival))
     };
     // What is not kept can't be marked, so it is kept now.
+    bench.submit(0..4);
     assert_eq!(blame(&mut bench, &all[..4], Batch::Shared), (4, vec![0, 1, 2, 3], vec![], None));
-    // A batch of suspects: it is one of these. Another node's block may have such and others.
-    assert_eq!(blame(&mut bench, &all[1..3], Batch::Shared), (0, vec![], vec![0, 3], None));
-    assert_eq!(blame(&mut bench, &all[2..5], Batch::Foreign), (1, vec![3, 4], vec![], None));
+
+    // As the next process has them, two in a batch: it is one of these.
+    let mut pool = bench.world.pool(PoolLimits::default());
+    for (nonce, id) in (0..6).zip(&all) {
+        assert_eq!(pool.submit(bench.world.plain(nonce), at(10), at(10)), Ok(*id));
+    }
+    all[..4].iter().for_each(|id| assert!(pool.suspect(id, 2).is_some()));
+    bench = Bench::on(pool);
+    assert_eq!(blame(&mut bench, &all[1..3], Batch::Shared), (2, vec![], vec![0, 3], None));
+    // Another node's block may have suspects and others.
+    assert_eq!(blame(&mut bench, &all[2..5], Batch::Foreign), (2, vec![3, 4], vec![], None));
     assert_eq!(blame(&mut bench, &all[1..2], Batch::Foreign), (0, vec![], vec![], None));
     // One that nobody suspected may have been alone by chance.
     assert_eq!(blame(&mut bench, &all[5..], Batch::Alone), (1, vec![5], vec![], None));

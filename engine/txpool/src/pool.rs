@@ -273,7 +273,8 @@ impl Pool {
 
     /// The first so many of those that wait, in the order of their arrival.
     pub fn oldest_waiting(&self, count: usize) -> Vec<Verified> {
-        self.waiting.values().take(count).map(|entry| entry.transaction.clone()).collect()
+        let waiting = self.waiting.iter().filter(|(arrival, _)| !self.suspects.contains_key(arrival));
+        waiting.take(count).map(|(_, entry)| entry.transaction.clone()).collect()
     }
 
     /// Takes other parameters from the next block on. What waits is measured by them when its turn comes.

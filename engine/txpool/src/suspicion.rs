@@ -2,7 +2,7 @@
 //!
 //! A suspect keeps its place, but is in no batch with those that are not, and in one with so many suspects only as it may
 //! share it with: if the node fails again, it is one of these. It is acquitted when it was run and the node still stood, and
-//! convicted, so dropped, when it was alone and the node did not.
+//! convicted, so dropped, when it was alone and the node did not. (If the whole process ended, the next one judges.)
 
 use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
@@ -61,10 +61,12 @@ impl Pool {
         self.suspects.remove(&arrival).map(|_| arrival)
     }
 
-    /// It was one of these suspects, so the others are acquitted. The places of those.
+    /// It was one of these, of several in a batch: others that may share one are acquitted, as those of one that is divided. The
+    /// places of those.
     pub fn acquit_all_but(&mut self, suspects: &[Suspicion]) -> Vec<Arrival> {
         let stay: BTreeSet<Arrival> = suspects.iter().map(|suspect| suspect.arrival).collect();
-        self.suspects.extract_if(.., |arrival, _| !stay.contains(arrival)).map(|(arrival, _)| arrival).collect()
+        let others = self.suspects.extract_if(.., |arrival, at_once| *at_once > 1 && !stay.contains(arrival));
+        others.map(|(arrival, _)| arrival).collect()
     }
 
     /// The node failed while it ran a suspect alone: it leaves the pool, also from a block under way.

@@ -375,7 +375,11 @@ fn suspects_share_a_batch_with_so_many_suspects_as_each_may_and_with_nobody_else
 
     // It was one of a batch: the others are suspects no more.
     let left: Vec<_> = all[4..6].iter().filter_map(|suspect| pool.suspicion(&suspect.id())).collect();
-    assert_eq!(pool.acquit_all_but(&left), [2, 3, 6, 7, 8, 9, 10, 11]);
+    assert_eq!(pool.acquit_all_but(&left), [2, 3, 7, 8, 9, 10, 11]);
     let is_suspect = |index: usize| pool.suspicion(&all[index].id()).is_some();
-    assert!((0..15).all(|index| is_suspect(index) == matches!(index, 4 | 5)));
+    assert!((0..15).all(|index| is_suspect(index) == matches!(index, 4..=6)), "one that is to be alone stays");
+
+    // Nobody else is given one.
+    pool.returned(all.iter().map(Verified::id));
+    assert_eq!(pool.oldest_waiting(6), [&all[..4], &all[7..9]].concat());
 }
