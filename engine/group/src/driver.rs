@@ -364,10 +364,7 @@ impl Driver {
         }
         if !blamed.is_empty() && convicted.is_none() {
             let (height, count, which) = (height.0, blamed.len(), names(blamed.iter()));
-            error!(
-                which,
-                count, height, reason, "the node failed, maybe by these: after a start they run apart from others"
-            );
+            error!(which, count, height, reason, "the node failed, maybe by these: after a start they run apart");
         }
         self.suspect(suspects);
         self.acquit(acquitted);

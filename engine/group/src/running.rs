@@ -1,9 +1,9 @@
 //! Says what this process is running, to the one after it, if it ends in the middle.
 //!
-//! A small file has the places in the queue of the transactions whose block is being made here, and nothing between blocks. What the
-//! system has taken outlives the process, so it is written without a sync, which costs microseconds for each block. A machine
-//! that stops takes it along: a transaction that stops all of it is not found. (While a sync takes its time, the process may be
-//! killed as well, and that would be put down to what has not even begun.)
+//! A small file has the places in the queue of the transactions whose block is being made here, and nothing between blocks.
+//! What the system has taken outlives the process, so it is written without a sync, which costs microseconds for each block. A
+//! machine that stops takes it along: a transaction that stops all of it is not found. (While a sync takes its time, the
+//! process may be killed as well, and that would be put down to what has not even begun.)
 //!
 //! It is an aid, and no record: where it can't be written or read, no process is known to have ended in the middle.
 
@@ -110,7 +110,10 @@ fn write(file: &mut File, making: Option<&Making>) -> io::Result<()> {
 
 fn report(path: &Path, error: &io::Error) {
     let path = path.display();
-    warn!(%path, %error, "can't note what is being run; a transaction that ends the process would not be found");
+    warn!(
+        %path, %error,
+        "can't note what is being run, so a transaction that ends the process would not be found; mend that and start again"
+    );
 }
 
 fn encode(making: Option<&Making>) -> [u8; LENGTH] {
